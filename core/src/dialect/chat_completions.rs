@@ -1,0 +1,3 @@
+//! Being written.
+/// Being written.
+pub struct ChatCompletions;

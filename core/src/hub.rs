@@ -1,0 +1,436 @@
+//! What any dialect can ask and answer, in nobody's dialect.
+//!
+//! A dialect reads a body into a [`Request`] that borrows it, and writes a [`Request`] into its own wire format; answers
+//! travel as [`event::Event`]s. So there are readers and writers, and no pairs of dialects.
+//!
+//! **What gets a word here.** Only what two or more dialects mean the same by. Everything else stays raw in `extra`, goes
+//! back untouched in its own dialect, and is reported as dropped in another.
+//!
+//! **What is kept besides the meaning.** The law of identity asks that reading and writing in one dialect give the same
+//! JSON. Hence [`Shape`] (a list of one is not a bare value) and [`Limit::name`] (one word, two spellings).
+
+pub mod event;
+pub mod message;
+pub mod sequencer;
+
+use crate::catalog::DialectId;
+use crate::json::{Json, Member, Text};
+
+pub use event::{Block, Event, Piece, ProviderError, Stop, StopReason};
+pub use message::Message;
+pub use sequencer::Sequencer;
+
+/// Members nobody here has a word for, in their order.
+pub type Extra<'a> = Vec<Member<'a>>;
+
+/// How the caller wants the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// One JSON document at the end.
+    Whole,
+    /// Server-sent events.
+    Streamed,
+    /// One JSON array whose items come one by one (Gemini without `alt=sse`).
+    StreamedArray,
+}
+
+/// Whether something stood alone or in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Shape {
+    /// `"hi"`
+    Bare,
+    /// `["hi"]`, `[{"type":"text","text":"hi"}]`
+    #[default]
+    List,
+}
+
+/// What a client asks a model.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// Who said it: `extra` members are written back in this dialect only.
+    pub dialect: DialectId,
+    /// The route the client asks for; empty where the path says it.
+    pub model: Text<'a>,
+    /// How the answer shall come.
+    pub delivery: Delivery,
+    /// The conversation, system and developer turns in their places.
+    pub turns: Vec<Turn<'a>>,
+    /// What the model may call.
+    pub tools: Vec<Tool<'a>>,
+    /// Whether it may, must or must not call.
+    pub tool_choice: Option<ToolChoice<'a>>,
+    /// Whether it may call several at once.
+    pub parallel_tool_calls: Option<bool>,
+    /// The most tokens of the answer.
+    pub max_tokens: Option<Limit<'a>>,
+    /// Sampling numbers, spelled as they were.
+    pub sampling: Sampling<'a>,
+    /// Where to stop.
+    pub stop: Option<Stops<'a>>,
+    /// The form of the answer.
+    pub format: Option<Format<'a>>,
+    /// How much to think first.
+    pub reasoning: Option<Reasoning<'a>>,
+    /// The client's name for its end user.
+    pub user: Option<Text<'a>>,
+    /// Everything else at the top level.
+    pub extra: Extra<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// A request that says nothing yet.
+    pub fn new(dialect: DialectId, delivery: Delivery) -> Request<'a> {
+        Request {
+            dialect,
+            model: Text::EMPTY,
+            delivery,
+            turns: Vec::new(),
+            tools: Vec::new(),
+            tool_choice: None,
+            parallel_tool_calls: None,
+            max_tokens: None,
+            sampling: Sampling::default(),
+            stop: None,
+            format: None,
+            reasoning: None,
+            user: None,
+            extra: Vec::new(),
+        }
+    }
+
+    /// The name of the tool that an earlier turn called under `id`, for dialects whose results go by name.
+    pub fn name_of_call(&self, id: CallId<'a>) -> Option<Text<'a>> {
+        self.turns.iter().flat_map(|turn| &turn.parts).find_map(|part| match part {
+            Part::ToolCall(call) if call.id.is_some_and(|call_id| call_id.same(id)) => Some(call.name),
+            _ => None,
+        })
+    }
+}
+
+/// A limit in tokens and the member that said it: chat completions has two names for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit<'a> {
+    /// How many.
+    pub tokens: u64,
+    /// The member's name in the caller's dialect.
+    pub name: Text<'a>,
+}
+
+/// Sampling numbers. They stay JSON, because `0.10` and `1e-1` are the caller's business.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sampling<'a> {
+    /// 0 to 1 or 2, by dialect.
+    pub temperature: Option<Json<'a>>,
+    /// Nucleus sampling.
+    pub top_p: Option<Json<'a>>,
+    /// Sampling among the k likeliest.
+    pub top_k: Option<Json<'a>>,
+    /// Penalty for what was said at all.
+    pub presence_penalty: Option<Json<'a>>,
+    /// Penalty for what was said often.
+    pub frequency_penalty: Option<Json<'a>>,
+    /// For answers that can be repeated.
+    pub seed: Option<Json<'a>>,
+    /// How many answers; only the caller's own dialect can carry more than one.
+    pub answers: Option<Json<'a>>,
+}
+
+/// Where to stop.
+#[derive(Clone, Debug)]
+pub struct Stops<'a> {
+    /// The sequences.
+    pub sequences: Vec<Text<'a>>,
+    /// Whether a single one stood alone.
+    pub shape: Shape,
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The operator's word.
+    System,
+    /// The application's word, where a dialect tells it from the operator's.
+    Developer,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+    /// The results of tools, where they have turns of their own.
+    Tool,
+}
+
+/// One turn of the conversation.
+#[derive(Clone, Debug)]
+pub struct Turn<'a> {
+    /// Whose turn.
+    pub role: Role,
+    /// What was said, in order. Texts, thoughts, calls and results alike.
+    pub parts: Vec<Part<'a>>,
+    /// Whether a single text stood alone.
+    pub shape: Shape,
+    /// Everything else about the turn (`name`, `content: null`, …).
+    pub extra: Extra<'a>,
+}
+
+/// A piece of a turn.
+#[derive(Clone, Debug)]
+pub enum Part<'a> {
+    /// Words.
+    Text {
+        /// The words.
+        text: Text<'a>,
+        /// Citations, cache marks, annotations.
+        extra: Extra<'a>,
+    },
+    /// What is seen, heard or read.
+    Media(Media<'a>),
+    /// The model thought this.
+    Thinking(Thinking<'a>),
+    /// The model would not.
+    Refusal(Text<'a>),
+    /// The model called a tool.
+    ToolCall(ToolCall<'a>),
+    /// What the tool said.
+    ToolResult(ToolResult<'a>),
+    /// What only the caller's dialect has: a whole part as it was written.
+    Other(Json<'a>),
+}
+
+/// What kind of thing a [`Media`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaKind {
+    /// A picture.
+    Image,
+    /// Sound.
+    Audio,
+    /// Moving pictures.
+    Video,
+    /// A PDF or text file.
+    Document,
+}
+
+/// A picture, a sound, a film or a document.
+#[derive(Clone, Debug)]
+pub struct Media<'a> {
+    /// Which of these.
+    pub kind: MediaKind,
+    /// Where its bytes are.
+    pub source: Source<'a>,
+    /// Everything else (`detail`, cache marks, titles).
+    pub extra: Extra<'a>,
+}
+
+/// Where a media's bytes are.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// Here.
+    Data {
+        /// The media type, such as `image/png`.
+        mime: Text<'a>,
+        /// The bytes in base64.
+        base64: Text<'a>,
+    },
+    /// Elsewhere; the provider fetches it, never the gateway.
+    Url {
+        /// The address.
+        url: Text<'a>,
+        /// The media type where the dialect says it.
+        mime: Option<Text<'a>>,
+    },
+    /// In the provider's file store; only that provider knows the id.
+    File(Text<'a>),
+}
+
+/// What the model thought.
+#[derive(Clone, Debug)]
+pub struct Thinking<'a> {
+    /// The words, which may be a summary or empty.
+    pub text: Text<'a>,
+    /// The provider's proof that these are its thoughts; worth something to that provider only.
+    pub signature: Option<Text<'a>>,
+    /// Everything else.
+    pub extra: Extra<'a>,
+}
+
+/// The id that ties a call to its result.
+#[derive(Clone, Copy, Debug)]
+pub enum CallId<'a> {
+    /// As the caller gave it.
+    Given(Text<'a>),
+    /// The n-th call of a conversation whose dialect does not ask for ids; written as `call_<n>`.
+    Made(usize),
+}
+
+impl CallId<'_> {
+    /// Whether both are the same id.
+    pub fn same(self, other: CallId<'_>) -> bool {
+        match (self, other) {
+            (CallId::Given(one), CallId::Given(two)) => one.raw() == two.raw() || one.decode() == two.decode(),
+            (CallId::Made(one), CallId::Made(two)) => one == two,
+            (CallId::Given(given), CallId::Made(made)) | (CallId::Made(made), CallId::Given(given)) => {
+                given.is(&format!("call_{made}"))
+            }
+        }
+    }
+
+    /// Writes the id as a string value.
+    pub fn write(self, out: &mut crate::json::Writer) {
+        match self {
+            CallId::Given(text) => out.text(text),
+            CallId::Made(number) => out.string(&format!("call_{number}")),
+        }
+    }
+}
+
+/// Arguments of a call, as the dialect has them.
+#[derive(Clone, Copy, Debug)]
+pub enum Arguments<'a> {
+    /// JSON itself (messages, generate content).
+    Object(Json<'a>),
+    /// JSON inside a string (chat completions): the still escaped text of it.
+    Encoded(Text<'a>),
+}
+
+impl Arguments<'_> {
+    /// The arguments as the text of a JSON object, or `None` when they are something else. Nothing counts as `{}`.
+    pub fn object(&self) -> Option<String> {
+        let text = match self {
+            Arguments::Object(json) => json.as_str().to_string(),
+            Arguments::Encoded(text) => text.decode().into_owned(),
+        };
+        if text.trim().is_empty() || text.trim() == "null" {
+            return Some("{}".to_string());
+        }
+        let json = Json::parse(text.as_bytes()).ok()?;
+        (json.kind() == crate::json::Kind::Object).then(|| json.as_str().to_string())
+    }
+
+    /// Writes the arguments as a string that contains JSON.
+    pub fn write_encoded(&self, out: &mut crate::json::Writer) {
+        match self {
+            Arguments::Object(json) => out.string(json.as_str()),
+            Arguments::Encoded(text) => out.text(*text),
+        }
+    }
+}
+
+/// The model called a tool.
+#[derive(Clone, Debug)]
+pub struct ToolCall<'a> {
+    /// Ties it to its result.
+    pub id: Option<CallId<'a>>,
+    /// Which tool.
+    pub name: Text<'a>,
+    /// With what.
+    pub arguments: Arguments<'a>,
+    /// The provider's proof of the thought behind it (Gemini).
+    pub signature: Option<Text<'a>>,
+    /// Everything else.
+    pub extra: Extra<'a>,
+}
+
+/// What a tool said.
+#[derive(Clone, Debug)]
+pub struct ToolResult<'a> {
+    /// Which call it answers.
+    pub id: Option<CallId<'a>>,
+    /// Which tool it was, where the dialect says it.
+    pub name: Option<Text<'a>>,
+    /// The answer; for generate content one [`Part::Other`] with the response object.
+    pub content: Vec<Part<'a>>,
+    /// Whether a single text stood alone.
+    pub shape: Shape,
+    /// Whether the tool failed.
+    pub error: Option<bool>,
+    /// Everything else.
+    pub extra: Extra<'a>,
+}
+
+/// Something the model may call.
+#[derive(Clone, Debug)]
+pub enum Tool<'a> {
+    /// A function the client runs.
+    Function(Function<'a>),
+    /// What only the caller's dialect has, such as a search that the provider runs.
+    Other(Json<'a>),
+}
+
+/// A function the client runs.
+#[derive(Clone, Debug)]
+pub struct Function<'a> {
+    /// Its name.
+    pub name: Text<'a>,
+    /// What it is for.
+    pub description: Option<Text<'a>>,
+    /// The JSON schema of its arguments.
+    pub schema: Option<Json<'a>>,
+    /// Whether the arguments must match the schema exactly.
+    pub strict: Option<bool>,
+    /// Everything else (cache marks, …).
+    pub extra: Extra<'a>,
+}
+
+/// Whether the model may call tools.
+#[derive(Clone, Debug)]
+pub enum ToolChoice<'a> {
+    /// As it likes.
+    Auto,
+    /// Not at all.
+    Never,
+    /// It must, whichever.
+    Any,
+    /// It must, this one.
+    Named(Text<'a>),
+    /// What only the caller's dialect has.
+    Other(Json<'a>),
+}
+
+/// The form of the answer.
+#[derive(Clone, Debug)]
+pub enum Format<'a> {
+    /// Plain words, said explicitly.
+    Text,
+    /// Any JSON object.
+    JsonObject,
+    /// JSON of this schema.
+    JsonSchema {
+        /// A name for the schema, which chat completions demands.
+        name: Option<Text<'a>>,
+        /// What the answer is for.
+        description: Option<Text<'a>>,
+        /// The schema.
+        schema: Json<'a>,
+        /// Whether it must match exactly.
+        strict: Option<bool>,
+        /// Everything else.
+        extra: Extra<'a>,
+    },
+    /// What only the caller's dialect has.
+    Other(Json<'a>),
+}
+
+/// How much to think before answering.
+#[derive(Clone, Debug)]
+pub struct Reasoning<'a> {
+    /// How much.
+    pub depth: Depth<'a>,
+    /// Whether the thoughts shall be shown, where the dialect asks.
+    pub shown: Option<bool>,
+    /// Everything else.
+    pub extra: Extra<'a>,
+}
+
+/// How much thinking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth<'a> {
+    /// None.
+    Off,
+    /// As much as the model finds right.
+    Adaptive,
+    /// In words: `minimal`, `low`, `medium`, `high`, …; as the caller spelled it.
+    Effort(Text<'a>),
+    /// In tokens.
+    Budget(u64),
+    /// Not said; only whether to show it was.
+    Unsaid,
+}

@@ -1,0 +1,135 @@
+//! Splices into a JSON object: the named members change, every other byte stays.
+//!
+//! ```
+//! use dragoman_core::json::{Json, edit::{Edit, edit}};
+//! let body = Json::parse(br#"{ "model" : "auto", "n":1 }"#).unwrap();
+//! let edits = [Edit::Set("model", "\"gpt-4o\"".into()), Edit::Remove("n")];
+//! assert_eq!(edit(body, &edits), r#"{ "model" : "gpt-4o" }"#);
+//! ```
+//!
+//! Providers cache prompts by their exact prefix and models see number spellings, so a relay must not reprint what it
+//! does not mean to change.
+
+use super::{Json, Kind, scan};
+
+/// One change to the members of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit<'e> {
+    /// Give the member this value (JSON text); it is added at the end when absent.
+    Set(&'e str, String),
+    /// Leave the member out.
+    Remove(&'e str),
+    /// Call the member otherwise and keep its value.
+    Rename(&'e str, &'e str),
+}
+
+impl<'e> Edit<'e> {
+    fn name(&self) -> &'e str {
+        match self {
+            Edit::Set(name, _) | Edit::Remove(name) | Edit::Rename(name, _) => name,
+        }
+    }
+}
+
+/// The object's text with `edits` applied; anything but an object is returned as it is.
+pub fn edit(object: Json<'_>, edits: &[Edit<'_>]) -> String {
+    let text = object.as_str();
+    if object.kind() != Kind::Object {
+        return text.to_string();
+    }
+    let mut out = String::with_capacity(text.len() + 64);
+    let mut kept_to = 0;
+    let mut members_left = 0usize;
+    let mut seen = vec![false; edits.len()];
+    let mut previous_end = 1;
+    for place in places(object) {
+        let hit = edits.iter().position(|edit| place.name.is(edit.name()));
+        match hit.and_then(|index| edits.get(index)) {
+            Some(Edit::Set(_, value)) => {
+                out.push_str(text.get(kept_to..place.value).unwrap_or_default());
+                out.push_str(value);
+                kept_to = place.end;
+                members_left += 1;
+            }
+            Some(Edit::Rename(_, name)) => {
+                out.push_str(text.get(kept_to..place.start).unwrap_or_default());
+                out.push('"');
+                super::write::escape_into(name, &mut out);
+                out.push('"');
+                kept_to = place.name_end;
+                members_left += 1;
+            }
+            Some(Edit::Remove(_)) => {
+                // With the comma before it, or, for the first one left, with the comma behind it.
+                if members_left == 0 {
+                    out.push_str(text.get(kept_to..previous_end.max(kept_to)).unwrap_or_default());
+                    kept_to = place.next;
+                } else {
+                    out.push_str(text.get(kept_to..previous_end.max(kept_to)).unwrap_or_default());
+                    kept_to = place.end;
+                }
+            }
+            None => members_left += 1,
+        }
+        if let Some(flag) = hit.and_then(|index| seen.get_mut(index)) {
+            *flag = true;
+        }
+        previous_end = if members_left == 0 { kept_to } else { place.end };
+    }
+    out.push_str(text.get(kept_to..text.len() - 1).unwrap_or_default());
+    for (edit, seen) in edits.iter().zip(seen) {
+        if let (Edit::Set(name, value), false) = (edit, seen) {
+            append(&mut out, name, value, members_left > 0);
+            members_left += 1;
+        }
+    }
+    out.push('}');
+    out
+}
+
+/// Adds a member behind the last one, before any white space that closes the object.
+fn append(out: &mut String, name: &str, value: &str, comma: bool) {
+    let end = out.trim_end_matches([' ', '\n', '\r', '\t']).len();
+    let tail = out.split_off(end);
+    if comma {
+        out.push(',');
+    }
+    out.push('"');
+    super::write::escape_into(name, out);
+    out.push_str("\":");
+    out.push_str(value);
+    out.push_str(&tail);
+}
+
+/// Where a member stands: offsets into the object's text.
+struct Place<'a> {
+    name: super::Text<'a>,
+    start: usize,
+    name_end: usize,
+    value: usize,
+    end: usize,
+    /// Where the next member starts, or the end of this one when it is the last.
+    next: usize,
+}
+
+fn places<'a>(object: Json<'a>) -> impl Iterator<Item = Place<'a>> {
+    let text = object.as_str();
+    let bytes = text.as_bytes();
+    let mut at = scan::skip_space(bytes, 1);
+    core::iter::from_fn(move || {
+        if bytes.get(at) != Some(&b'"') {
+            return None;
+        }
+        let start = at;
+        let name_end = scan::skip_value(bytes, start);
+        let colon = scan::skip_space(bytes, name_end);
+        let value = scan::skip_space(bytes, colon + 1);
+        let end = scan::skip_value(bytes, value);
+        let comma = scan::skip_space(bytes, end);
+        let last = bytes.get(comma) != Some(&b',');
+        let next = if last { end } else { scan::skip_space(bytes, comma + 1) };
+        at = if last { comma } else { next };
+        let name = Json::trusted(text.get(start..name_end)?).text()?;
+        Some(Place { name, start, name_end, value, end, next })
+    })
+}

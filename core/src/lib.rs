@@ -1,0 +1,26 @@
+//! Dragoman's pure logic: it reads what was meant, says it in the other language, and notes what could not be said.
+//!
+//! Bytes in, decisions out. Nothing here touches a socket, a clock, a random source or a log, so the same code runs
+//! natively under tests and fuzzers and as wasm inside Envoy. The modules, from the ground up:
+//!
+//! | layer | modules |
+//! |---|---|
+//! | bytes | [`json`], [`framing`] |
+//! | meaning | [`hub`], [`usage`], [`catalog`], [`refusal`], [`record`] |
+//! | judgement | [`dialect`], [`snapshot`], [`select`], [`admission`] |
+//! | machines | [`exchange`] (one client request), [`attempt`] (one try at one target) |
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+pub mod admission;
+pub mod catalog;
+pub mod hub;
+pub mod json;
+pub mod record;
+pub mod refusal;
+pub mod snapshot;
+pub mod usage;

@@ -1,0 +1,234 @@
+//! What the data plane reports of an exchange: one Decision and one Outcome per attempt.
+//!
+//! The Record is made when the exchange is over, kept until the control plane acknowledged it, and stored once per exchange
+//! id. It holds counts and names, never a word that was said.
+
+use crate::json::{Json, Writer};
+use crate::usage::Usage;
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Ending {
+    /// The whole answer went to the client.
+    Answered,
+    /// The provider said no, and retrying elsewhere makes sense.
+    Retriable,
+    /// The provider said no, and the client was told.
+    Refused,
+    /// The answer broke off or made no sense after it had begun.
+    Broken,
+    /// The client left before the end.
+    Abandoned,
+    /// Nothing was heard: no connection, a reset or silence.
+    #[default]
+    Silent,
+}
+
+impl Ending {
+    const NAMES: [(Ending, &'static str); 6] = [
+        (Ending::Answered, "answered"),
+        (Ending::Retriable, "retriable"),
+        (Ending::Refused, "refused"),
+        (Ending::Broken, "broken"),
+        (Ending::Abandoned, "abandoned"),
+        (Ending::Silent, "silent"),
+    ];
+
+    /// Its name in Records.
+    pub fn name(self) -> &'static str {
+        Ending::NAMES.iter().find(|(ending, _)| *ending == self).map_or("silent", |(_, name)| name)
+    }
+
+    fn named(name: &str) -> Option<Ending> {
+        Ending::NAMES.iter().find(|(_, known)| *known == name).map(|(ending, _)| *ending)
+    }
+}
+
+/// What became of one attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// `provider/model`.
+    pub target: String,
+    /// How it ended.
+    pub ending: Ending,
+    /// The provider's HTTP status; 0 when none came.
+    pub status: u16,
+    /// The provider's own error code, or the gateway's word for what was wrong; empty when nothing was.
+    pub code: String,
+    /// Milliseconds from the attempt's start to the first event.
+    pub first_event_ms: Option<u64>,
+    /// Milliseconds from the attempt's start to its end.
+    pub total_ms: u64,
+    /// How long the provider asked to be left alone, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+    /// What the provider says it cost.
+    pub usage: Usage,
+}
+
+/// One exchange, as it will be stored.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Record {
+    /// The gateway-made id; the store keeps one Record for each.
+    pub exchange: String,
+    /// The caller's id; empty when it was not admitted.
+    pub caller: String,
+    /// When it began, in milliseconds since 1970 by the data plane's clock.
+    pub began_ms: u64,
+    /// The client's dialect; empty when unknown.
+    pub dialect: String,
+    /// The route asked for.
+    pub route: String,
+    /// Whether the answer was to be streamed.
+    pub streamed: bool,
+    /// Version of the Snapshot that decided.
+    pub snapshot: u64,
+    /// The Plan: targets in order.
+    pub plan: Vec<String>,
+    /// The status the client saw; 0 when it left before.
+    pub status: u16,
+    /// The refusal's code when the gateway itself said no; empty otherwise.
+    pub refusal: String,
+    /// Members that could not be said in the last target's dialect.
+    pub dropped: Vec<String>,
+    /// One per attempt, in order.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Record {
+    /// The document of this Record.
+    pub fn write(&self) -> Vec<u8> {
+        let mut out = Writer::with_capacity(512);
+        out.object(|out| {
+            out.field("exchange").string(&self.exchange);
+            out.field("caller").string(&self.caller);
+            out.field("began_ms").number(self.began_ms);
+            out.field("dialect").string(&self.dialect);
+            out.field("route").string(&self.route);
+            out.field("streamed").bool(self.streamed);
+            out.field("snapshot").number(self.snapshot);
+            out.field("plan").array(|out| self.plan.iter().for_each(|target| out.string(target)));
+            out.field("status").number(u64::from(self.status));
+            out.field("refusal").string(&self.refusal);
+            out.field("dropped").array(|out| self.dropped.iter().for_each(|name| out.string(name)));
+            out.field("outcomes").array(|out| self.outcomes.iter().for_each(|outcome| write_outcome(outcome, out)));
+        });
+        out.into_bytes()
+    }
+
+    /// The Record of a document; `None` when it is not one.
+    pub fn read(document: &[u8]) -> Option<Record> {
+        let json = Json::parse(document).ok()?;
+        Some(Record {
+            exchange: string(json, "exchange").filter(|id| !id.is_empty())?,
+            caller: string(json, "caller")?,
+            began_ms: json.get("began_ms")?.u64()?,
+            dialect: string(json, "dialect")?,
+            route: string(json, "route")?,
+            streamed: json.get("streamed")?.bool()?,
+            snapshot: json.get("snapshot")?.u64()?,
+            plan: strings(json, "plan")?,
+            status: status(json)?,
+            refusal: string(json, "refusal")?,
+            dropped: strings(json, "dropped")?,
+            outcomes: json.get("outcomes")?.items().map(read_outcome).collect::<Option<_>>()?,
+        })
+    }
+}
+
+fn write_outcome(outcome: &Outcome, out: &mut Writer) {
+    out.object(|out| {
+        out.field("target").string(&outcome.target);
+        out.field("ending").string(outcome.ending.name());
+        out.field("status").number(u64::from(outcome.status));
+        out.field("code").string(&outcome.code);
+        out.field("total_ms").number(outcome.total_ms);
+        let usage = &outcome.usage;
+        let optional = [
+            ("first_event_ms", outcome.first_event_ms),
+            ("retry_after_ms", outcome.retry_after_ms),
+            ("input_tokens", usage.input),
+            ("cache_read_tokens", usage.cache_read),
+            ("cache_write_tokens", usage.cache_write),
+            ("output_tokens", usage.output),
+            ("reasoning_tokens", usage.reasoning),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                out.field(name).number(value);
+            }
+        }
+    });
+}
+
+fn read_outcome(json: Json<'_>) -> Option<Outcome> {
+    let optional = |name: &str| json.get(name).and_then(Json::u64);
+    Some(Outcome {
+        target: string(json, "target")?,
+        ending: Ending::named(&string(json, "ending")?)?,
+        status: status(json)?,
+        code: string(json, "code")?,
+        first_event_ms: optional("first_event_ms"),
+        total_ms: json.get("total_ms")?.u64()?,
+        retry_after_ms: optional("retry_after_ms"),
+        usage: Usage {
+            input: optional("input_tokens"),
+            cache_read: optional("cache_read_tokens"),
+            cache_write: optional("cache_write_tokens"),
+            output: optional("output_tokens"),
+            reasoning: optional("reasoning_tokens"),
+        },
+    })
+}
+
+fn status(json: Json<'_>) -> Option<u16> {
+    json.get("status")?.u64().and_then(|status| u16::try_from(status).ok())
+}
+
+fn string(json: Json<'_>, name: &str) -> Option<String> {
+    json.get(name)?.text().map(|text| text.decode().into_owned())
+}
+
+fn strings(json: Json<'_>, name: &str) -> Option<Vec<String>> {
+    json.get(name)?.items().map(|item| item.text().map(|text| text.decode().into_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back_as_written() {
+        let record = Record {
+            exchange: "x1".into(),
+            caller: "key_1".into(),
+            began_ms: 1_790_000_000_000,
+            dialect: "messages".into(),
+            route: "auto".into(),
+            streamed: true,
+            snapshot: 3,
+            plan: vec!["a/m".into(), "b/m".into()],
+            status: 200,
+            refusal: String::new(),
+            dropped: vec!["top_k".into()],
+            outcomes: vec![
+                Outcome { target: "a/m".into(), ending: Ending::Retriable, status: 429, ..Outcome::default() },
+                Outcome {
+                    target: "b/m".into(),
+                    ending: Ending::Answered,
+                    status: 200,
+                    first_event_ms: Some(12),
+                    total_ms: 90,
+                    usage: Usage { input: Some(10), output: Some(4), ..Usage::default() },
+                    ..Outcome::default()
+                },
+            ],
+        };
+        assert_eq!(Record::read(&record.write()), Some(record));
+    }
+
+    #[test]
+    fn a_record_without_an_exchange_is_none() {
+        let record = Record::default();
+        assert_eq!(Record::read(&record.write()), None);
+    }
+}

@@ -1,0 +1,246 @@
+//! Every way the gateway says no, and what the client is told when a provider does.
+//!
+//! Errors speak twice: [`ClientError::message`] for the caller, [`Refusal::code`] and the Record for the operator. Neither
+//! contains a word of the prompt, of an answer or of a secret.
+
+use crate::hub::event::{ErrorClass, ProviderError};
+use crate::json::ScanError;
+
+/// Who says no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The gateway itself.
+    Gateway,
+    /// The provider; the gateway only passes it on.
+    Provider,
+}
+
+/// An error as a client will see it, before its dialect gives it a form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientError {
+    /// HTTP status.
+    pub status: u16,
+    /// What class of error; each dialect has its own word for it.
+    pub class: ErrorClass,
+    /// The provider's own code, or the refusal's; empty when there is none.
+    pub code: String,
+    /// One sentence for the caller.
+    pub message: String,
+    /// The request member at fault, where one is.
+    pub param: Option<String>,
+    /// Who says so.
+    pub origin: Origin,
+}
+
+impl ClientError {
+    /// What a client is told of a provider's error.
+    pub fn of_provider(error: &ProviderError) -> ClientError {
+        let message = match error.message.is_empty() {
+            true => "the provider failed without saying why".to_string(),
+            false => error.message.clone(),
+        };
+        ClientError {
+            status: status_of(error),
+            class: error.class,
+            code: error.code.clone(),
+            message,
+            param: None,
+            origin: Origin::Provider,
+        }
+    }
+}
+
+/// The status for a provider's error: its own where it has one that says "error", else that of its class.
+fn status_of(error: &ProviderError) -> u16 {
+    match error.status {
+        400..=599 => error.status,
+        _ => default_status(error.class),
+    }
+}
+
+/// The status that says a class of error.
+pub fn default_status(class: ErrorClass) -> u16 {
+    match class {
+        ErrorClass::InvalidRequest => 400,
+        ErrorClass::Authentication => 401,
+        ErrorClass::Permission => 403,
+        ErrorClass::NotFound => 404,
+        ErrorClass::TooLarge => 413,
+        ErrorClass::RateLimited | ErrorClass::QuotaExhausted => 429,
+        ErrorClass::Overloaded => 503,
+        ErrorClass::Timeout => 504,
+        ErrorClass::Provider | ErrorClass::BadAnswer => 502,
+    }
+}
+
+/// The class that a status says.
+pub fn class_of_status(status: u16) -> ErrorClass {
+    match status {
+        401 => ErrorClass::Authentication,
+        402 => ErrorClass::QuotaExhausted,
+        403 => ErrorClass::Permission,
+        404 => ErrorClass::NotFound,
+        408 | 504 => ErrorClass::Timeout,
+        413 => ErrorClass::TooLarge,
+        429 => ErrorClass::RateLimited,
+        503 | 529 => ErrorClass::Overloaded,
+        400..=499 => ErrorClass::InvalidRequest,
+        _ => ErrorClass::Provider,
+    }
+}
+
+/// A reason of the gateway's own to say no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No dialect has that path.
+    UnknownPath,
+    /// The path is known, the method is not POST.
+    UnknownMethod,
+    /// No key came with the request.
+    NoKey,
+    /// Several different keys came with the request.
+    SeveralKeys,
+    /// The key came in the query, where logs keep it.
+    KeyInQuery,
+    /// The key is unknown, expired or revoked.
+    UnknownKey,
+    /// The caller may not ask for this route.
+    RouteForbidden(String),
+    /// The body is not JSON.
+    BadJson(ScanError),
+    /// A member is missing, has the wrong type or stands twice.
+    BadMember {
+        /// Where, as a path such as `messages[3].content`.
+        param: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The body is compressed; policy must see what the provider sees.
+    CompressedBody,
+    /// The body is larger than the limit in bytes.
+    TooLarge(usize),
+    /// No route, family or provider has that model.
+    UnknownModel(String),
+    /// The route is strict, and these members cannot be said to any of its targets.
+    CannotSay(Vec<String>),
+    /// The filters have not been told anything by the control plane yet.
+    NotReady,
+    /// The control plane did not answer, and nothing is remembered about the key.
+    ControlPlaneAway,
+    /// No credential is configured for any target of the plan.
+    NoCredential(String),
+    /// No target could be reached.
+    NoAnswer(Unanswered),
+    /// The exchange is gone (the VM was reloaded); the client may try again.
+    Forgotten,
+}
+
+/// Why no target answered, as Envoy tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// No connection, or it broke before an answer.
+    Unreachable,
+    /// No answer in time.
+    Silent,
+}
+
+impl Refusal {
+    /// One word for Records and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Refusal::UnknownPath => "unknown_path",
+            Refusal::UnknownMethod => "unknown_method",
+            Refusal::NoKey => "no_key",
+            Refusal::SeveralKeys => "several_keys",
+            Refusal::KeyInQuery => "key_in_query",
+            Refusal::UnknownKey => "unknown_key",
+            Refusal::RouteForbidden(_) => "route_forbidden",
+            Refusal::BadJson(_) => "bad_json",
+            Refusal::BadMember { .. } => "bad_member",
+            Refusal::CompressedBody => "compressed_body",
+            Refusal::TooLarge(_) => "too_large",
+            Refusal::UnknownModel(_) => "model_not_found",
+            Refusal::CannotSay(_) => "cannot_say",
+            Refusal::NotReady => "not_ready",
+            Refusal::ControlPlaneAway => "control_plane_away",
+            Refusal::NoCredential(_) => "no_credential",
+            Refusal::NoAnswer(_) => "no_answer",
+            Refusal::Forgotten => "forgotten",
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        match self {
+            Refusal::UnknownPath | Refusal::UnknownMethod | Refusal::UnknownModel(_) => ErrorClass::NotFound,
+            Refusal::NoKey | Refusal::SeveralKeys | Refusal::KeyInQuery | Refusal::UnknownKey => {
+                ErrorClass::Authentication
+            }
+            Refusal::RouteForbidden(_) => ErrorClass::Permission,
+            Refusal::BadJson(_) | Refusal::BadMember { .. } | Refusal::CompressedBody | Refusal::CannotSay(_) => {
+                ErrorClass::InvalidRequest
+            }
+            Refusal::TooLarge(_) => ErrorClass::TooLarge,
+            Refusal::NotReady
+            | Refusal::ControlPlaneAway
+            | Refusal::NoCredential(_)
+            | Refusal::NoAnswer(Unanswered::Unreachable)
+            | Refusal::Forgotten => ErrorClass::Overloaded,
+            Refusal::NoAnswer(Unanswered::Silent) => ErrorClass::Timeout,
+        }
+    }
+
+    fn status(&self) -> u16 {
+        match self {
+            Refusal::UnknownMethod => 405,
+            Refusal::CompressedBody => 415,
+            _ => default_status(self.class()),
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Refusal::UnknownPath => "this gateway has no such path".into(),
+            Refusal::UnknownMethod => "this path takes POST only".into(),
+            Refusal::NoKey => {
+                "no API key: send it as `Authorization: Bearer`, `x-api-key` or `x-goog-api-key`".into()
+            }
+            Refusal::SeveralKeys => "several different API keys came with this request; send one".into(),
+            Refusal::KeyInQuery => {
+                "the API key stands in the URL, where logs keep it; send it as the header `x-goog-api-key`".into()
+            }
+            Refusal::UnknownKey => "the API key is unknown, expired or revoked".into(),
+            Refusal::RouteForbidden(route) => format!("this API key may not use the model `{route}`"),
+            Refusal::BadJson(error) => format!("the request body is not JSON: {error}"),
+            Refusal::BadMember { param, problem } => format!("`{param}` {problem}"),
+            Refusal::CompressedBody => "compressed request bodies are not accepted; send it as it is".into(),
+            Refusal::TooLarge(limit) => format!("the request body is larger than {limit} bytes"),
+            Refusal::UnknownModel(model) => format!("no provider serves the model `{model}`"),
+            Refusal::CannotSay(members) => {
+                format!("no candidate of this strict route can be told: {}", members.join(", "))
+            }
+            Refusal::NotReady => "the gateway is starting; try again in a moment".into(),
+            Refusal::ControlPlaneAway => "the API key cannot be checked right now; try again in a moment".into(),
+            Refusal::NoCredential(provider) => format!("no credential is configured for the provider `{provider}`"),
+            Refusal::NoAnswer(Unanswered::Unreachable) => "no provider could be reached for this model".into(),
+            Refusal::NoAnswer(Unanswered::Silent) => "no provider answered in time".into(),
+            Refusal::Forgotten => "the gateway lost this request and did not send it; try again".into(),
+        }
+    }
+
+    /// What the client is told.
+    pub fn to_client(&self) -> ClientError {
+        let param = match self {
+            Refusal::BadMember { param, .. } => Some(param.clone()),
+            Refusal::UnknownModel(_) | Refusal::RouteForbidden(_) => Some("model".into()),
+            _ => None,
+        };
+        ClientError {
+            status: self.status(),
+            class: self.class(),
+            code: self.code().into(),
+            message: self.message(),
+            param,
+            origin: Origin::Gateway,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What the data plane knows: providers, targets, routes. Written by the control plane, read and indexed once per version.
+//!
+//! The document is JSON: it can be read by a person, a newer control plane may add members that an older filter ignores, and
+//! both directions are here, so that what is published is checked by the very code that serves it.
+//!
+//! ```
+//! use dragoman_core::snapshot::Snapshot;
+//! let text = br#"{"version":1,"providers":[],"targets":[],"routes":[],"families":[]}"#;
+//! assert_eq!(Snapshot::read(text).unwrap().version, 1);
+//! ```
+
+mod document;
+
+use std::collections::HashMap;
+
+use crate::catalog::{Provider, Target};
+
+/// Largest Snapshot document accepted, in bytes: 5,000 models with their routes take about 2 MiB.
+pub const MAX_SNAPSHOT: usize = 32 << 20;
+
+/// A route: the name a client asks for, and who may answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// What stands in the request's `model`.
+    pub name: String,
+    /// Indexes into the Snapshot's targets, first choice first.
+    pub candidates: Vec<usize>,
+    /// What to do when a target's dialect cannot say something the client said.
+    pub loss: Loss,
+}
+
+/// What happens to a member that cannot be said in the target's dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Loss {
+    /// The request is refused before it is sent.
+    Strict,
+    /// It is left out and reported in `x-dragoman-dropped` and the Record.
+    #[default]
+    Warn,
+}
+
+/// Names nobody listed: a prefix such as `gpt-` says which provider has the family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// How the model's name begins; empty for the provider that takes every other name.
+    pub prefix: String,
+    /// Index into the Snapshot's providers.
+    pub provider: usize,
+}
+
+/// Everything a filter needs to serve, as of one version.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Rises with every change.
+    pub version: u64,
+    /// Who can be asked.
+    pub providers: Vec<Provider>,
+    /// What can be asked.
+    pub targets: Vec<Target>,
+    /// Which names mean what.
+    pub routes: Vec<Route>,
+    /// Which names belong to whom, the first match wins; the control plane lists longer prefixes first.
+    pub families: Vec<Family>,
+    route_by_name: HashMap<String, usize>,
+    target_by_id: HashMap<String, usize>,
+    provider_by_id: HashMap<String, usize>,
+}
+
+impl PartialEq for Snapshot {
+    /// The indexes follow from the rows.
+    fn eq(&self, other: &Snapshot) -> bool {
+        (self.version, &self.providers, &self.targets, &self.routes, &self.families)
+            == (other.version, &other.providers, &other.targets, &other.routes, &other.families)
+    }
+}
+
+impl Snapshot {
+    /// Checks the rows against each other and indexes them. Every mistake is reported, each with its place.
+    pub fn new(
+        version: u64,
+        providers: Vec<Provider>,
+        targets: Vec<Target>,
+        routes: Vec<Route>,
+        families: Vec<Family>,
+    ) -> Result<Snapshot, Vec<String>> {
+        let mut mistakes = Vec::new();
+        let provider_by_id = index("provider", providers.iter().map(|row| &row.id), &mut mistakes);
+        let target_by_id = index("target", targets.iter().map(|row| &row.id), &mut mistakes);
+        let route_by_name = index("route", routes.iter().map(|row| &row.name), &mut mistakes);
+        for provider in providers.iter().filter(|provider| provider.services.is_empty()) {
+            mistakes.push(format!("provider {}: serves no dialect", provider.id));
+        }
+        for target in targets.iter().filter(|target| target.provider >= providers.len()) {
+            mistakes.push(format!("target {}: its provider is not listed", target.id));
+        }
+        for route in &routes {
+            if route.candidates.is_empty() {
+                mistakes.push(format!("route {}: has no candidates", route.name));
+            }
+            if route.candidates.iter().any(|candidate| *candidate >= targets.len()) {
+                mistakes.push(format!("route {}: a candidate is not listed", route.name));
+            }
+        }
+        for family in families.iter().filter(|family| family.provider >= providers.len()) {
+            mistakes.push(format!("family {}: its provider is not listed", family.prefix));
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        Ok(Snapshot { version, providers, targets, routes, families, route_by_name, target_by_id, provider_by_id })
+    }
+
+    /// Reads a document; a mistake in it says what and where.
+    pub fn read(document: &[u8]) -> Result<Snapshot, Vec<String>> {
+        document::read(document)
+    }
+
+    /// The document of this Snapshot.
+    pub fn write(&self) -> Vec<u8> {
+        document::write(self)
+    }
+
+    /// The route of that name.
+    pub fn route(&self, name: &str) -> Option<&Route> {
+        self.routes.get(*self.route_by_name.get(name)?)
+    }
+
+    /// The target of that id (`provider/model`).
+    pub fn target(&self, id: &str) -> Option<&Target> {
+        self.targets.get(*self.target_by_id.get(id)?)
+    }
+
+    /// The index of the provider of that id.
+    pub fn provider_index(&self, id: &str) -> Option<usize> {
+        self.provider_by_id.get(id).copied()
+    }
+}
+
+fn index<'r>(
+    kind: &str,
+    names: impl Iterator<Item = &'r String>,
+    mistakes: &mut Vec<String>,
+) -> HashMap<String, usize> {
+    let mut by_name = HashMap::new();
+    for (place, name) in names.enumerate() {
+        if name.is_empty() {
+            mistakes.push(format!("{kind} {place}: has no name"));
+        }
+        if by_name.insert(name.clone(), place).is_some() {
+            mistakes.push(format!("{kind} {name}: listed twice"));
+        }
+    }
+    by_name
+}
+
+#[cfg(test)]
+mod tests;

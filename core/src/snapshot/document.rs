@@ -1,0 +1,178 @@
+//! The Snapshot as JSON, in both directions.
+
+use super::{Family, Loss, MAX_SNAPSHOT, Route, Snapshot};
+use crate::catalog::{DialectId, Origin, Provider, Service, Target};
+use crate::json::{Json, Writer};
+
+pub(super) fn write(snapshot: &Snapshot) -> Vec<u8> {
+    let mut out = Writer::with_capacity(4096);
+    out.object(|out| {
+        out.field("version").number(snapshot.version);
+        out.field("providers").array(|out| snapshot.providers.iter().for_each(|row| write_provider(row, out)));
+        out.field("targets").array(|out| snapshot.targets.iter().for_each(|row| write_target(row, out)));
+        out.field("routes").array(|out| snapshot.routes.iter().for_each(|row| write_route(row, out)));
+        out.field("families").array(|out| {
+            for family in &snapshot.families {
+                out.object(|out| {
+                    out.field("prefix").string(&family.prefix);
+                    out.field("provider").number(family.provider as u64);
+                });
+            }
+        });
+    });
+    out.into_bytes()
+}
+
+fn write_provider(row: &Provider, out: &mut Writer) {
+    out.object(|out| {
+        out.field("id").string(&row.id);
+        out.field("cluster").string(&row.cluster);
+        out.field("tls").bool(row.origin.tls);
+        out.field("host").string(&row.origin.host);
+        out.field("port").number(u64::from(row.origin.port));
+        out.field("base").string(&row.origin.base);
+        out.field("services").array(|out| {
+            for service in &row.services {
+                out.object(|out| {
+                    out.field("dialect").string(service.dialect.name());
+                    out.field("prefix").string(&service.prefix);
+                });
+            }
+        });
+        out.field("credential").string(&row.credential);
+        out.field("headers").array(|out| row.headers.iter().for_each(|pair| write_pair(pair, out)));
+        out.field("omit").array(|out| row.omit.iter().for_each(|name| out.string(name)));
+        out.field("rename").array(|out| row.rename.iter().for_each(|pair| write_pair(pair, out)));
+        out.field("demo").bool(row.demo);
+    });
+}
+
+fn write_pair((one, two): &(String, String), out: &mut Writer) {
+    out.array(|out| {
+        out.string(one);
+        out.string(two);
+    });
+}
+
+fn write_target(row: &Target, out: &mut Writer) {
+    out.object(|out| {
+        out.field("id").string(&row.id);
+        out.field("provider").number(row.provider as u64);
+        out.field("model").string(&row.model);
+        out.field("output_limit").number(row.output_limit);
+        out.field("context_window").number(row.context_window);
+    });
+}
+
+fn write_route(row: &Route, out: &mut Writer) {
+    out.object(|out| {
+        out.field("name").string(&row.name);
+        out.field("candidates").array(|out| row.candidates.iter().for_each(|index| out.number(*index as u64)));
+        out.field("loss").string(match row.loss {
+            Loss::Strict => "strict",
+            Loss::Warn => "warn",
+        });
+    });
+}
+
+pub(super) fn read(document: &[u8]) -> Result<Snapshot, Vec<String>> {
+    if document.len() > MAX_SNAPSHOT {
+        return Err(vec![format!("snapshot: larger than {MAX_SNAPSHOT} bytes")]);
+    }
+    let json = Json::parse(document).map_err(|error| vec![format!("snapshot: {error}")])?;
+    let mut mistakes = Vec::new();
+    let version = json.get("version").and_then(Json::u64).unwrap_or(0);
+    if version == 0 {
+        mistakes.push("snapshot: has no version".to_string());
+    }
+    let providers = rows(json, "providers", read_provider, &mut mistakes);
+    let targets = rows(json, "targets", read_target, &mut mistakes);
+    let routes = rows(json, "routes", read_route, &mut mistakes);
+    let families = rows(json, "families", read_family, &mut mistakes);
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    Snapshot::new(version, providers, targets, routes, families)
+}
+
+/// Reads each row of a list; a row that lacks something is a mistake with its place.
+fn rows<T>(json: Json<'_>, list: &str, read: fn(Json<'_>) -> Option<T>, mistakes: &mut Vec<String>) -> Vec<T> {
+    let Some(items) = json.get(list) else {
+        mistakes.push(format!("snapshot: has no {list}"));
+        return Vec::new();
+    };
+    let mut rows = Vec::new();
+    for (place, item) in items.items().enumerate() {
+        match read(item) {
+            Some(row) => rows.push(row),
+            None => mistakes.push(format!("{list}[{place}]: a member is missing or has the wrong type")),
+        }
+    }
+    rows
+}
+
+fn read_provider(row: Json<'_>) -> Option<Provider> {
+    Some(Provider {
+        id: string(row, "id")?,
+        cluster: string(row, "cluster")?,
+        origin: Origin {
+            tls: row.get("tls")?.bool()?,
+            host: string(row, "host")?,
+            port: u16::try_from(row.get("port")?.u64()?).ok()?,
+            base: string(row, "base")?,
+        },
+        services: row.get("services")?.items().map(read_service).collect::<Option<_>>()?,
+        credential: string(row, "credential")?,
+        headers: row.get("headers")?.items().map(read_pair).collect::<Option<_>>()?,
+        omit: row.get("omit")?.items().map(plain).collect::<Option<_>>()?,
+        rename: row.get("rename")?.items().map(read_pair).collect::<Option<_>>()?,
+        demo: row.get("demo")?.bool()?,
+    })
+}
+
+fn read_service(row: Json<'_>) -> Option<Service> {
+    Some(Service { dialect: DialectId::named(&string(row, "dialect")?)?, prefix: string(row, "prefix")? })
+}
+
+fn read_pair(row: Json<'_>) -> Option<(String, String)> {
+    let mut items = row.items();
+    Some((plain(items.next()?)?, plain(items.next()?)?))
+}
+
+fn read_target(row: Json<'_>) -> Option<Target> {
+    Some(Target {
+        id: string(row, "id")?,
+        provider: index(row.get("provider")?)?,
+        model: string(row, "model")?,
+        output_limit: row.get("output_limit")?.u64()?,
+        context_window: row.get("context_window")?.u64()?,
+    })
+}
+
+fn read_route(row: Json<'_>) -> Option<Route> {
+    Some(Route {
+        name: string(row, "name")?,
+        candidates: row.get("candidates")?.items().map(index).collect::<Option<_>>()?,
+        loss: match row.get("loss")?.text()?.raw() {
+            "strict" => Loss::Strict,
+            "warn" => Loss::Warn,
+            _ => return None,
+        },
+    })
+}
+
+fn read_family(row: Json<'_>) -> Option<Family> {
+    Some(Family { prefix: string(row, "prefix")?, provider: index(row.get("provider")?)? })
+}
+
+fn string(row: Json<'_>, name: &str) -> Option<String> {
+    row.get(name).and_then(plain)
+}
+
+fn plain(value: Json<'_>) -> Option<String> {
+    value.text().map(|text| text.decode().into_owned())
+}
+
+fn index(value: Json<'_>) -> Option<usize> {
+    value.u64().and_then(|number| usize::try_from(number).ok())
+}

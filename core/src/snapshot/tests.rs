@@ -1,0 +1,62 @@
+use super::*;
+use crate::catalog::{DialectId, Origin, Service};
+
+fn provider(id: &str) -> Provider {
+    Provider {
+        id: id.into(),
+        cluster: format!("provider_{id}"),
+        origin: Origin { tls: true, host: "api.example".into(), port: 443, base: "/x".into() },
+        services: vec![Service { dialect: DialectId::Messages, prefix: "/v1".into() }],
+        credential: id.into(),
+        headers: vec![("anthropic-version".into(), "2023-06-01".into())],
+        omit: vec!["seed".into()],
+        rename: vec![("max_completion_tokens".into(), "max_tokens".into())],
+        demo: false,
+    }
+}
+
+fn target(id: &str, provider: usize) -> Target {
+    Target { id: id.into(), provider, model: "m \"quoted\"".into(), output_limit: 8192, context_window: 200_000 }
+}
+
+#[test]
+fn a_snapshot_reads_back_as_written() {
+    let snapshot = Snapshot::new(
+        7,
+        vec![provider("a"), provider("b")],
+        vec![target("a/m", 0), target("b/m", 1)],
+        vec![Route { name: "m".into(), candidates: vec![1, 0], loss: Loss::Strict }],
+        vec![Family { prefix: "claude-".into(), provider: 0 }, Family { prefix: String::new(), provider: 1 }],
+    )
+    .unwrap();
+    let again = Snapshot::read(&snapshot.write()).unwrap();
+    assert_eq!(again, snapshot);
+    assert_eq!(again.route("m").unwrap().candidates, [1, 0]);
+    assert_eq!(again.target("b/m").unwrap().provider, 1);
+}
+
+#[test]
+fn every_mistake_is_reported_at_once() {
+    let mistakes = Snapshot::new(
+        1,
+        vec![provider("a"), provider("a")],
+        vec![target("a/m", 5)],
+        vec![Route { name: "m".into(), candidates: vec![], loss: Loss::Warn }],
+        vec![],
+    )
+    .unwrap_err();
+    assert_eq!(
+        mistakes,
+        ["provider a: listed twice", "target a/m: its provider is not listed", "route m: has no candidates"]
+    );
+}
+
+#[test]
+fn a_document_that_cannot_be_read_says_where() {
+    for (document, expected) in [
+        (&b"{"[..], "snapshot: the text ends too early at byte 1"),
+        (br#"{"version":1,"providers":[],"targets":[{"id":1}],"routes":[],"families":[]}"#, "targets[0]: a member is missing or has the wrong type"),
+    ] {
+        assert_eq!(Snapshot::read(document).unwrap_err(), [expected]);
+    }
+}

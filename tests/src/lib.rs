@@ -1,0 +1,7 @@
+//! Everything that needs more than one package: the provider simulator, the gateway under test, a raw client.
+//!
+//! A test puts one or more [`simulator::Simulator`]s behind a [`gateway::Gateway`], speaks to the gateway with
+//! [`client`], and asks the simulator's journal what really went over the wire.
+
+pub mod client;
+pub mod simulator;

@@ -1,0 +1,202 @@
+//! A provider that really answers, in one dialect, deterministically from the request.
+//!
+//! What it says follows from the last user text (see [`answer`]); how it says it, and what it refuses, is the dialect's
+//! own: [`chat`] for OpenAI chat completions, [`messages`] for Anthropic, [`gemini`] for generateContent.
+//!
+//! Why strict: the persona stands for the real provider, so a request the real one would answer with a 400 gets a 400
+//! here: a credential in the wrong place, an unknown member, a tool result nobody asked for. A translator that passes is
+//! likely to pass outside as well.
+//!
+//! Limits: one answer per request (`n`, `candidateCount` above 1 are refused), no embeddings, no files.
+
+pub mod answer;
+mod chat;
+mod chat_check;
+mod gemini;
+mod gemini_check;
+mod messages;
+mod messages_check;
+pub mod shape;
+
+use serde_json::Value;
+
+use super::journal::{Received, Tokens};
+use shape::{Complaint, Kind};
+
+/// Which API a persona speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// OpenAI chat completions.
+    Chat,
+    /// Anthropic messages.
+    Messages,
+    /// Gemini generateContent and streamGenerateContent.
+    Gemini,
+}
+
+impl Dialect {
+    /// All three, for tests that go through them.
+    pub const ALL: [Self; 3] = [Self::Chat, Self::Messages, Self::Gemini];
+
+    /// A short name for messages and configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Messages => "messages",
+            Self::Gemini => "gemini",
+        }
+    }
+}
+
+/// A provider: its dialect and the one key it accepts.
+#[derive(Clone, Debug)]
+pub struct Persona {
+    dialect: Dialect,
+    key: String,
+}
+
+/// One write of an answer and the output tokens it carries.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Output tokens that are first seen in them.
+    pub tokens: u64,
+}
+
+impl Piece {
+    fn new(bytes: impl Into<Vec<u8>>, tokens: u64) -> Self {
+        Self { bytes: bytes.into(), tokens }
+    }
+}
+
+/// What a persona says to one request.
+#[derive(Clone, Debug)]
+pub struct Production {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers, without framing.
+    pub headers: Vec<(String, String)>,
+    /// The body: one piece when whole, one per event when streamed.
+    pub pieces: Vec<Piece>,
+    /// What it reports as used.
+    pub tokens: Option<Tokens>,
+}
+
+impl Production {
+    fn whole(status: u16, body: &Value, tokens: Option<Tokens>) -> Self {
+        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        let output = tokens.map_or(0, |tokens| tokens.output);
+        Self { status, headers, pieces: vec![Piece::new(body.to_string(), output)], tokens }
+    }
+
+    fn stream(content_type: &str, pieces: Vec<Piece>, tokens: Tokens) -> Self {
+        let headers = vec![
+            ("content-type".to_owned(), content_type.to_owned()),
+            ("cache-control".to_owned(), "no-cache".to_owned()),
+        ];
+        Self { status: 200, headers, pieces, tokens: Some(tokens) }
+    }
+
+    /// The whole body, for tests that look at it without a connection.
+    pub fn body(&self) -> Vec<u8> {
+        self.pieces.iter().flat_map(|piece| piece.bytes.clone()).collect()
+    }
+}
+
+impl Persona {
+    /// A persona of any dialect.
+    pub fn new(dialect: Dialect, key: &str) -> Self {
+        Self { dialect, key: key.to_owned() }
+    }
+
+    /// Speaks OpenAI chat completions to who has this key.
+    pub fn chat(key: &str) -> Self {
+        Self::new(Dialect::Chat, key)
+    }
+
+    /// Speaks Anthropic messages to who has this key.
+    pub fn messages(key: &str) -> Self {
+        Self::new(Dialect::Messages, key)
+    }
+
+    /// Speaks Gemini generateContent to who has this key.
+    pub fn gemini(key: &str) -> Self {
+        Self::new(Dialect::Gemini, key)
+    }
+
+    /// What it speaks.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The one key it accepts.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Answers a request, or refuses it in the dialect's own error shape.
+    pub fn answer(&self, received: &Received) -> Production {
+        let answered = match self.dialect {
+            Dialect::Chat => chat::answer(self, received),
+            Dialect::Messages => messages::answer(self, received),
+            Dialect::Gemini => gemini::answer(self, received),
+        };
+        answered.unwrap_or_else(|complaint| self.refuse(&complaint))
+    }
+
+    fn refuse(&self, complaint: &Complaint) -> Production {
+        let body = match self.dialect {
+            Dialect::Chat => chat::error(complaint),
+            Dialect::Messages => messages::error(complaint),
+            Dialect::Gemini => gemini::error(complaint),
+        };
+        Production::whole(complaint.status(self.dialect), &body, None)
+    }
+
+    /// Exactly one credential, in the place this dialect wants it, and no other's.
+    fn check_credential(&self, received: &Received) -> Result<(), Complaint> {
+        let (own, prefix) = match self.dialect {
+            Dialect::Chat => ("authorization", "Bearer "),
+            Dialect::Messages => ("x-api-key", ""),
+            Dialect::Gemini => ("x-goog-api-key", ""),
+        };
+        for other in ["authorization", "x-api-key", "x-goog-api-key", "api-key"] {
+            if other != own && !received.header_values(other).is_empty() {
+                return Err(Complaint::new(Kind::Auth, other, "this credential header is not ours"));
+            }
+        }
+        if received.path.contains("key=") {
+            return Err(Complaint::new(Kind::Auth, "key", "a key in the query ends in logs; send the header"));
+        }
+        match received.header_values(own).as_slice() {
+            [] => Err(Complaint::new(Kind::NoAuth, own, "the API key is missing")),
+            [value] if *value == format!("{prefix}{}", self.key).as_bytes() => Ok(()),
+            [_] => Err(Complaint::new(Kind::Auth, own, "invalid API key")),
+            _ => Err(Complaint::new(Kind::Auth, own, "more than one API key")),
+        }
+    }
+}
+
+/// The JSON body of a POST.
+fn json_body(received: &Received) -> Result<Value, Complaint> {
+    if received.method != "POST" {
+        return Err(Complaint::new(Kind::Method, "", "only POST is served here"));
+    }
+    if !received.header("content-type").is_some_and(|value| value.starts_with("application/json")) {
+        return Err(Complaint::new(Kind::Invalid, "content-type", "must be application/json"));
+    }
+    if !received.header_values("content-encoding").is_empty() {
+        return Err(Complaint::new(Kind::Invalid, "content-encoding", "not accepted"));
+    }
+    serde_json::from_slice(&received.body)
+        .map_err(|error| Complaint::new(Kind::Invalid, "", format!("the body is not valid JSON: {error}")))
+}
+
+/// A model nobody has; tests name it to get a 404.
+fn check_model(model: &str) -> Result<(), Complaint> {
+    match model.contains("no-such") {
+        true => Err(Complaint::new(Kind::NotFound, "model", format!("the model `{model}` does not exist"))),
+        false => Ok(()),
+    }
+}
