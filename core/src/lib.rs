@@ -6,8 +6,8 @@
 //! | layer | modules |
 //! |---|---|
 //! | bytes | [`json`], [`framing`] |
-//! | meaning | [`hub`], [`usage`], [`catalog`], [`refusal`], [`record`] |
-//! | judgement | [`dialect`], [`snapshot`], [`select`], [`admission`] |
+//! | meaning | [`hub`], [`usage`], [`catalog`], [`refusal`], [`record`], [`secret`] |
+//! | judgement | [`dialect`], [`snapshot`], [`select`], [`admission`], [`memory`] |
 //! | machines | [`exchange`] (one client request), [`attempt`] (one try at one target) |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -17,10 +17,17 @@
 )]
 
 pub mod admission;
+pub mod attempt;
 pub mod catalog;
+pub mod dialect;
+pub mod exchange;
+pub mod framing;
 pub mod hub;
 pub mod json;
+pub mod memory;
 pub mod record;
 pub mod refusal;
+pub mod secret;
+pub mod select;
 pub mod snapshot;
 pub mod usage;

@@ -1,0 +1,128 @@
+//! One try of an exchange at one target: the machine that the translator filter drives.
+//!
+//! ```text
+//!  begin ─▶ request out ─▶ AwaitingHead ─┬─ 2xx ─▶ Gate ──first event──▶ Relaying | Interpreting ──end──▶ Done
+//!                                        │           │ error, nonsense, nothing        │ cut, error
+//!                                        │           ▼                                  ▼
+//!                                        └─ other ─▶ Failed ─▶ retry the next target, or  dialect's error event, Done
+//!                                                              the error in the client's dialect
+//! ```
+//!
+//! **The gate.** Nothing goes to the client before the provider's first real event. Until then a failure, even inside a 200,
+//! becomes a status that Envoy retries at the next target, and the client never learns of it. After it, nothing is retried.
+//!
+//! **The fence.** [`request::outgoing`] writes the whole head anew for every attempt and puts in exactly one credential.
+
+mod interpret;
+mod relay;
+mod request;
+mod response;
+
+use std::rc::Rc;
+
+use crate::exchange::{Asked, Header};
+use crate::record::{Ending, Outcome};
+use crate::usage::Usage;
+
+pub use request::Outgoing;
+pub use response::{Answer, HeadVerdict};
+
+use response::State;
+
+/// What to do with the body bytes at hand.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Pass them on as they are.
+    Keep,
+    /// Take them away and stay paused: the machine has what it needs of them.
+    Hold,
+    /// Pass these on instead.
+    Replace(Vec<u8>),
+}
+
+/// One try at one target.
+#[derive(Debug)]
+pub struct Attempt {
+    asked: Rc<Asked>,
+    /// From 1; the place in the Plan.
+    number: usize,
+    began_ms: u64,
+    state: State,
+    dropped: Vec<String>,
+    outcome: Outcome,
+    over: bool,
+}
+
+impl Attempt {
+    /// Begins attempt `number` (from 1) through `cluster`. `current` is the head as the last attempt left it. `None` when the
+    /// Plan has no such attempt at that cluster: then nothing may be sent.
+    pub fn begin(
+        asked: Rc<Asked>,
+        number: usize,
+        cluster: &[u8],
+        current: &[Header],
+        now_ms: u64,
+    ) -> Option<(Attempt, Outgoing)> {
+        let planned = asked.plan.get(number.checked_sub(1)?)?;
+        let provider = asked.provider(planned)?;
+        if provider.cluster.as_bytes() != cluster {
+            return None;
+        }
+        let (outgoing, aliases, dropped) = request::outgoing(&asked, planned, current)?;
+        let outcome = Outcome { target: planned.target.id.clone(), ..Outcome::default() };
+        let attempt = Attempt {
+            number,
+            began_ms: now_ms,
+            state: State::AwaitingHead(aliases),
+            dropped,
+            outcome,
+            over: false,
+            asked,
+        };
+        Some((attempt, outgoing))
+    }
+
+    /// Its place in the Plan, from 1.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// What could not be said to this target.
+    pub fn dropped(&self) -> &[String] {
+        &self.dropped
+    }
+
+    /// The credential to forget, when the provider rejected it.
+    pub fn rejected_credential(&self) -> Option<String> {
+        let rejected = matches!(self.outcome.status, 401 | 403);
+        let provider = self.asked.plan.get(self.number - 1).and_then(|planned| self.asked.provider(planned));
+        provider.filter(|provider| rejected && !provider.credential.is_empty()).map(|row| row.credential.clone())
+    }
+
+    /// What became of it. Called once, when the attempt's stream is gone.
+    pub fn end(mut self, now_ms: u64) -> Outcome {
+        self.outcome.total_ms = now_ms.saturating_sub(self.began_ms);
+        if !self.over {
+            self.outcome.usage.update(self.state.usage());
+            // A stream that is taken away while it answers: the client left, or the connection broke.
+            self.outcome.ending = match self.state {
+                State::AwaitingHead(_) | State::Gate(_) | State::Failing { .. } => Ending::Silent,
+                State::Relaying(_) | State::Interpreting(_) | State::Done => Ending::Abandoned,
+            };
+        }
+        self.outcome
+    }
+
+    fn is_last(&self) -> bool {
+        self.number >= self.asked.plan.len()
+    }
+
+    fn conclude(&mut self, ending: Ending, usage: Usage) {
+        self.over = true;
+        self.outcome.ending = ending;
+        self.outcome.usage.update(usage);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,440 @@
+//! What one attempt makes of a provider's answer.
+
+use super::interpret::{Interpreter, Progress};
+use super::relay::{Relay, Seen};
+use super::{Attempt, Body};
+use crate::dialect::{self, Aliases, Reply};
+use crate::exchange::{self, HeadEdits, Header};
+use crate::hub::event::{ErrorClass, ProviderError};
+use crate::json::Json;
+use crate::record::Ending;
+use crate::refusal::{ClientError, class_of_status};
+use crate::usage::Usage;
+
+/// Most bytes of an error body that are read; more is not an explanation.
+pub const MAX_ERROR_BODY: usize = 64 << 10;
+
+/// Response headers that belong to the provider's connection or would tell its secrets; all others go to the client.
+const WITHHELD: [&str; 14] = [
+    "set-cookie",
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "alt-svc",
+    "strict-transport-security",
+    "server",
+    "via",
+    "authorization",
+    "x-api-key",
+    "x-goog-api-key",
+    "api-key",
+    "www-authenticate",
+    "x-dragoman-retry",
+];
+
+/// Where an attempt is.
+#[derive(Debug)]
+pub(super) enum State {
+    /// Nothing came yet.
+    AwaitingHead(Aliases),
+    /// A good head came and is held until the first event.
+    Gate(Box<Gate>),
+    /// The very bytes pass; only looked at.
+    Relaying(Relay),
+    /// Read and said anew.
+    Interpreting(Box<Interpreter>),
+    /// A bad head came and is held until its body explains it.
+    Failing { status: u16, body: Vec<u8> },
+    /// Nothing more to do; what comes is passed on as it is.
+    Done,
+}
+
+/// A held answer: whichever way it goes, and the head it came with.
+#[derive(Debug)]
+pub(super) struct Gate {
+    way: Way,
+    head: HeadEdits,
+}
+
+#[derive(Debug)]
+enum Way {
+    Relay(Relay),
+    Interpret(Interpreter),
+}
+
+impl State {
+    pub(super) fn usage(&self) -> Usage {
+        match self {
+            State::Gate(gate) => match &gate.way {
+                Way::Relay(relay) => relay.usage(),
+                Way::Interpret(interpreter) => interpreter.usage(),
+            },
+            State::Relaying(relay) => relay.usage(),
+            State::Interpreting(interpreter) => interpreter.usage(),
+            _ => Usage::default(),
+        }
+    }
+}
+
+/// What to do with a response head.
+#[derive(Debug)]
+pub enum HeadVerdict {
+    /// Hold it until a body call says otherwise.
+    Hold,
+    /// Let it go with these changes; the body follows as it is.
+    Pass(HeadEdits),
+}
+
+/// What to do with a piece of a response body.
+#[derive(Debug)]
+pub struct Answer {
+    /// The held head goes now, with these changes.
+    pub head: Option<HeadEdits>,
+    /// What to do with the bytes.
+    pub body: Body,
+    /// The client sees this attempt's answer from now on.
+    pub answers: bool,
+}
+
+impl Answer {
+    fn body(body: Body) -> Answer {
+        Answer { head: None, body, answers: false }
+    }
+}
+
+impl Attempt {
+    /// Takes the provider's response head. `ends` when no body follows.
+    pub fn response_head(&mut self, headers: &[Header], ends: bool, _now_ms: u64) -> HeadVerdict {
+        let State::AwaitingHead(aliases) = &mut self.state else { return HeadVerdict::Pass(HeadEdits::default()) };
+        let aliases = core::mem::take(aliases);
+        let get = |name: &str| {
+            let found = headers.iter().find(|(known, _)| known == name.as_bytes());
+            found.and_then(|(_, value)| core::str::from_utf8(value).ok())
+        };
+        let status = get(":status").and_then(|status| status.parse().ok()).unwrap_or(0);
+        self.outcome.status = status;
+        self.outcome.retry_after_ms = retry_after_ms(get("retry-after-ms"), get("retry-after"));
+        let asks_again = get("x-should-retry") != Some("false");
+        let head = self.for_client(headers);
+        if (200..300).contains(&status) {
+            if ends {
+                // Envoy gives no body call for it, so the head itself must say that there is no answer.
+                let error = bad_answer("the provider's answer was empty");
+                let answer = self.fail(error);
+                return HeadVerdict::Pass(answer.head.unwrap_or_default());
+            }
+            let way = self.way(get("content-type").unwrap_or_default(), aliases);
+            self.state = State::Gate(Box::new(Gate { way, head }));
+            return HeadVerdict::Hold;
+        }
+        if !self.is_last() && is_retriable(status, asks_again) {
+            let class = class_of_status(status);
+            return HeadVerdict::Pass(self.retry(ProviderError { class, status, ..ProviderError::default() }));
+        }
+        self.state = State::Failing { status, body: Vec::new() };
+        if ends {
+            let answer = self.explain(Vec::new(), status);
+            return HeadVerdict::Pass(answer.head.unwrap_or_default());
+        }
+        HeadVerdict::Hold
+    }
+
+    /// Takes the next bytes of the body; `ends` with the last ones.
+    pub fn response_body(&mut self, chunk: &[u8], ends: bool, now_ms: u64) -> Answer {
+        match core::mem::replace(&mut self.state, State::Done) {
+            State::Gate(gate) => self.at_gate(gate, chunk, ends, now_ms),
+            State::Relaying(mut relay) => {
+                relay.look(chunk);
+                if !ends {
+                    self.state = State::Relaying(relay);
+                    return Answer::body(Body::Keep);
+                }
+                self.relay_ends(relay, chunk)
+            }
+            State::Interpreting(mut interpreter) => {
+                let progress = interpreter.feed(chunk, ends);
+                let out = interpreter.take();
+                if ends || !matches!(progress, Progress::Open) {
+                    self.interpret_ends(&interpreter, &progress);
+                    if !ends {
+                        // The answer has ended in the provider's words; what may follow is not part of it.
+                        self.state = State::Interpreting(interpreter);
+                    }
+                } else {
+                    self.state = State::Interpreting(interpreter);
+                }
+                Answer::body(Body::Replace(out))
+            }
+            State::Failing { status, mut body } => {
+                let room = MAX_ERROR_BODY.saturating_sub(body.len()).min(chunk.len());
+                body.extend_from_slice(chunk.get(..room).unwrap_or_default());
+                if ends || body.len() >= MAX_ERROR_BODY {
+                    return self.explain(body, status);
+                }
+                self.state = State::Failing { status, body };
+                Answer::body(Body::Hold)
+            }
+            State::AwaitingHead(_) | State::Done => match self.over {
+                // An explanation was given in full; the rest of the provider's words is not for the client.
+                true => Answer::body(Body::Replace(Vec::new())),
+                false => Answer::body(Body::Keep),
+            },
+        }
+    }
+
+    fn way(&self, content_type: &str, aliases: Aliases) -> Way {
+        let framing = super::interpret::Framing::of(content_type, self.asked.delivery);
+        let own = self.asked.endpoint.dialect;
+        let service = self.asked.plan.get(self.number - 1).and_then(|planned| self.asked.service(planned));
+        let theirs = service.map_or(own, |service| service.dialect);
+        if theirs == own && framing.delivers(self.asked.delivery) {
+            return Way::Relay(Relay::new(dialect::of(own), framing));
+        }
+        Way::Interpret(self.interpreter(theirs, framing, aliases))
+    }
+
+    fn interpreter(
+        &self,
+        from: crate::catalog::DialectId,
+        framing: super::interpret::Framing,
+        aliases: Aliases,
+    ) -> Interpreter {
+        let to = dialect::of(self.asked.endpoint.dialect);
+        let reply = self.reply();
+        let json = Json::parse(&self.asked.body).unwrap_or(Json::NULL);
+        let request = to.read_request(&self.asked.endpoint, json);
+        // It was readable when it was planned; should it not be, an empty request of the dialect says the same.
+        let request = request.unwrap_or_else(|_| crate::hub::Request::new(to.id(), self.asked.delivery));
+        Interpreter::new(framing, dialect::of(from).reader(aliases), to.writer(&request, reply), self.asked.delivery)
+    }
+
+    fn reply(&self) -> Reply {
+        Reply {
+            delivery: self.asked.delivery,
+            exchange: self.asked.id.clone(),
+            created: self.asked.began_ms / 1000,
+            model: self.asked.model.clone(),
+        }
+    }
+
+    fn at_gate(&mut self, mut gate: Box<Gate>, chunk: &[u8], ends: bool, now_ms: u64) -> Answer {
+        match &mut gate.way {
+            Way::Relay(relay) => match relay.hold(chunk, ends) {
+                Seen::Nothing => {
+                    self.state = State::Gate(gate);
+                    Answer::body(Body::Hold)
+                }
+                Seen::Failure(error) => self.fail(error),
+                Seen::FirstEvent => {
+                    self.outcome.first_event_ms = Some(now_ms.saturating_sub(self.began_ms));
+                    let Gate { way: Way::Relay(mut relay), head } = *gate else { return Answer::body(Body::Keep) };
+                    let mut held = relay.release();
+                    if ends {
+                        held.extend_from_slice(&self.relay_tail(&mut relay));
+                    } else {
+                        self.state = State::Relaying(relay);
+                    }
+                    Answer { head: Some(head), body: Body::Replace(held), answers: true }
+                }
+            },
+            Way::Interpret(interpreter) => {
+                let progress = interpreter.feed(chunk, ends);
+                if let Progress::Failed(error) = &progress
+                    && !interpreter.is_open()
+                {
+                    let error = error.clone();
+                    return self.fail(error);
+                }
+                if !interpreter.is_open() {
+                    self.state = State::Gate(gate);
+                    return Answer::body(Body::Hold);
+                }
+                self.outcome.first_event_ms = Some(now_ms.saturating_sub(self.began_ms));
+                let Gate { way: Way::Interpret(mut interpreter), mut head } = *gate else {
+                    return Answer::body(Body::Keep);
+                };
+                let out = interpreter.take();
+                head.set("content-type", super::interpret::content_type(self.asked.delivery));
+                head.remove("content-length");
+                if !matches!(progress, Progress::Open) || ends {
+                    self.interpret_ends(&interpreter, &progress);
+                }
+                if !ends {
+                    self.state = State::Interpreting(Box::new(interpreter));
+                }
+                Answer { head: Some(head), body: Body::Replace(out), answers: true }
+            }
+        }
+    }
+
+    fn interpret_ends(&mut self, interpreter: &Interpreter, progress: &Progress) {
+        if self.over {
+            return;
+        }
+        let ending = match progress {
+            Progress::Failed(error) => {
+                self.outcome.code = code_of(error);
+                Ending::Broken
+            }
+            Progress::Open | Progress::Complete => Ending::Answered,
+        };
+        self.conclude(ending, interpreter.usage());
+    }
+
+    fn relay_ends(&mut self, mut relay: Relay, chunk: &[u8]) -> Answer {
+        let tail = self.relay_tail(&mut relay);
+        if tail.is_empty() {
+            return Answer::body(Body::Keep);
+        }
+        let mut bytes = chunk.to_vec();
+        bytes.extend_from_slice(&tail);
+        Answer::body(Body::Replace(bytes))
+    }
+
+    /// What must follow the last relayed byte: nothing, or the dialect's error event when the stream was cut.
+    fn relay_tail(&mut self, relay: &mut Relay) -> Vec<u8> {
+        let verdict = relay.finish();
+        let ending = match &verdict {
+            Some(error) => {
+                self.outcome.code = code_of(error);
+                Ending::Broken
+            }
+            None => Ending::Answered,
+        };
+        self.conclude(ending, relay.usage());
+        match (verdict, relay.was_told()) {
+            (Some(error), false) => {
+                let json = Json::parse(&self.asked.body).unwrap_or(Json::NULL);
+                let dialect = dialect::of(self.asked.endpoint.dialect);
+                let request = dialect.read_request(&self.asked.endpoint, json);
+                let request =
+                    request.unwrap_or_else(|_| crate::hub::Request::new(dialect.id(), self.asked.delivery));
+                let mut out = relay.gap().to_vec();
+                dialect.writer(&request, self.reply()).write(&crate::hub::Event::Error(error), &mut out);
+                out
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// A failure before anything went to the client.
+    fn fail(&mut self, error: ProviderError) -> Answer {
+        let final_class = matches!(
+            error.class,
+            ErrorClass::InvalidRequest
+                | ErrorClass::Authentication
+                | ErrorClass::Permission
+                | ErrorClass::NotFound
+                | ErrorClass::TooLarge
+        );
+        if !self.is_last() && !final_class {
+            let head = self.retry(error);
+            return Answer { head: Some(head), body: Body::Replace(Vec::new()), answers: false };
+        }
+        self.say(&error)
+    }
+
+    /// Tells Envoy to try the next target. A local reply would not be retried; a status is.
+    fn retry(&mut self, error: ProviderError) -> HeadEdits {
+        self.conclude(Ending::Retriable, self.state.usage());
+        self.outcome.code = code_of(&error);
+        let status = ClientError::of_provider(&error).status;
+        let mut head = HeadEdits::default();
+        head.set(":status", &status.to_string());
+        head.set(exchange::RETRY, "yes");
+        head
+    }
+
+    /// A provider's no, told to the client: the very bytes in its own dialect, said anew in another.
+    fn explain(&mut self, body: Vec<u8>, status: u16) -> Answer {
+        let own = self.asked.endpoint.dialect;
+        let planned = self.asked.plan.get(self.number - 1);
+        let theirs = planned.and_then(|planned| self.asked.service(planned)).map_or(own, |service| service.dialect);
+        let error = dialect::of(theirs).read_error(status, &body);
+        let leaks = planned.and_then(|planned| planned.credential.as_ref()).is_some_and(|credential| {
+            let value = credential.value.expose();
+            let secret = value.strip_prefix(b"Bearer ").unwrap_or(value);
+            !secret.is_empty() && memchr::memmem::find(&body, secret).is_some()
+        });
+        let is_dialects = Json::parse(&body).is_ok_and(|json| json.get("error").is_some());
+        if theirs != own || leaks || !is_dialects || body.len() >= MAX_ERROR_BODY {
+            let message = if leaks { String::new() } else { error.message };
+            return self.say(&ProviderError { message, ..error });
+        }
+        self.outcome.code = code_of(&error);
+        self.conclude(Ending::Refused, Usage::default());
+        let mut head = self.error_head();
+        head.remove("content-length");
+        Answer { head: Some(head), body: Body::Replace(body), answers: true }
+    }
+
+    /// Says an error in the client's dialect.
+    fn say(&mut self, error: &ProviderError) -> Answer {
+        self.outcome.code = code_of(error);
+        self.conclude(Ending::Refused, self.state.usage());
+        let told = ClientError::of_provider(error);
+        let reply = exchange::error_reply(self.asked.endpoint.dialect, &told, &self.asked.id);
+        let mut head = self.error_head();
+        head.set(":status", &reply.status.to_string());
+        for (name, value) in reply.headers {
+            head.set_bytes(&name, value);
+        }
+        head.remove("content-length");
+        Answer { head: Some(head), body: Body::Replace(reply.body), answers: true }
+    }
+
+    fn error_head(&self) -> HeadEdits {
+        let mut head = HeadEdits::default();
+        head.remove.extend(WITHHELD.iter().map(|name| name.as_bytes().to_vec()));
+        head.remove("content-encoding");
+        head.set("x-dragoman-error-origin", "provider");
+        head
+    }
+
+    /// The changes that every good head needs on its way to the client.
+    fn for_client(&self, headers: &[Header]) -> HeadEdits {
+        let mut head = HeadEdits::default();
+        let planned = self.asked.plan.get(self.number - 1);
+        let secret = planned.and_then(|planned| planned.credential.as_ref()).map(|known| known.value.expose());
+        let secret = secret.map(|value| value.strip_prefix(b"Bearer ").unwrap_or(value));
+        for (name, value) in headers {
+            let withheld = WITHHELD.iter().any(|known| known.as_bytes() == name);
+            let echoes = secret.is_some_and(|secret| {
+                !secret.is_empty() && memchr::memmem::find(value, secret).is_some()
+            });
+            if withheld || echoes || name.starts_with(b"x-dragoman-") {
+                head.remove.push(name.clone());
+            }
+        }
+        head
+    }
+}
+
+fn bad_answer(message: &str) -> ProviderError {
+    ProviderError { class: ErrorClass::BadAnswer, message: message.into(), ..ProviderError::default() }
+}
+
+/// One word for Records: the provider's own code, else the class.
+fn code_of(error: &ProviderError) -> String {
+    match error.code.is_empty() {
+        true => format!("{:?}", error.class).to_lowercase(),
+        false => error.code.chars().take(64).collect(),
+    }
+}
+
+/// Whether another target may do better. 409 is "try again" unless the provider says it is not.
+fn is_retriable(status: u16, asks_again: bool) -> bool {
+    match status {
+        408 | 429 | 500..=599 => true,
+        409 => asks_again,
+        _ => false,
+    }
+}
+
+/// The provider's wish to be left alone, from the two commonest forms. At most 15 minutes are believed.
+fn retry_after_ms(milliseconds: Option<&str>, seconds: Option<&str>) -> Option<u64> {
+    const MAX: f64 = 900_000.0;
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+    let wish = milliseconds.and_then(number).or(seconds.and_then(number).map(|seconds| seconds * 1000.0))?;
+    Some(wish.clamp(0.0, MAX) as u64)
+}

@@ -1,0 +1,404 @@
+//! The two machines driven natively, with every dialect at both ends.
+
+use super::*;
+use crate::admission::{Grant, digest};
+use crate::catalog::{DialectId, Origin, Provider, Service, Target};
+use crate::exchange::{Exchange, Head, HeadEdits, Step};
+use crate::json::Json;
+use crate::memory::{Credential, Memory};
+use crate::secret::Secret;
+use crate::snapshot::{Loss, Route, Snapshot};
+use proptest::prelude::*;
+
+const CHAT: DialectId = DialectId::ChatCompletions;
+const MESSAGES: DialectId = DialectId::Messages;
+const GENERATE: DialectId = DialectId::GenerateContent;
+
+/// A worker that knows one provider for each of `dialects`, `p1`, `p2`, …, all of them candidates of the route `m`.
+fn memory(dialects: &[DialectId]) -> Memory {
+    let mut memory = Memory::default();
+    let (mut providers, mut targets) = (Vec::new(), Vec::new());
+    for (index, dialect) in dialects.iter().enumerate() {
+        let id = format!("p{}", index + 1);
+        let prefix = if *dialect == GENERATE { "/v1beta" } else { "/v1" };
+        providers.push(Provider {
+            id: id.clone(),
+            cluster: format!("provider_{id}"),
+            origin: Origin { tls: true, host: format!("{id}.example"), port: 443, base: "/base".into() },
+            services: vec![Service { dialect: *dialect, prefix: prefix.into() }],
+            credential: id.clone(),
+            headers: vec![],
+            omit: vec![],
+            rename: vec![],
+            demo: false,
+        });
+        let target = format!("{id}/m");
+        targets.push(Target { id: target, provider: index, model: "m".into(), output_limit: 0, context_window: 0 });
+        let value = Secret::new(format!("secret-of-{id}").into_bytes());
+        memory.equip(id, Credential { header: "x-api-key".into(), value }, 0, 0);
+    }
+    let routes = vec![Route { name: "m".into(), candidates: (0..targets.len()).collect(), loss: Loss::Warn }];
+    memory.publish(Snapshot::new(1, providers, targets, routes, vec![]).unwrap());
+    memory.admit(digest(b"caller-key"), Some(Grant { caller: "c".into(), routes: None }), 1_000_000, 0);
+    memory
+}
+
+fn head(path: &str) -> Head {
+    let pairs = [
+        (":method", "POST"),
+        (":path", path),
+        (":authority", "gateway"),
+        ("authorization", "Bearer caller-key"),
+        ("x-dragoman-try-1", "spoofed"),
+        ("x-custom", "kept"),
+        ("cookie", "private"),
+    ];
+    Head { headers: pairs.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect() }
+}
+
+/// The request of a client that says "hi" to `m`.
+fn hello(dialect: DialectId, streamed: bool) -> (&'static str, String) {
+    match (dialect, streamed) {
+        (CHAT, _) => {
+            let body = format!(r#"{{"model":"m","stream":{streamed},"messages":[{{"role":"user","content":"hi"}}]}}"#);
+            ("/v1/chat/completions", body)
+        }
+        (MESSAGES, _) => {
+            let turns = r#"[{"role":"user","content":"hi"}]"#;
+            ("/v1/messages?beta=true", format!(r#"{{"model":"m","stream":{streamed},"max_tokens":9,"messages":{turns}}}"#))
+        }
+        (GENERATE, true) => ("/v1beta/models/m:streamGenerateContent?alt=sse", GEMINI_HELLO.to_string()),
+        (GENERATE, false) => ("/v1beta/models/m:generateContent", GEMINI_HELLO.to_string()),
+    }
+}
+
+const GEMINI_HELLO: &str = r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#;
+
+fn exchange(memory: &Memory, path: &str, body: &str) -> (Exchange, Step) {
+    let (mut exchange, step) = Exchange::begin(head(path), "x1".into(), memory, 1000);
+    if let Step::Refuse(_) = step {
+        return (exchange, step);
+    }
+    let step = exchange.body(body.as_bytes().to_vec(), memory, 1000);
+    (exchange, step)
+}
+
+fn asked(memory: &Memory, dialect: DialectId, streamed: bool) -> Rc<Asked> {
+    let (path, body) = hello(dialect, streamed);
+    let (exchange, step) = exchange(memory, path, &body);
+    assert!(matches!(step, Step::Send(_)), "{step:?}");
+    exchange.asked().unwrap()
+}
+
+fn begin(asked: &Rc<Asked>, number: usize) -> (Attempt, Outgoing) {
+    let cluster = format!("provider_p{number}");
+    Attempt::begin(Rc::clone(asked), number, cluster.as_bytes(), &[], 1000).unwrap()
+}
+
+/// What Envoy would pass on: the head's edits and the bytes, or the wish to retry.
+#[derive(Debug, PartialEq, Default)]
+struct Passed {
+    status: Option<String>,
+    retry: bool,
+    bytes: Vec<u8>,
+}
+
+impl Passed {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
+    fn take_head(&mut self, edits: &HeadEdits) {
+        for (name, value) in &edits.set {
+            match name.as_slice() {
+                b":status" => self.status = Some(String::from_utf8_lossy(value).into_owned()),
+                b"x-dragoman-retry" => self.retry = true,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn answer(attempt: &mut Attempt, status: &str, kind: &str, chunks: &[&[u8]]) -> Passed {
+    let head: Vec<Header> = [(":status", status), ("content-type", kind)]
+        .iter()
+        .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+        .collect();
+    let mut passed = Passed::default();
+    match attempt.response_head(&head, false, 1001) {
+        HeadVerdict::Pass(edits) => {
+            passed.take_head(&edits);
+            passed.bytes = chunks.concat();
+            return passed;
+        }
+        HeadVerdict::Hold => {}
+    }
+    let mut held = true;
+    for (index, chunk) in chunks.iter().chain([&&b""[..]]).enumerate() {
+        let answer = attempt.response_body(chunk, index == chunks.len(), 1002);
+        if let Some(edits) = &answer.head {
+            assert!(held, "a head goes once");
+            held = false;
+            passed.take_head(edits);
+        }
+        match answer.body {
+            Body::Keep => passed.bytes.extend_from_slice(chunk),
+            Body::Replace(bytes) => passed.bytes.extend_from_slice(&bytes),
+            Body::Hold => assert!(held, "only a held answer may hold bytes"),
+        }
+    }
+    assert!(!held, "the head must go at the end at the latest");
+    passed
+}
+
+const CHAT_STREAM: &str = concat!(
+    "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n",
+    ": keep-alive\n\n",
+    "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"h\u{e9}\"},\"finish_reason\":null}]}\n\n",
+    "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}}\n\n",
+    "data: [DONE]\n\n",
+);
+
+const MESSAGES_STREAM: &str = concat!(
+    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n",
+    "event: ping\ndata: {\"type\":\"ping\"}\n\n",
+    "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
+    "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"h\u{e9}\"}}\n\n",
+    "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+    "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":2}}\n\n",
+    "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+);
+
+const GENERATE_STREAM: &str = concat!(
+    "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"h\u{e9}\"}],\"role\":\"model\"},\"index\":0}],\"usageMetadata\":{\"promptTokenCount\":3},\"modelVersion\":\"m\",\"responseId\":\"1\"}\r\n\r\n",
+    "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\"}],\"role\":\"model\"},\"finishReason\":\"STOP\",\"index\":0}],\"usageMetadata\":{\"promptTokenCount\":3,\"candidatesTokenCount\":2,\"totalTokenCount\":5},\"modelVersion\":\"m\",\"responseId\":\"1\"}\r\n\r\n",
+);
+
+const STREAMS: [(DialectId, &str); 3] = [(CHAT, CHAT_STREAM), (MESSAGES, MESSAGES_STREAM), (GENERATE, GENERATE_STREAM)];
+
+const WHOLES: [(DialectId, &str); 3] = [
+    (
+        CHAT,
+        r#"{ "id":"1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hé"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5},"unknown":1e-0 }"#,
+    ),
+    (
+        MESSAGES,
+        r#"{ "id":"1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hé"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":3,"output_tokens":2},"unknown":1e-0 }"#,
+    ),
+    (
+        GENERATE,
+        r#"{ "candidates":[{"content":{"parts":[{"text":"hé"}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2,"totalTokenCount":5},"unknown":1e-0 }"#,
+    ),
+];
+
+const SSE: &str = "text/event-stream; charset=utf-8";
+const JSON: &str = "application/json";
+
+fn stream_of(dialect: DialectId) -> &'static str {
+    STREAMS.iter().find(|(id, _)| *id == dialect).unwrap().1
+}
+
+fn whole_of(dialect: DialectId) -> &'static str {
+    WHOLES.iter().find(|(id, _)| *id == dialect).unwrap().1
+}
+
+fn pieces(bytes: &[u8], cuts: &[usize]) -> Vec<Vec<u8>> {
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
+    cuts.extend([0, bytes.len()]);
+    cuts.sort_unstable();
+    cuts.windows(2).map(|pair| bytes[pair[0]..pair[1]].to_vec()).collect()
+}
+
+/// Serves `bytes` from a provider of `to` to a client of `from`, in these chunks.
+fn serve(from: DialectId, to: DialectId, streamed: bool, kind: &str, chunks: &[&[u8]]) -> (Passed, Outcome) {
+    let asked = asked(&memory(&[to]), from, streamed);
+    let (mut attempt, _) = begin(&asked, 1);
+    let passed = answer(&mut attempt, "200", kind, chunks);
+    (passed, attempt.end(1010))
+}
+
+#[test]
+fn same_dialect_passes_the_very_bytes() {
+    for (dialect, stream) in STREAMS {
+        let (passed, outcome) = serve(dialect, dialect, true, SSE, &[stream.as_bytes()]);
+        assert_eq!(passed.text(), stream);
+        assert_eq!((outcome.ending, outcome.usage.input, outcome.usage.output), (Ending::Answered, Some(3), Some(2)));
+        let whole = whole_of(dialect);
+        let (passed, outcome) = serve(dialect, dialect, false, JSON, &[whole.as_bytes()]);
+        assert_eq!(passed.text(), whole);
+        assert_eq!((outcome.ending, outcome.usage.input, outcome.usage.output), (Ending::Answered, Some(3), Some(2)));
+    }
+}
+
+#[test]
+fn same_dialect_asks_with_the_very_bytes() {
+    for dialect in DialectId::ALL {
+        let asked = asked(&memory(&[dialect]), dialect, true);
+        let (_, outgoing) = begin(&asked, 1);
+        assert_eq!(outgoing.body, Body::Keep);
+    }
+}
+
+#[test]
+fn every_dialect_hears_every_other() {
+    for from in DialectId::ALL {
+        for to in DialectId::ALL {
+            let (passed, outcome) = serve(from, to, true, SSE, &[stream_of(to).as_bytes()]);
+            assert!(passed.text().contains('h'), "{from:?} from {to:?}: {}", passed.text());
+            assert_eq!(outcome.ending, Ending::Answered, "{from:?} from {to:?}: {outcome:?}");
+            assert_eq!((outcome.usage.input, outcome.usage.output), (Some(3), Some(2)), "{from:?} from {to:?}");
+            let (passed, outcome) = serve(from, to, false, JSON, &[whole_of(to).as_bytes()]);
+            assert!(Json::parse(&passed.bytes).is_ok(), "{from:?} from {to:?}: {}", passed.text());
+            assert_eq!(outcome.ending, Ending::Answered);
+        }
+    }
+}
+
+#[test]
+fn an_answer_framed_otherwise_than_asked_is_said_as_asked() {
+    for from in DialectId::ALL {
+        let (passed, _) = serve(from, CHAT, true, JSON, &[whole_of(CHAT).as_bytes()]);
+        assert!(passed.text().contains("data: "), "{}", passed.text());
+        let (passed, _) = serve(from, CHAT, false, SSE, &[stream_of(CHAT).as_bytes()]);
+        assert!(Json::parse(&passed.bytes).is_ok(), "{}", passed.text());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Law 1, for relays and interpretations alike.
+    #[test]
+    fn any_split_gives_the_same_output(from in 0usize..3, to in 0usize..3, cuts in prop::collection::vec(any::<usize>(), 0..12), streamed in any::<bool>()) {
+        let (from, to) = (DialectId::ALL[from], DialectId::ALL[to]);
+        let (bytes, kind) = if streamed { (stream_of(to), SSE) } else { (whole_of(to), JSON) };
+        let chunks = pieces(bytes.as_bytes(), &cuts);
+        let chunks: Vec<&[u8]> = chunks.iter().map(Vec::as_slice).collect();
+        let (cut, cut_outcome) = serve(from, to, streamed, kind, &chunks);
+        let (uncut, outcome) = serve(from, to, streamed, kind, &[bytes.as_bytes()]);
+        prop_assert_eq!(cut.text(), uncut.text());
+        prop_assert_eq!(cut_outcome.usage, outcome.usage);
+    }
+
+    /// A cut stream never looks complete: wherever it ends, no dialect's end mark follows.
+    #[test]
+    fn a_cut_stream_never_looks_complete(from in 0usize..3, to in 0usize..3, cut in any::<prop::sample::Index>()) {
+        let (from, to) = (DialectId::ALL[from], DialectId::ALL[to]);
+        let bytes = stream_of(to).as_bytes();
+        // Before the frame that says why the model stopped.
+        let stops = ["finish_reason\":\"stop", "message_delta", "finishReason"];
+        let end = stops.iter().filter_map(|stop| stream_of(to).find(stop)).min().unwrap();
+        let (passed, outcome) = serve(from, to, true, SSE, &[&bytes[..cut.index(end)]]);
+        let text = passed.text();
+        prop_assert!(!text.contains("[DONE]") && !text.contains("message_stop") && !text.contains("STOP"), "{}", text);
+        prop_assert!(text.contains("error"), "{}", text);
+        prop_assert!(matches!(outcome.ending, Ending::Broken | Ending::Refused), "{:?}", outcome);
+    }
+
+    /// Law 10: whatever a provider sends, the machine ends in an answer or an error.
+    #[test]
+    fn nonsense_never_panics(from in 0usize..3, to in 0usize..3, noise in prop::collection::vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>(), kind in 0usize..3, status in 100u16..600) {
+        let (from, to) = (DialectId::ALL[from], DialectId::ALL[to]);
+        let mut bytes = stream_of(to).as_bytes().to_vec();
+        let at = at.index(bytes.len());
+        bytes.splice(at..at, noise);
+        let asked = asked(&memory(&[to]), from, kind == 0);
+        let (mut attempt, _) = begin(&asked, 1);
+        let kind = [SSE, JSON, "text/html"][kind];
+        answer(&mut attempt, &status.to_string(), kind, &[&bytes]);
+        attempt.end(1010);
+    }
+}
+
+/// Bodies of a 200 that are no answer.
+const NO_ANSWERS: [(&str, &str); 6] = [
+    (SSE, ""),
+    (SSE, "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\",\"code\":503}}\n\n"),
+    (SSE, ": ping\n\n: ping\n\n"),
+    (JSON, "{\"id\":\"1\",\"choi"),
+    (JSON, "{\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\",\"code\":503}}"),
+    ("text/html", "<html>bad gateway</html>"),
+];
+
+#[test]
+fn a_200_without_an_answer_is_retried_and_at_last_told_as_an_error() {
+    for (kind, body) in NO_ANSWERS {
+        for from in DialectId::ALL {
+            let asked = asked(&memory(&[CHAT, CHAT]), from, kind == SSE);
+            let (mut first, _) = begin(&asked, 1);
+            let passed = answer(&mut first, "200", kind, &[body.as_bytes()]);
+            assert!(passed.retry, "{from:?} {body}");
+            assert_eq!(first.end(1010).ending, Ending::Retriable);
+            let (mut last, _) = begin(&asked, 2);
+            let passed = answer(&mut last, "200", kind, &[body.as_bytes()]);
+            assert!(!passed.retry);
+            assert!(passed.status.as_deref().is_some_and(|status| status.starts_with('5')), "{passed:?}");
+            assert!(Json::parse(&passed.bytes).unwrap().get("error").is_some(), "{}", passed.text());
+            assert!(!passed.text().contains("html"), "{}", passed.text());
+        }
+    }
+}
+
+#[test]
+fn statuses_are_retried_or_told() {
+    let error = br#"{"error":{"message":"no","type":"t"}}"#;
+    for (status, retried) in
+        [(429, true), (408, true), (409, true), (500, true), (503, true), (529, true), (400, false), (401, false), (403, false), (404, false), (413, false), (422, false)]
+    {
+        let asked = asked(&memory(&[CHAT, CHAT]), MESSAGES, false);
+        let (mut attempt, _) = begin(&asked, 1);
+        let passed = answer(&mut attempt, &status.to_string(), JSON, &[error]);
+        assert_eq!(passed.retry, retried, "{status}");
+        if !retried {
+            assert_eq!(Json::parse(&passed.bytes).unwrap().get("type").unwrap().as_str(), "\"error\"");
+        }
+    }
+}
+
+/// Law 11.
+#[test]
+fn no_attempt_carries_the_credential_of_another() {
+    for client in DialectId::ALL {
+        let asked = asked(&memory(&[CHAT, MESSAGES, GENERATE]), client, true);
+        let (_, first) = begin(&asked, 1);
+        // The head that attempt 2 finds is the one that attempt 1 has left.
+        let (_, second) = Attempt::begin(Rc::clone(&asked), 2, b"provider_p2", &first.head, 1000).unwrap();
+        let shown = |outgoing: &Outgoing| {
+            let text = outgoing.head.iter().map(|(name, value)| [name.as_slice(), b": ", value, b"\n"].concat());
+            String::from_utf8(text.collect::<Vec<_>>().concat()).unwrap()
+        };
+        for (outgoing, own) in [(&first, "secret-of-p1"), (&second, "secret-of-p2")] {
+            let head = shown(outgoing);
+            assert_eq!(head.matches("secret-of-").count(), 1, "{head}");
+            assert!(head.contains(own), "{head}");
+            for private in ["caller-key", "private", "spoofed"] {
+                assert!(!head.contains(private), "{head}");
+            }
+        }
+        assert!(Attempt::begin(Rc::clone(&asked), 2, b"provider_p1", &[], 1000).is_none(), "another's cluster");
+        assert!(Attempt::begin(Rc::clone(&asked), 4, b"provider_p1", &[], 1000).is_none(), "not in the Plan");
+        assert!(Attempt::begin(asked, 0, b"provider_p1", &[], 1000).is_none());
+    }
+}
+
+#[test]
+fn a_provider_that_echoes_the_credential_is_not_passed_on() {
+    let asked = asked(&memory(&[CHAT]), CHAT, false);
+    let (mut attempt, _) = begin(&asked, 1);
+    let body = br#"{"error":{"message":"bad key secret-of-p1","type":"t"}}"#;
+    let passed = answer(&mut attempt, "401", JSON, &[body]);
+    assert!(!passed.text().contains("secret-of-p1"), "{}", passed.text());
+    assert_eq!(attempt.rejected_credential().as_deref(), Some("p1"));
+}
+
+#[test]
+fn a_client_that_leaves_is_told_from_a_provider_that_is_silent() {
+    let asked = asked(&memory(&[CHAT]), CHAT, true);
+    let (silent, _) = begin(&asked, 1);
+    assert_eq!(silent.end(1010).ending, Ending::Silent);
+    let (mut left, _) = begin(&asked, 1);
+    let head = vec![(b":status".to_vec(), b"200".to_vec()), (b"content-type".to_vec(), SSE.as_bytes().to_vec())];
+    left.response_head(&head, false, 1001);
+    left.response_body(&CHAT_STREAM.as_bytes()[..500], false, 1001);
+    assert_eq!(left.end(1010).ending, Ending::Abandoned);
+}

@@ -1,0 +1,237 @@
+//! Requests that another dialect read, in the words of this one.
+
+use super::*;
+use crate::hub::{
+    Arguments, CallId, Depth, Format, Function, Limit, Media, MediaKind, Part, Reasoning, Role, Shape, Source, Stops,
+    Thinking, Tool, ToolCall, ToolChoice, ToolResult, Turn,
+};
+
+fn foreign<'a>() -> Request<'a> {
+    Request::new(DialectId::Messages, Delivery::Whole)
+}
+
+fn text(raw: &str) -> Text<'_> {
+    Text::escaped(raw)
+}
+
+fn words(raw: &str) -> Part<'_> {
+    Part::Text { text: text(raw), extra: Vec::new() }
+}
+
+fn turn<'a>(role: Role, parts: Vec<Part<'a>>) -> Turn<'a> {
+    Turn { role, parts, shape: Shape::List, extra: Vec::new() }
+}
+
+fn call<'a>(id: Option<CallId<'a>>, name: &'a str, arguments: &'a str) -> Part<'a> {
+    let arguments = Arguments::Object(json(arguments));
+    Part::ToolCall(ToolCall { id, name: text(name), arguments, signature: None, extra: Vec::new() })
+}
+
+fn result<'a>(id: Option<CallId<'a>>, name: Option<&'a str>, content: Vec<Part<'a>>) -> Part<'a> {
+    let name = name.map(text);
+    Part::ToolResult(ToolResult { id, name, content, shape: Shape::List, error: None, extra: Vec::new() })
+}
+
+fn image<'a>() -> Part<'a> {
+    media(MediaKind::Image, Source::Data { mime: text("image/png"), base64: text("QQ==") })
+}
+
+fn media<'a>(kind: MediaKind, source: Source<'a>) -> Part<'a> {
+    Part::Media(Media { kind, source, extra: Vec::new() })
+}
+
+fn tool<'a>(name: &'a str, schema: Option<Json<'a>>) -> Tool<'a> {
+    Tool::Function(Function { name: text(name), description: None, schema, strict: None, extra: Vec::new() })
+}
+
+fn given(id: &str) -> Option<CallId<'_>> {
+    Some(CallId::Given(text(id)))
+}
+
+/// The body without its model, and what was dropped.
+fn said(request: &Request<'_>) -> (serde_json::Value, Vec<String>) {
+    let written = write(request, "m");
+    let mut body = value(&written.body);
+    body.as_object_mut().unwrap().remove("model");
+    (body, written.dropped)
+}
+
+fn messages(turns: Vec<Turn<'_>>) -> (serde_json::Value, Vec<String>) {
+    let mut request = foreign();
+    request.turns = turns;
+    let (body, dropped) = said(&request);
+    (body["messages"].clone(), dropped)
+}
+
+#[test]
+fn results_become_messages_of_their_own_and_pictures_follow() {
+    let (found, dropped) = messages(vec![
+        turn(Role::System, vec![words("s")]),
+        turn(Role::User, vec![words("a"), image()]),
+        turn(Role::Assistant, vec![words("c"), call(given("i"), "f", r#"{"a": 1}"#), call(given("j"), "g", "{}")]),
+        turn(Role::User, vec![
+            result(given("i"), None, vec![words("r"), image()]),
+            result(given("j"), None, vec![]),
+            words("next"),
+        ]),
+    ]);
+    let picture = serde_json::json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ=="}});
+    let wanted = serde_json::json!([
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": [{"type": "text", "text": "a"}, picture]},
+        {"role": "assistant", "content": "c", "tool_calls": [
+            {"id": "i", "type": "function", "function": {"name": "f", "arguments": "{\"a\": 1}"}},
+            {"id": "j", "type": "function", "function": {"name": "g", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "i", "content": "r"},
+        {"role": "tool", "tool_call_id": "j", "content": ""},
+        {"role": "user", "content": [picture, {"type": "text", "text": "next"}]},
+    ]);
+    assert_eq!(found, wanted);
+    assert!(dropped.is_empty(), "{dropped:?}");
+}
+
+#[test]
+fn calls_without_ids_get_some_that_their_results_share() {
+    let (found, _) = messages(vec![
+        turn(Role::Assistant, vec![call(None, "f", "{}"), call(None, "g", "{}"), call(None, "f", "{}")]),
+        turn(Role::User, vec![
+            result(None, Some("g"), vec![Part::Other(json(r#"{"out":1}"#))]),
+            result(None, Some("f"), vec![words("1")]),
+            result(None, Some("f"), vec![words("2")]),
+        ]),
+    ]);
+    let ids: Vec<&str> = found[0]["tool_calls"].as_array().unwrap().iter().map(|c| c["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["call_0", "call_1", "call_2"]);
+    assert_eq!(found[0]["content"], serde_json::Value::Null);
+    let answers: Vec<_> = (1..4).map(|at| (found[at]["tool_call_id"].as_str().unwrap(), found[at]["content"].as_str().unwrap())).collect();
+    assert_eq!(answers, [("call_1", r#"{"out":1}"#), ("call_0", "1"), ("call_2", "2")]);
+}
+
+#[test]
+fn what_has_no_word_is_reported() {
+    let mut thinker = turn(Role::Assistant, vec![
+        Part::Thinking(Thinking { text: text("t"), signature: Some(text("s")), extra: Vec::new() }),
+        words("c"),
+    ]);
+    thinker.extra.push((text("mood"), json("1")));
+    let mut failed = result(given("i"), None, vec![words("r")]);
+    if let Part::ToolResult(result) = &mut failed {
+        result.error = Some(true);
+    }
+    let cached = Part::Text { text: text("x"), extra: vec![(text("cache_control"), json("{}")), (text("nothing"), Json::NULL)] };
+    let mut request = foreign();
+    request.turns = vec![
+        thinker,
+        turn(Role::User, vec![
+            failed, cached,
+            media(MediaKind::Video, Source::Url { url: text("u"), mime: None }),
+            media(MediaKind::Document, Source::File(text("f"))),
+            Part::Other(json(r#"{"type":"search_result"}"#)),
+        ]),
+    ];
+    request.tools = vec![Tool::Other(json(r#"{"google_search":{}}"#)), Tool::Other(json(r#"{"type":"bash_1"}"#))];
+    request.tool_choice = Some(ToolChoice::Any);
+    request.sampling.top_k = Some(json("3"));
+    request.sampling.answers = Some(json("2"));
+    request.stop = Some(Stops { sequences: ["a", "b", "c", "d", "e"].map(text).to_vec(), shape: Shape::List });
+    request.format = Some(Format::Other(json("{}")));
+    request.reasoning = Some(Reasoning { depth: Depth::Off, shown: Some(true), extra: Vec::new() });
+    request.extra.push((text("container"), json("\"c\"")));
+    let (body, mut dropped) = said(&request);
+    dropped.sort();
+    let mut wanted = [
+        "messages[].mood", "messages[].thinking", "messages[].content[].is_error", "messages[].content[].cache_control",
+        "messages[].content[].video", "messages[].content[].document", "messages[].content[].search_result",
+        "tools[].google_search", "tools[].bash_1", "tool_choice", "top_k", "n", "stop", "response_format", "reasoning",
+        "reasoning.shown", "container",
+    ];
+    wanted.sort_unstable();
+    assert_eq!(dropped, wanted);
+    assert_eq!(body["stop"], serde_json::json!(["a", "b", "c", "d"]));
+    assert!(body.get("tools").is_none() && body.get("tool_choice").is_none());
+}
+
+#[test]
+fn the_top_level_is_said_in_the_narrowest_words() {
+    let mut request = foreign();
+    request.delivery = Delivery::StreamedArray;
+    request.max_tokens = Some(Limit { tokens: 7, name: text("maxOutputTokens") });
+    request.tools = vec![tool("f", None), tool("g", Some(json(r#"{"type":"OBJECT","properties":{"type":{"type":"STRING","enum":["STRING"]}}}"#)))];
+    request.tool_choice = Some(ToolChoice::Named(text("f")));
+    request.parallel_tool_calls = Some(false);
+    request.format = Some(Format::JsonSchema { name: None, description: None, schema: json("{}"), strict: None, extra: Vec::new() });
+    request.user = Some(text("u"));
+    request.sampling.temperature = Some(json("0.50"));
+    let (body, dropped) = said(&request);
+    let wanted = serde_json::json!({
+        "messages": [], "max_completion_tokens": 7, "stream": true, "stream_options": {"include_usage": true},
+        "tools": [
+            {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}},
+            {"type": "function", "function": {"name": "g", "parameters": {"type": "object", "properties": {"type": {"type": "string", "enum": ["STRING"]}}}}},
+        ],
+        "tool_choice": {"type": "function", "function": {"name": "f"}}, "parallel_tool_calls": false,
+        "response_format": {"type": "json_schema", "json_schema": {"name": "response", "schema": {}}},
+        "user": "u", "temperature": 0.5,
+    });
+    assert_eq!(body, wanted);
+    assert!(dropped.is_empty(), "{dropped:?}");
+}
+
+#[test]
+fn depth_of_thought_becomes_one_of_three_words() {
+    let cases = [
+        (Depth::Budget(1024), Some("low")), (Depth::Budget(8192), Some("medium")), (Depth::Budget(32_000), Some("high")),
+        (Depth::Effort(text("minimal")), Some("low")), (Depth::Effort(text("HIGH")), Some("high")),
+        (Depth::Effort(text("max")), Some("high")), (Depth::Adaptive, None), (Depth::Unsaid, None),
+    ];
+    for (depth, word) in cases {
+        let mut request = foreign();
+        request.reasoning = Some(Reasoning { depth, shown: None, extra: Vec::new() });
+        let (body, dropped) = said(&request);
+        assert_eq!(body["reasoning_effort"].as_str(), word, "{depth:?}");
+        assert!(dropped.is_empty());
+    }
+}
+
+#[test]
+fn tool_names_are_made_to_fit_and_found_again() {
+    let long = "n".repeat(80);
+    let mut request = foreign();
+    request.tools = vec![tool("a.b", None), tool("a_b", None), tool("a:b", None), tool(&long, None), tool("ok-1", None)];
+    request.turns = vec![turn(Role::Assistant, vec![call(given("i"), "a.b", "{}")])];
+    let written = write(&request, "m");
+    let body = value(&written.body);
+    let names: Vec<&str> = (0..5).map(|at| body["tools"][at]["function"]["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["a_b_2", "a_b", "a_b_3", &long[..64], "ok-1"]);
+    assert_eq!(body["messages"][0]["tool_calls"][0]["function"]["name"], "a_b_2");
+    for (alias, name) in names.iter().zip(["a.b", "a_b", "a:b", &long, "ok-1"]) {
+        assert_eq!(written.aliases.undo(text(alias)).raw(), name);
+    }
+    let mut reader = ChatCompletions.reader(written.aliases);
+    let body = r#"{"choices":[{"message":{"tool_calls":[{"function":{"name":"a_b_3","arguments":"{}"}}]}}]}"#;
+    let mut found = String::new();
+    reader.read(Frame::Whole(json(body)), &mut |piece| {
+        if let crate::hub::Piece::ToolCall { name, .. } = piece {
+            found = name.raw().to_string();
+        }
+    });
+    assert_eq!(found, "a:b");
+}
+
+#[test]
+fn media_have_openais_parts() {
+    let data = |mime| Source::Data { mime: text(mime), base64: text("QQ==") };
+    let (found, dropped) = messages(vec![turn(Role::User, vec![
+        media(MediaKind::Image, Source::Url { url: text("https:\\/\\/a.example"), mime: None }),
+        media(MediaKind::Audio, data("audio/mpeg")),
+        media(MediaKind::Document, data("application/pdf")),
+        media(MediaKind::Audio, data("audio/midi")),
+    ])]);
+    let wanted = serde_json::json!([{"role": "user", "content": [
+        {"type": "image_url", "image_url": {"url": "https://a.example"}},
+        {"type": "input_audio", "input_audio": {"data": "QQ==", "format": "mp3"}},
+        {"type": "file", "file": {"filename": "document.pdf", "file_data": "data:application/pdf;base64,QQ=="}},
+    ]}]);
+    assert_eq!(found, wanted);
+    assert_eq!(dropped, ["messages[].content[].audio"]);
+}

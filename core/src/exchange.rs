@@ -1,0 +1,370 @@
+//! One client request, from its head to its Record: the machine that the router filter drives.
+//!
+//! ```text
+//!            head                 key unknown            body complete          credentials missing
+//!  begin ──────────▶ Reading ───────────────▶ Ask ─┐  ┌───────────────▶ plan ─────────────────────▶ Ask ─┐
+//!    │                  ▲                          │  │                  │                              │
+//!    │ Refuse           └──────────────────────────┘  │                  ▼                              │
+//!    ▼                                                                 Send ◀───────────────────────────┘
+//!  Refused                                                               │  attempts (see `attempt`)
+//!                                                                        ▼
+//!                                             response head ──▶ closed ──▶ Record
+//! ```
+//!
+//! The machine decides; the filter carries. Everything it needs to know comes as an argument: the head, the body, what the
+//! worker remembers ([`Memory`]) and the time.
+
+mod head;
+mod plan;
+
+use std::rc::Rc;
+
+use crate::admission::{Grant, KeyDigest, digest};
+use crate::catalog::DialectId;
+use crate::dialect::{self, Endpoint};
+use crate::json::Writer;
+use crate::memory::{Memory, Standing};
+use crate::record::{Outcome, Record};
+use crate::refusal::{ClientError, Origin, Refusal, Unanswered};
+
+pub use head::{Head, HeadEdits, Header};
+pub use plan::{Asked, Planned};
+
+/// Header that tells the client which exchange it was.
+pub const REQUEST_ID: &str = "x-dragoman-request-id";
+/// Header that names the exchange to the translator; no client's survives.
+pub const EXCHANGE: &str = "x-dragoman-exchange";
+/// Prefix of the headers that name the clusters of the Plan in order, `-1` first.
+pub const SLOT: &str = "x-dragoman-try-";
+/// Response header by which an attempt tells Envoy to try the next target.
+pub const RETRY: &str = "x-dragoman-retry";
+
+/// What the filter shall do next.
+#[derive(Debug)]
+pub enum Step {
+    /// Keep the request paused; more is coming.
+    Wait,
+    /// Ask the control plane, then call [`Exchange::advance`].
+    Ask(Vec<Question>),
+    /// Change the request's head like this, choose the route anew and let it go.
+    Send(HeadEdits),
+    /// Answer at once.
+    Refuse(LocalReply),
+}
+
+/// A question for the control plane. Its answer goes into [`Memory`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Who holds this key?
+    Admit(KeyDigest),
+    /// What authenticates to this provider?
+    Credential(String),
+}
+
+/// An answer of the gateway's own.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LocalReply {
+    /// HTTP status.
+    pub status: u16,
+    /// All headers.
+    pub headers: Vec<Header>,
+    /// The body, in the client's dialect.
+    pub body: Vec<u8>,
+}
+
+/// What to do with the response head that Envoy is about to send to the client.
+#[derive(Debug)]
+pub enum FinalHead {
+    /// Change it like this; the body is right.
+    Pass(HeadEdits),
+    /// Envoy itself is speaking: change the head like this and replace the body.
+    Replace(HeadEdits, Vec<u8>),
+}
+
+/// How far the request has come.
+#[derive(Debug)]
+enum Phase {
+    /// The key or the body is still awaited.
+    Reading { admission: Admission, body: Option<Vec<u8>> },
+    /// It is decided who answers; `asked` once credentials were asked for.
+    Planned { asked: Asked, questions: Questions },
+    /// It is on its way.
+    Sent(Rc<Asked>),
+    /// The gateway said no.
+    Refused,
+}
+
+#[derive(Debug)]
+enum Admission {
+    Unasked,
+    Asked,
+    Granted(Rc<Grant>),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Questions {
+    Unasked,
+    Asked,
+}
+
+/// One client request and its answer.
+#[derive(Debug)]
+pub struct Exchange {
+    id: String,
+    began_ms: u64,
+    head: Head,
+    endpoint: Option<Endpoint>,
+    key: Option<KeyDigest>,
+    phase: Phase,
+    record: Record,
+    /// The attempt whose answer is being passed to the client, from 1; 0 while there is none.
+    answering: usize,
+    /// Attempts that have begun and not ended.
+    running: usize,
+    /// The client's side is over.
+    closed: bool,
+}
+
+impl Exchange {
+    /// Takes a request's head. `id` is made by the data plane and unique.
+    pub fn begin(head: Head, id: String, memory: &Memory, now_ms: u64) -> (Exchange, Step) {
+        let endpoint = head.endpoint();
+        let mut exchange = Exchange {
+            began_ms: now_ms,
+            endpoint: endpoint.as_ref().ok().cloned(),
+            key: None,
+            phase: Phase::Reading { admission: Admission::Unasked, body: None },
+            record: Record { exchange: id.clone(), began_ms: now_ms, ..Record::default() },
+            answering: 0,
+            running: 0,
+            closed: false,
+            id,
+            head,
+        };
+        exchange.record.dialect = exchange.dialect().name().to_string();
+        let key = endpoint.and_then(|_| exchange.head.acceptable()).and_then(|()| exchange.head.key());
+        let step = match key {
+            Err(refusal) => exchange.refuse(refusal),
+            Ok(key) => {
+                exchange.key = Some(digest(&key));
+                exchange.advance(memory, now_ms)
+            }
+        };
+        (exchange, step)
+    }
+
+    /// The gateway-made id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The client's dialect, or the likeliest one when its path is nobody's.
+    pub fn dialect(&self) -> DialectId {
+        self.endpoint.as_ref().map_or_else(|| self.head.likely_dialect(), |endpoint| endpoint.dialect)
+    }
+
+    /// Takes the whole body.
+    pub fn body(&mut self, bytes: Vec<u8>, memory: &Memory, now_ms: u64) -> Step {
+        match &mut self.phase {
+            Phase::Reading { body, .. } => *body = Some(bytes),
+            _ => return Step::Wait,
+        }
+        self.advance(memory, now_ms)
+    }
+
+    /// Goes as far as what is remembered allows. Called when something new is known, or is known not to come.
+    pub fn advance(&mut self, memory: &Memory, now_ms: u64) -> Step {
+        match self.try_advance(memory, now_ms) {
+            Ok(step) => step,
+            Err(refusal) => self.refuse(refusal),
+        }
+    }
+
+    fn try_advance(&mut self, memory: &Memory, now_ms: u64) -> Result<Step, Refusal> {
+        if let Phase::Reading { admission, body } = &mut self.phase {
+            let grant = match admission {
+                Admission::Granted(grant) => Rc::clone(grant),
+                Admission::Unasked | Admission::Asked => {
+                    let Some(key) = self.key else { return Err(Refusal::NoKey) };
+                    match (memory.standing(&key, now_ms), &admission) {
+                        (Standing::Granted(grant), _) => {
+                            *admission = Admission::Granted(Rc::clone(&grant));
+                            grant
+                        }
+                        (Standing::Refused, _) => return Err(Refusal::UnknownKey),
+                        (Standing::Unknown, Admission::Unasked) => {
+                            *admission = Admission::Asked;
+                            return Ok(Step::Ask(vec![Question::Admit(key)]));
+                        }
+                        (Standing::Unknown, _) => return Ok(Step::Wait),
+                    }
+                }
+            };
+            self.record.caller.clone_from(&grant.caller);
+            let Some(body) = body.take() else { return Ok(Step::Wait) };
+            let asked = self.plan(body, &grant, memory)?;
+            self.phase = Phase::Planned { asked, questions: Questions::Unasked };
+        }
+        self.equip(memory, now_ms)
+    }
+
+    /// The control plane did not answer: nothing more will be known.
+    pub fn unanswered(&mut self) -> Step {
+        match &self.phase {
+            Phase::Reading { admission: Admission::Unasked | Admission::Asked, .. } => {
+                self.refuse(Refusal::ControlPlaneAway)
+            }
+            _ => Step::Wait,
+        }
+    }
+
+    fn plan(&mut self, body: Vec<u8>, grant: &Grant, memory: &Memory) -> Result<Asked, Refusal> {
+        let snapshot = memory.snapshot().ok_or(Refusal::NotReady)?;
+        let endpoint = self.endpoint.clone().ok_or(Refusal::UnknownPath)?;
+        let head = core::mem::take(&mut self.head);
+        let asked = plan::plan(&self.id, self.began_ms, head, endpoint, body, grant, snapshot)?;
+        self.record.route.clone_from(&asked.model);
+        self.record.streamed = asked.delivery != crate::hub::Delivery::Whole;
+        self.record.snapshot = snapshot.version;
+        Ok(asked)
+    }
+
+    /// Gives every target of the Plan its credential; targets without one leave the Plan.
+    fn equip(&mut self, memory: &Memory, now_ms: u64) -> Result<Step, Refusal> {
+        let Phase::Planned { asked, questions } = &mut self.phase else { return Ok(Step::Wait) };
+        let missing = asked.equip(memory, now_ms);
+        if !missing.is_empty() && *questions == Questions::Unasked {
+            *questions = Questions::Asked;
+            return Ok(Step::Ask(missing.into_iter().map(Question::Credential).collect()));
+        }
+        asked.leave_unequipped()?;
+        self.record.plan = asked.plan.iter().map(|planned| planned.target.id.clone()).collect();
+        let edits = asked.slots();
+        let Phase::Planned { asked, .. } = core::mem::replace(&mut self.phase, Phase::Refused) else {
+            return Ok(Step::Wait);
+        };
+        self.phase = Phase::Sent(Rc::new(asked));
+        Ok(Step::Send(edits))
+    }
+
+    /// What was asked, once it is on its way.
+    pub fn asked(&self) -> Option<Rc<Asked>> {
+        match &self.phase {
+            Phase::Sent(asked) => Some(Rc::clone(asked)),
+            _ => None,
+        }
+    }
+
+    /// An attempt begins.
+    pub fn attempt_began(&mut self) {
+        self.running += 1;
+    }
+
+    /// An attempt passes its answer on: what the client sees from now on is that attempt's.
+    pub fn attempt_answers(&mut self, number: usize, dropped: &[String]) {
+        self.answering = number;
+        self.record.dropped = dropped.to_vec();
+    }
+
+    /// An attempt is over.
+    pub fn attempt_ended(&mut self, outcome: Outcome) {
+        self.running = self.running.saturating_sub(1);
+        self.record.outcomes.push(outcome);
+    }
+
+    /// Looks at the head that Envoy is about to send to the client, which may be Envoy's own.
+    pub fn response_head(&mut self, status: u16, retry_marked: bool) -> FinalHead {
+        let Phase::Sent(asked) = &self.phase else { return self.before_the_answer(status) };
+        if self.answering > 0 && !retry_marked {
+            self.record.status = status;
+            let mut edits = HeadEdits::default();
+            if let Some(planned) = asked.plan.get(self.answering - 1) {
+                edits.set("x-dragoman-target", &planned.target.id);
+            }
+            edits.set("x-dragoman-attempts", &self.answering.to_string());
+            edits.set(REQUEST_ID, &self.id);
+            if !self.record.dropped.is_empty() {
+                edits.set("x-dragoman-dropped", &self.record.dropped.join(", "));
+            }
+            edits.strip_internal();
+            return FinalHead::Pass(edits);
+        }
+        let silent = if status == 504 { Unanswered::Silent } else { Unanswered::Unreachable };
+        self.replace(Refusal::NoAnswer(silent))
+    }
+
+    /// Envoy says no before the request was sent: too large a body, or a client that took too long.
+    fn before_the_answer(&mut self, status: u16) -> FinalHead {
+        match (&self.phase, status) {
+            (Phase::Reading { .. }, 413) => self.replace(Refusal::TooLarge(head::MAX_BODY)),
+            _ => {
+                let mut edits = HeadEdits::default();
+                edits.set(REQUEST_ID, &self.id);
+                edits.strip_internal();
+                FinalHead::Pass(edits)
+            }
+        }
+    }
+
+    /// Says a refusal instead of Envoy's own words.
+    fn replace(&mut self, refusal: Refusal) -> FinalHead {
+        let reply = self.reply(&refusal);
+        let mut edits = HeadEdits::default();
+        edits.set(":status", &reply.status.to_string());
+        for (name, value) in reply.headers {
+            edits.set_bytes(&name, value);
+        }
+        if self.running > 0 || !self.record.outcomes.is_empty() {
+            let attempts = self.running + self.record.outcomes.len();
+            edits.set("x-dragoman-attempts", &attempts.to_string());
+        }
+        edits.remove("content-length");
+        edits.strip_internal();
+        FinalHead::Replace(edits, reply.body)
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> Step {
+        self.phase = Phase::Refused;
+        Step::Refuse(self.reply(&refusal))
+    }
+
+    fn reply(&mut self, refusal: &Refusal) -> LocalReply {
+        let error = refusal.to_client();
+        self.record.status = error.status;
+        self.record.refusal = refusal.code().to_string();
+        error_reply(self.dialect(), &error, &self.id)
+    }
+
+    /// The client's side is over: answered, refused or left.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// The Record, once the client's side and every attempt are over.
+    pub fn record(&self) -> Option<&Record> {
+        (self.closed && self.running == 0).then_some(&self.record)
+    }
+}
+
+/// An error in a dialect, as a whole answer.
+pub fn error_reply(dialect: DialectId, error: &ClientError, exchange: &str) -> LocalReply {
+    let mut out = Writer::new();
+    dialect::of(dialect).write_error(error, &mut out);
+    let origin = match error.origin {
+        Origin::Gateway => "gateway",
+        Origin::Provider => "provider",
+    };
+    let header = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+    let mut headers = vec![
+        header("content-type", "application/json"),
+        header(REQUEST_ID, exchange),
+        header("x-dragoman-error-origin", origin),
+    ];
+    if error.status == 405 {
+        headers.push(header("allow", "POST"));
+    }
+    LocalReply { status: error.status, headers, body: out.into_bytes() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! A request's head: what the edge must know before it reads a body.
+
+use crate::catalog::DialectId;
+use crate::dialect::{ALL, Endpoint};
+use crate::refusal::Refusal;
+
+/// Largest request body accepted, in bytes: what the largest of the providers takes. Envoy's own buffer limit is at most this.
+pub const MAX_BODY: usize = 32 << 20;
+
+/// A header as bytes: values need not be UTF-8.
+pub type Header = (Vec<u8>, Vec<u8>);
+
+/// Headers that may carry a caller's key.
+const KEY_HEADERS: [&[u8]; 4] = [b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"];
+
+/// A request's head, as Envoy hands it out: names in lower case, pseudo-headers among them.
+#[derive(Clone, Debug, Default)]
+pub struct Head {
+    /// All headers, in order.
+    pub headers: Vec<Header>,
+}
+
+impl Head {
+    /// The first value of a header.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.headers.iter().find(|(known, _)| known == name.as_bytes()).map(|(_, value)| value.as_slice())
+    }
+
+    /// `:path` with its query; empty when it is no UTF-8, which is no path of ours.
+    pub fn path(&self) -> &str {
+        self.get(":path").and_then(|path| core::str::from_utf8(path).ok()).unwrap_or_default()
+    }
+
+    /// The endpoint that the path names.
+    pub(super) fn endpoint(&self) -> Result<Endpoint, Refusal> {
+        let endpoint = ALL.iter().find_map(|dialect| dialect.endpoint(self.path())).ok_or(Refusal::UnknownPath)?;
+        match self.get(":method") {
+            Some(b"POST") => Ok(endpoint),
+            _ => Err(Refusal::UnknownMethod),
+        }
+    }
+
+    /// Refuses what must not be read: compressed and oversized bodies.
+    pub(super) fn acceptable(&self) -> Result<(), Refusal> {
+        if self.get("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+            return Err(Refusal::CompressedBody);
+        }
+        let length = self.get("content-length").and_then(|length| core::str::from_utf8(length).ok()?.parse::<usize>().ok());
+        match length {
+            Some(length) if length > MAX_BODY => Err(Refusal::TooLarge(MAX_BODY)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The caller's one key. Several headers may repeat it; different ones are refused, because policy and provider must not
+    /// see different callers.
+    pub(super) fn key(&self) -> Result<Vec<u8>, Refusal> {
+        let query = self.path().split_once('?').map_or("", |(_, query)| query);
+        if query.split('&').any(|pair| pair == "key" || pair.starts_with("key=")) {
+            return Err(Refusal::KeyInQuery);
+        }
+        let mut found: Option<&[u8]> = None;
+        for (name, value) in self.headers.iter().filter(|(name, _)| KEY_HEADERS.contains(&name.as_slice())) {
+            let key = if name == b"authorization" { bearer(value) } else { value.trim_ascii() };
+            match found {
+                _ if key.is_empty() => {}
+                None => found = Some(key),
+                Some(known) if known == key => {}
+                Some(_) => return Err(Refusal::SeveralKeys),
+            }
+        }
+        found.map(<[u8]>::to_vec).ok_or(Refusal::NoKey)
+    }
+
+    /// The dialect a client most likely speaks when its path says nothing: told by the headers its SDK sends.
+    pub(super) fn likely_dialect(&self) -> DialectId {
+        let path = self.path();
+        if self.get("anthropic-version").is_some() || path.starts_with("/v1/messages") {
+            return DialectId::Messages;
+        }
+        match self.get("x-goog-api-key").is_some() || path.starts_with("/v1beta/") {
+            true => DialectId::GenerateContent,
+            false => DialectId::ChatCompletions,
+        }
+    }
+
+    /// The headers to be taken off at the edge: no client speaks in the gateway's name.
+    pub fn spoofed(&self) -> impl Iterator<Item = &[u8]> {
+        let internal = |name: &&[u8]| name.starts_with(b"x-dragoman-") || *name == b"x-envoy-max-retries";
+        self.headers.iter().map(|(name, _)| name.as_slice()).filter(internal)
+    }
+}
+
+fn bearer(value: &[u8]) -> &[u8] {
+    match value.split_at_checked(7) {
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case(b"bearer ") => key.trim_ascii(),
+        _ => b"",
+    }
+}
+
+/// Changes to a head, in the order: remove, then set (replacing every header of that name).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct HeadEdits {
+    /// Names to remove.
+    pub remove: Vec<Vec<u8>>,
+    /// Headers to set.
+    pub set: Vec<Header>,
+}
+
+impl HeadEdits {
+    /// Sets a header.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.set.push((name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+    }
+
+    /// Sets a header.
+    pub fn set_bytes(&mut self, name: &[u8], value: Vec<u8>) {
+        self.set.push((name.to_vec(), value));
+    }
+
+    /// Removes a header.
+    pub fn remove(&mut self, name: &str) {
+        self.remove.push(name.as_bytes().to_vec());
+    }
+
+    /// Removes from an answer what only Envoy and the filters say to each other.
+    pub fn strip_internal(&mut self) {
+        for name in [super::RETRY, "x-envoy-upstream-service-time", "x-envoy-attempt-count"] {
+            self.remove(name);
+        }
+    }
+}

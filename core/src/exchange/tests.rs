@@ -1,0 +1,185 @@
+use super::*;
+use crate::catalog::{Origin as Place, Provider, Service, Target};
+use crate::json::Json;
+use crate::memory::Credential;
+use crate::secret::Secret;
+use crate::snapshot::{Loss, Route, Snapshot};
+
+fn memory() -> Memory {
+    let mut memory = Memory::default();
+    let provider = Provider {
+        id: "p".into(),
+        cluster: "provider_p".into(),
+        origin: Place { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
+        services: vec![Service { dialect: DialectId::ChatCompletions, prefix: "/v1".into() }],
+        credential: "p".into(),
+        headers: vec![],
+        omit: vec![],
+        rename: vec![],
+        demo: false,
+    };
+    let target = Target { id: "p/m".into(), provider: 0, model: "m".into(), output_limit: 0, context_window: 0 };
+    let routes = vec![
+        Route { name: "m".into(), candidates: vec![0], loss: Loss::Warn },
+        Route { name: "closed".into(), candidates: vec![0], loss: Loss::Warn },
+    ];
+    memory.publish(Snapshot::new(1, vec![provider], vec![target], routes, vec![]).unwrap());
+    memory
+}
+
+fn grant() -> Grant {
+    Grant { caller: "c".into(), routes: Some(vec!["m".into()]) }
+}
+
+fn admitted() -> Memory {
+    let mut memory = memory();
+    memory.admit(digest(b"k"), Some(grant()), 1_000_000, 0);
+    memory.equip("p".into(), Credential { header: "x".into(), value: Secret::new(vec![]) }, 0, 0);
+    memory
+}
+
+fn head(pairs: &[(&str, &str)]) -> Head {
+    let headers = pairs.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+    Head { headers: headers.collect() }
+}
+
+const CHAT: &[(&str, &str)] =
+    &[(":method", "POST"), (":path", "/v1/chat/completions"), ("authorization", "Bearer k")];
+
+fn refused(step: &Step) -> (u16, String) {
+    let Step::Refuse(reply) = step else { panic!("{step:?}") };
+    let body = Json::parse(&reply.body).unwrap();
+    let message = body.at(&["error", "message"]).and_then(Json::text).unwrap();
+    (reply.status, message.decode().into_owned())
+}
+
+#[test]
+fn a_head_is_refused_at_once() {
+    let cases: [(&[(&str, &str)], u16, &str); 8] = [
+        (&[(":method", "POST"), (":path", "/nowhere")], 404, "no such path"),
+        (&[(":method", "GET"), (":path", "/v1/chat/completions"), ("authorization", "Bearer k")], 405, "POST only"),
+        (&[(":method", "POST"), (":path", "/v1/chat/completions")], 401, "no API key"),
+        (&[(":method", "POST"), (":path", "/v1/chat/completions"), ("authorization", "Basic k")], 401, "no API key"),
+        (
+            &[(":method", "POST"), (":path", "/v1/chat/completions"), ("x-api-key", "a"), ("authorization", "Bearer k")],
+            401,
+            "several different",
+        ),
+        (&[(":method", "POST"), (":path", "/v1/chat/completions?key=k")], 401, "stands in the URL"),
+        (
+            &[(":method", "POST"), (":path", "/v1/messages"), ("x-api-key", "k"), ("content-encoding", "gzip")],
+            415,
+            "compressed",
+        ),
+        (
+            &[(":method", "POST"), (":path", "/v1/messages"), ("x-api-key", "k"), ("content-length", "99999999999")],
+            413,
+            "larger than",
+        ),
+    ];
+    for (pairs, status, words) in cases {
+        let (_, step) = Exchange::begin(head(pairs), "x".into(), &admitted(), 0);
+        let (refused_status, message) = refused(&step);
+        assert_eq!(refused_status, status, "{pairs:?}");
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+#[test]
+fn a_body_is_refused_before_anything_is_sent() {
+    let deep = format!(r#"{{"model":"m","messages":{}{}}}"#, "[".repeat(1000), "]".repeat(1000));
+    let cases = [
+        ("", 400, "not JSON"),
+        ("{\"model\":\"m\"", 400, "not JSON"),
+        ("[]", 400, "`body` must be a JSON object"),
+        (r#"{"model":"m","model":"n","messages":[]}"#, 400, "`model` stands twice"),
+        (r#"{"model":"m","mod\u0065l":"n","messages":[]}"#, 400, "`model` stands twice"),
+        (r#"{"model":"m","Model":"n","messages":[]}"#, 400, "`Model` is not a member"),
+        (r#"{"model":"m","MAX_tokens":1,"messages":[]}"#, 400, "`MAX_tokens` is not a member"),
+        (r#"{"model":7,"messages":[]}"#, 400, "`model`"),
+        (r#"{"model":"m","messages":{}}"#, 400, "`messages`"),
+        (r#"{"model":"m","stream":"true","messages":[]}"#, 400, "`stream`"),
+        (r#"{"model":"m","max_tokens":-1,"messages":[]}"#, 400, "`max_tokens`"),
+        (r#"{"model":"no/such","messages":[{"role":"user","content":"x"}]}"#, 403, "may not use"),
+        (r#"{"model":"closed","messages":[{"role":"user","content":"x"}]}"#, 403, "may not use"),
+        (&deep, 400, "nested too deeply"),
+    ];
+    for (body, status, words) in cases {
+        let memory = admitted();
+        let (mut exchange, step) = Exchange::begin(head(CHAT), "x".into(), &memory, 0);
+        assert!(matches!(step, Step::Wait));
+        let (refused_status, message) = refused(&exchange.body(body.as_bytes().to_vec(), &memory, 0));
+        assert_eq!((refused_status, message.contains(words)), (status, true), "{body}: {message}");
+        exchange.close();
+        assert_eq!(exchange.record().unwrap().status, status);
+    }
+}
+
+const BODY: &[u8] = br#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
+
+#[test]
+fn an_unknown_key_is_asked_for_once_and_the_body_may_come_first_or_last() {
+    for body_first in [true, false] {
+        let mut memory = memory();
+        let (mut exchange, step) = Exchange::begin(head(CHAT), "x".into(), &memory, 0);
+        assert!(matches!(step, Step::Ask(questions) if questions == [Question::Admit(digest(b"k"))]));
+        if body_first {
+            assert!(matches!(exchange.body(BODY.to_vec(), &memory, 0), Step::Wait));
+        }
+        memory.admit(digest(b"k"), Some(grant()), 1000, 0);
+        let mut step = exchange.advance(&memory, 0);
+        if !body_first {
+            assert!(matches!(step, Step::Wait));
+            step = exchange.body(BODY.to_vec(), &memory, 0);
+        }
+        assert!(matches!(step, Step::Ask(questions) if questions == [Question::Credential("p".into())]));
+        memory.equip("p".into(), Credential { header: "x".into(), value: Secret::new(vec![]) }, 0, 0);
+        let Step::Send(edits) = exchange.advance(&memory, 0) else { panic!() };
+        assert!(edits.set.contains(&(b"x-dragoman-try-1".to_vec(), b"provider_p".to_vec())));
+        assert!(edits.set.contains(&(b"x-envoy-max-retries".to_vec(), b"0".to_vec())));
+    }
+}
+
+#[test]
+fn without_an_answer_from_the_control_plane_the_caller_is_told_to_try_again() {
+    let memory = memory();
+    let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &memory, 0);
+    assert_eq!(refused(&exchange.unanswered()).0, 503);
+    let memory = admitted();
+    let mut without = Memory::default();
+    without.publish(memory.snapshot().map(|known| Snapshot::read(&known.write()).unwrap()).unwrap());
+    without.admit(digest(b"k"), Some(grant()), 1000, 0);
+    let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &without, 0);
+    assert!(matches!(exchange.body(BODY.to_vec(), &without, 0), Step::Ask(_)));
+    let (status, message) = refused(&exchange.advance(&without, 0));
+    assert_eq!(status, 503);
+    assert!(message.contains("credential"), "{message}");
+}
+
+#[test]
+fn envoys_own_answers_are_said_in_the_clients_dialect() {
+    for (status, expected) in [(503, 503), (504, 504)] {
+        let memory = admitted();
+        let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &memory, 0);
+        assert!(matches!(exchange.body(BODY.to_vec(), &memory, 0), Step::Send(_)));
+        let FinalHead::Replace(edits, body) = exchange.response_head(status, false) else { panic!() };
+        assert!(edits.set.contains(&(b":status".to_vec(), expected.to_string().into_bytes())));
+        assert!(Json::parse(&body).unwrap().get("error").is_some());
+    }
+    let memory = admitted();
+    let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &memory, 0);
+    assert!(matches!(exchange.response_head(413, false), FinalHead::Replace(..)));
+}
+
+#[test]
+fn a_record_waits_for_the_client_and_for_every_attempt() {
+    let memory = admitted();
+    let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &memory, 0);
+    exchange.body(BODY.to_vec(), &memory, 0);
+    exchange.attempt_began();
+    exchange.close();
+    assert!(exchange.record().is_none());
+    exchange.attempt_ended(Outcome { target: "p/m".into(), ..Outcome::default() });
+    let record = exchange.record().unwrap();
+    assert_eq!((record.caller.as_str(), record.route.as_str(), record.plan.len()), ("c", "m", 1));
+}
