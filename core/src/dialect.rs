@@ -183,7 +183,8 @@ pub trait Dialect: Sync {
     /// Where the dialect reports tokens.
     fn usage(&self) -> &'static UsageTable;
 
-    /// Whether an event is the dialect's mark that a streamed answer is complete (for relayed streams, which nobody reads).
+    /// Whether an event says that a streamed answer is complete: the dialect's end mark or the reason to stop. If the bytes end
+    /// after it, nothing is missing. For relayed streams, which nobody reads, so it must be cheap.
     fn is_end(&self, name: &str, data: &str) -> bool;
 
     /// Edits that make a request ask for another model, when the model stands in the body.

@@ -188,7 +188,12 @@ fn say(
     open: &mut bool,
     progress: &mut Progress,
 ) {
+    writer.write(&event, out);
     match (&event, delivery) {
+        // The writer could not keep it all (see `hub::message::MAX_MESSAGE`).
+        (Event::Stop(_), Delivery::Whole) if out.is_empty() => {
+            *progress = Progress::Failed(broken("the provider's answer is too large to be given whole"));
+        }
         (Event::Stop(_), _) => {
             *open = true;
             *progress = Progress::Complete;
@@ -197,7 +202,6 @@ fn say(
         (Event::Open(_), Delivery::Streamed | Delivery::StreamedArray) => *open = true,
         _ => {}
     }
-    writer.write(&event, out);
 }
 
 pub(super) fn broken(message: &str) -> ProviderError {

@@ -111,12 +111,21 @@ impl Dialect for ChatCompletions {
     }
 
     fn is_end(&self, _name: &str, data: &str) -> bool {
-        data.trim() == DONE
+        data.trim() == DONE || says_why_it_stopped(data)
     }
 
     fn model_member(&self) -> Option<&'static str> {
         Some("model")
     }
+}
+
+/// Whether a chunk holds a finish reason: some compatible servers leave `[DONE]` out. Nearly every chunk holds the member with
+/// `null`, so it is only looked at, not parsed; inside a string the quote behind the name would be escaped.
+fn says_why_it_stopped(data: &str) -> bool {
+    data.match_indices("\"finish_reason\"").any(|(at, name)| {
+        let value = data.get(at + name.len()..).unwrap_or_default().trim_start();
+        value.strip_prefix(':').is_some_and(|value| value.trim_start().starts_with('"'))
+    })
 }
 
 #[cfg(test)]

@@ -21,7 +21,9 @@ pub(super) fn read(status: u16, body: &[u8]) -> ProviderError {
             class: class(status, "", ""),
             status,
             code: String::new(),
-            message: plain(&String::from_utf8_lossy(body.get(..body.len().min(4 * MAX_ERROR_MESSAGE)).unwrap_or_default())),
+            message: plain(&String::from_utf8_lossy(
+                body.get(..body.len().min(4 * MAX_ERROR_MESSAGE)).unwrap_or_default(),
+            )),
         },
     }
 }
@@ -108,9 +110,10 @@ fn bounded(text: &str) -> String {
 /// The class of an error. Words that mean "later" or "pay" say more than any status; otherwise the status does.
 fn class(status: u16, code: &str, kind: &str) -> ErrorClass {
     let words = [code, kind].map(class_of_word);
-    let strong = words.into_iter().flatten().find(|class| {
-        matches!(class, ErrorClass::QuotaExhausted | ErrorClass::RateLimited | ErrorClass::Overloaded)
-    });
+    let strong = words
+        .into_iter()
+        .flatten()
+        .find(|class| matches!(class, ErrorClass::QuotaExhausted | ErrorClass::RateLimited | ErrorClass::Overloaded));
     match (strong, status) {
         (Some(class), _) => class,
         (None, 400..=599) => class_of_status(status),
@@ -120,12 +123,27 @@ fn class(status: u16, code: &str, kind: &str) -> ErrorClass {
 
 fn class_of_word(word: &str) -> Option<ErrorClass> {
     Some(match word.to_ascii_lowercase().as_str() {
-        "insufficient_quota" | "billing_hard_limit_reached" | "billing_not_active" | "insufficient_balance"
-        | "quota_exceeded" | "payment_required" => ErrorClass::QuotaExhausted,
-        "rate_limit_exceeded" | "rate_limit_error" | "rate_limited" | "rate_limit" | "requests" | "tokens"
-        | "too_many_requests" | "resource_exhausted" => ErrorClass::RateLimited,
-        "overloaded" | "overloaded_error" | "engine_overloaded" | "engine_overloaded_error" | "server_overloaded"
-        | "service_unavailable" | "capacity_exceeded" => ErrorClass::Overloaded,
+        "insufficient_quota"
+        | "billing_hard_limit_reached"
+        | "billing_not_active"
+        | "insufficient_balance"
+        | "quota_exceeded"
+        | "payment_required" => ErrorClass::QuotaExhausted,
+        "rate_limit_exceeded"
+        | "rate_limit_error"
+        | "rate_limited"
+        | "rate_limit"
+        | "requests"
+        | "tokens"
+        | "too_many_requests"
+        | "resource_exhausted" => ErrorClass::RateLimited,
+        "overloaded"
+        | "overloaded_error"
+        | "engine_overloaded"
+        | "engine_overloaded_error"
+        | "server_overloaded"
+        | "service_unavailable"
+        | "capacity_exceeded" => ErrorClass::Overloaded,
         "invalid_api_key" | "authentication_error" | "invalid_authentication" | "unauthorized" => {
             ErrorClass::Authentication
         }
@@ -133,8 +151,14 @@ fn class_of_word(word: &str) -> Option<ErrorClass> {
         "model_not_found" | "not_found_error" | "not_found" | "deploymentnotfound" => ErrorClass::NotFound,
         "timeout" | "timeout_error" | "request_timeout" => ErrorClass::Timeout,
         "request_too_large" => ErrorClass::TooLarge,
-        "invalid_request_error" | "bad_request" | "badrequesterror" | "context_length_exceeded" | "content_filter"
-        | "content_policy_violation" | "invalid_request" | "validation_error" => ErrorClass::InvalidRequest,
+        "invalid_request_error"
+        | "bad_request"
+        | "badrequesterror"
+        | "context_length_exceeded"
+        | "content_filter"
+        | "content_policy_violation"
+        | "invalid_request"
+        | "validation_error" => ErrorClass::InvalidRequest,
         _ => return None,
     })
 }

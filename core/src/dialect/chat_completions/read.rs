@@ -9,12 +9,12 @@ mod tools;
 mod turns;
 
 use super::mark::Mark;
-pub(super) use parts::SOUNDS;
-pub(super) use turns::is_raw_call;
 use crate::catalog::DialectId;
 use crate::dialect::{Endpoint, ReadError};
 use crate::hub::{Delivery, Depth, Format, Limit, Reasoning, Request, Shape, Stops};
 use crate::json::{Json, Kind, Member, Text};
+pub(super) use parts::SOUNDS;
+pub(super) use turns::is_raw_call;
 
 /// Understands a body.
 pub(super) fn request<'a>(endpoint: &Endpoint, body: Json<'a>) -> Result<Request<'a>, ReadError> {

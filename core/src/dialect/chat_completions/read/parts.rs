@@ -1,7 +1,7 @@
 //! Reads contents: a text alone, or a list of typed parts. A part of unknown type or form is kept as it is.
 
-use crate::dialect::{ReadError, ascii_text};
 use crate::dialect::chat_completions::mark::Mark;
+use crate::dialect::{ReadError, ascii_text};
 use crate::hub::{Extra, Media, MediaKind, Part, Shape, Source, Thinking};
 use crate::json::{Json, Kind, Member, Text};
 

@@ -126,4 +126,3 @@ pub(super) fn legacy_choice<'a>(request: &mut Request<'a>, value: Json<'a>) -> b
     Mark::LegacyChoice.put(&mut request.extra);
     true
 }
-

@@ -69,12 +69,7 @@ struct Besides<'a> {
     extra: Extra<'a>,
 }
 
-fn said<'a>(
-    message: Json<'a>,
-    place: &str,
-    role: Role,
-    legacy: &mut LegacyCalls<'a>,
-) -> Result<Turn<'a>, ReadError> {
+fn said<'a>(message: Json<'a>, place: &str, role: Role, legacy: &mut LegacyCalls<'a>) -> Result<Turn<'a>, ReadError> {
     let mut contents = (Vec::new(), Shape::Bare);
     let mut besides = Besides::default();
     for (name, value) in message.members() {

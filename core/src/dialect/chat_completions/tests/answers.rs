@@ -1,8 +1,8 @@
 //! Answers of providers as they come, and answers for clients as OpenAI's own look.
 
 use super::*;
-use crate::hub::{Block, ProviderError, Stop};
 use crate::hub::event::ErrorClass;
+use crate::hub::{Block, ProviderError, Stop};
 
 fn text(raw: &str) -> Text<'_> {
     Text::escaped(raw)
@@ -17,9 +17,12 @@ fn start() -> Event<'static> {
 }
 
 fn chunks(deltas: &[&str], end: &str) -> Message {
-    let stream: String = deltas.iter().map(|delta| {
-        format!("data: {{\"id\":\"i\",\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n")
-    }).collect();
+    let stream: String = deltas
+        .iter()
+        .map(|delta| {
+            format!("data: {{\"id\":\"i\",\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n")
+        })
+        .collect();
     fold_stream(&(stream + end))
 }
 
@@ -55,9 +58,16 @@ fn calls_are_told_apart_however_they_are_numbered() {
             call(r#""index":1,"#, "", "", "[]"),
         ],
         // Every call is number 0.
-        vec![call(r#""index":0,"#, r#""id":"a","#, r#""name":"f","#, "{}"), call(r#""index":0,"#, r#""id":"b","#, r#""name":"g","#, "[]")],
+        vec![
+            call(r#""index":0,"#, r#""id":"a","#, r#""name":"f","#, "{}"),
+            call(r#""index":0,"#, r#""id":"b","#, r#""name":"g","#, "[]"),
+        ],
         // No numbers.
-        vec![call("", r#""id":"a","#, r#""name":"f","#, "{}"), call("", r#""id":"b","#, r#""name":"g","#, ""), call("", "", "", "[]")],
+        vec![
+            call("", r#""id":"a","#, r#""name":"f","#, "{}"),
+            call("", r#""id":"b","#, r#""name":"g","#, ""),
+            call("", "", "", "[]"),
+        ],
         // Interleaved.
         vec![
             call(r#""index":0,"#, r#""id":"a","#, r#""name":"f","#, "{"),
@@ -81,7 +91,11 @@ fn calls_are_told_apart_however_they_are_numbered() {
     for stream in streams {
         let deltas: Vec<&str> = stream.iter().map(String::as_str).collect();
         let sum = sum(&chunks(&deltas, END));
-        let calls: Vec<_> = sum.calls.iter().map(|(id, name, arguments, _)| (id.as_deref(), name.as_str(), arguments.as_str())).collect();
+        let calls: Vec<_> = sum
+            .calls
+            .iter()
+            .map(|(id, name, arguments, _)| (id.as_deref(), name.as_str(), arguments.as_str()))
+            .collect();
         assert_eq!(calls, [(Some("a"), "f", "{}"), (Some("b"), "g", "[]")], "{stream:?}");
         assert_eq!(sum.end, Some("tool_calls"));
     }
@@ -147,9 +161,13 @@ fn only_the_first_choice_is_read() {
 #[test]
 fn every_reason_to_stop_has_a_meaning() {
     let cases = [
-        ("stop", StopReason::End), ("eos", StopReason::End), ("length", StopReason::Length),
-        ("model_length", StopReason::Length), ("tool_calls", StopReason::ToolCalls),
-        ("function_call", StopReason::ToolCalls), ("content_filter", StopReason::Refused),
+        ("stop", StopReason::End),
+        ("eos", StopReason::End),
+        ("length", StopReason::Length),
+        ("model_length", StopReason::Length),
+        ("tool_calls", StopReason::ToolCalls),
+        ("function_call", StopReason::ToolCalls),
+        ("content_filter", StopReason::Refused),
         ("quantum", StopReason::Other),
     ];
     for (word, reason) in cases {
@@ -199,22 +217,33 @@ fn a_streamed_answer_looks_like_openais() {
     let usage = Usage { input: Some(5), cache_read: Some(2), output: Some(3), reasoning: Some(1), cache_write: None };
     let events = [
         start(),
-        Event::Open(Block::Text), Event::Delta(text("h\\n")), Event::Close,
-        Event::Open(Block::ToolCall { id: None, name: text("f") }), Event::Close,
-        Event::Usage(usage), stop(StopReason::ToolCalls),
+        Event::Open(Block::Text),
+        Event::Delta(text("h\\n")),
+        Event::Close,
+        Event::Open(Block::ToolCall { id: None, name: text("f") }),
+        Event::Close,
+        Event::Usage(usage),
+        stop(StopReason::ToolCalls),
     ];
     let out = answer(asked, Delivery::Streamed, &events);
     let head = r#""id":"id1","object":"chat.completion.chunk","created":1700000000,"model":"m1""#;
-    let chunk = |delta: &str, finish: &str| format!(
-        "data: {{{head},\"choices\":[{{\"index\":0,\"delta\":{delta},\"logprobs\":null,\"finish_reason\":{finish}}}],\"usage\":null}}\n\n"
-    );
+    let chunk = |delta: &str, finish: &str| {
+        format!(
+            "data: {{{head},\"choices\":[{{\"index\":0,\"delta\":{delta},\"logprobs\":null,\"finish_reason\":{finish}}}],\"usage\":null}}\n\n"
+        )
+    };
     let wanted = [
         chunk(r#"{"role":"assistant","content":""}"#, "null"),
         chunk(r#"{"content":"h\n"}"#, "null"),
-        chunk(r#"{"tool_calls":[{"index":0,"id":"call_x1_0","type":"function","function":{"name":"f","arguments":""}}]}"#, "null"),
+        chunk(
+            r#"{"tool_calls":[{"index":0,"id":"call_x1_0","type":"function","function":{"name":"f","arguments":""}}]}"#,
+            "null",
+        ),
         chunk(r#"{"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]}"#, "null"),
         chunk("{}", r#""tool_calls""#),
-        format!("data: {{{head},\"choices\":[],\"usage\":{{\"prompt_tokens\":5,\"completion_tokens\":3,\"total_tokens\":8,\"prompt_tokens_details\":{{\"cached_tokens\":2}},\"completion_tokens_details\":{{\"reasoning_tokens\":1}}}}}}\n\n"),
+        format!(
+            "data: {{{head},\"choices\":[],\"usage\":{{\"prompt_tokens\":5,\"completion_tokens\":3,\"total_tokens\":8,\"prompt_tokens_details\":{{\"cached_tokens\":2}},\"completion_tokens_details\":{{\"reasoning_tokens\":1}}}}}}\n\n"
+        ),
         "data: [DONE]\n\n".to_string(),
     ];
     assert_eq!(out, wanted.concat());
@@ -239,17 +268,21 @@ fn a_whole_answer_looks_like_openais() {
     let asked = r#"{"model":"m","messages":[]}"#;
     let events = [
         Event::Start { id: None, model: None },
-        Event::Open(Block::Thinking), Event::Delta(text("t")), Event::Close,
-        Event::Open(Block::Text), Event::Delta(text("a")), Event::Delta(text("b")), Event::Close,
+        Event::Open(Block::Thinking),
+        Event::Delta(text("t")),
+        Event::Close,
+        Event::Open(Block::Text),
+        Event::Delta(text("a")),
+        Event::Delta(text("b")),
+        Event::Close,
         stop(StopReason::Length),
     ];
     assert_eq!(
         answer(asked, Delivery::Whole, &events),
         r#"{"id":"chatcmpl-x1","object":"chat.completion","created":1700000000,"model":"asked","choices":[{"index":0,"message":{"role":"assistant","content":"ab","refusal":null,"reasoning_content":"t"},"logprobs":null,"finish_reason":"length"}]}"#
     );
-    let events = [
-        start(), Event::Open(Block::Refusal), Event::Delta(text("no")), Event::Close, stop(StopReason::Refused),
-    ];
+    let events =
+        [start(), Event::Open(Block::Refusal), Event::Delta(text("no")), Event::Close, stop(StopReason::Refused)];
     let body = value(&answer(asked, Delivery::Whole, &events));
     assert_eq!(body["choices"][0]["message"]["refusal"], "no");
     assert!(body["choices"][0]["message"]["content"].is_null());
@@ -258,7 +291,8 @@ fn a_whole_answer_looks_like_openais() {
 
 #[test]
 fn an_error_in_a_stream_is_not_followed_by_a_good_end() {
-    let error = ProviderError { class: ErrorClass::Overloaded, message: "later \"please\"".into(), ..ProviderError::default() };
+    let error =
+        ProviderError { class: ErrorClass::Overloaded, message: "later \"please\"".into(), ..ProviderError::default() };
     let events = [start(), Event::Open(Block::Text), Event::Delta(text("a")), Event::Close, Event::Error(error)];
     let asked = r#"{"model":"m","messages":[],"stream":true}"#;
     let out = answer(asked, Delivery::Streamed, &events);
@@ -276,7 +310,9 @@ fn a_client_with_functions_gets_a_function_call() {
     let asked = r#"{"model":"m","messages":[],"functions":[{"name":"f"}],"stream":true}"#;
     let events = [
         start(),
-        Event::Open(Block::ToolCall { id: Some(text("a")), name: text("f") }), Event::Delta(text("{\\\"a\\\":1}")), Event::Close,
+        Event::Open(Block::ToolCall { id: Some(text("a")), name: text("f") }),
+        Event::Delta(text("{\\\"a\\\":1}")),
+        Event::Close,
         stop(StopReason::ToolCalls),
     ];
     let body = value(&answer(asked, Delivery::Whole, &events));
@@ -284,7 +320,10 @@ fn a_client_with_functions_gets_a_function_call() {
     assert_eq!(body["choices"][0]["message"]["function_call"], call);
     assert_eq!(body["choices"][0]["finish_reason"], "function_call");
     let stream = answer(asked, Delivery::Streamed, &events);
-    assert!(stream.contains(r#"{"function_call":{"arguments":"{\"a\":1}"}}"#) && !stream.contains("tool_calls"), "{stream}");
+    assert!(
+        stream.contains(r#"{"function_call":{"arguments":"{\"a\":1}"}}"#) && !stream.contains("tool_calls"),
+        "{stream}"
+    );
 }
 
 #[test]

@@ -102,7 +102,8 @@ fn differences(expect: &Value, message: &Message) -> Vec<String> {
     same("text", &expect["text"], Value::String(sum.text.clone()));
     // A call without a name is no call; the other reader counts empty ones.
     let named = expect["tool_calls"].as_array().into_iter().flatten().filter(|call| !call["name"].is_null());
-    let wanted: Vec<Value> = named.map(|call| serde_json::json!([call["name"], arguments(&call["arguments"])])).collect();
+    let wanted: Vec<Value> =
+        named.map(|call| serde_json::json!([call["name"], arguments(&call["arguments"])])).collect();
     let calls = sum.calls.iter().map(|(_, name, text, _)| {
         serde_json::json!([name, serde_json::from_str(text).unwrap_or(Value::String(text.clone()))])
     });

@@ -69,11 +69,10 @@ fn results_become_messages_of_their_own_and_pictures_follow() {
         turn(Role::System, vec![words("s")]),
         turn(Role::User, vec![words("a"), image()]),
         turn(Role::Assistant, vec![words("c"), call(given("i"), "f", r#"{"a": 1}"#), call(given("j"), "g", "{}")]),
-        turn(Role::User, vec![
-            result(given("i"), None, vec![words("r"), image()]),
-            result(given("j"), None, vec![]),
-            words("next"),
-        ]),
+        turn(
+            Role::User,
+            vec![result(given("i"), None, vec![words("r"), image()]), result(given("j"), None, vec![]), words("next")],
+        ),
     ]);
     let picture = serde_json::json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ=="}});
     let wanted = serde_json::json!([
@@ -94,40 +93,50 @@ fn results_become_messages_of_their_own_and_pictures_follow() {
 fn calls_without_ids_get_some_that_their_results_share() {
     let (found, _) = messages(vec![
         turn(Role::Assistant, vec![call(None, "f", "{}"), call(None, "g", "{}"), call(None, "f", "{}")]),
-        turn(Role::User, vec![
-            result(None, Some("g"), vec![Part::Other(json(r#"{"out":1}"#))]),
-            result(None, Some("f"), vec![words("1")]),
-            result(None, Some("f"), vec![words("2")]),
-        ]),
+        turn(
+            Role::User,
+            vec![
+                result(None, Some("g"), vec![Part::Other(json(r#"{"out":1}"#))]),
+                result(None, Some("f"), vec![words("1")]),
+                result(None, Some("f"), vec![words("2")]),
+            ],
+        ),
     ]);
     let ids: Vec<&str> = found[0]["tool_calls"].as_array().unwrap().iter().map(|c| c["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["call_0", "call_1", "call_2"]);
     assert_eq!(found[0]["content"], serde_json::Value::Null);
-    let answers: Vec<_> = (1..4).map(|at| (found[at]["tool_call_id"].as_str().unwrap(), found[at]["content"].as_str().unwrap())).collect();
+    let answers: Vec<_> = (1..4)
+        .map(|at| (found[at]["tool_call_id"].as_str().unwrap(), found[at]["content"].as_str().unwrap()))
+        .collect();
     assert_eq!(answers, [("call_1", r#"{"out":1}"#), ("call_0", "1"), ("call_2", "2")]);
 }
 
 #[test]
 fn what_has_no_word_is_reported() {
-    let mut thinker = turn(Role::Assistant, vec![
-        Part::Thinking(Thinking { text: text("t"), signature: Some(text("s")), extra: Vec::new() }),
-        words("c"),
-    ]);
+    let mut thinker = turn(
+        Role::Assistant,
+        vec![Part::Thinking(Thinking { text: text("t"), signature: Some(text("s")), extra: Vec::new() }), words("c")],
+    );
     thinker.extra.push((text("mood"), json("1")));
     let mut failed = result(given("i"), None, vec![words("r")]);
     if let Part::ToolResult(result) = &mut failed {
         result.error = Some(true);
     }
-    let cached = Part::Text { text: text("x"), extra: vec![(text("cache_control"), json("{}")), (text("nothing"), Json::NULL)] };
+    let cached =
+        Part::Text { text: text("x"), extra: vec![(text("cache_control"), json("{}")), (text("nothing"), Json::NULL)] };
     let mut request = foreign();
     request.turns = vec![
         thinker,
-        turn(Role::User, vec![
-            failed, cached,
-            media(MediaKind::Video, Source::Url { url: text("u"), mime: None }),
-            media(MediaKind::Document, Source::File(text("f"))),
-            Part::Other(json(r#"{"type":"search_result"}"#)),
-        ]),
+        turn(
+            Role::User,
+            vec![
+                failed,
+                cached,
+                media(MediaKind::Video, Source::Url { url: text("u"), mime: None }),
+                media(MediaKind::Document, Source::File(text("f"))),
+                Part::Other(json(r#"{"type":"search_result"}"#)),
+            ],
+        ),
     ];
     request.tools = vec![Tool::Other(json(r#"{"google_search":{}}"#)), Tool::Other(json(r#"{"type":"bash_1"}"#))];
     request.tool_choice = Some(ToolChoice::Any);
@@ -140,10 +149,23 @@ fn what_has_no_word_is_reported() {
     let (body, mut dropped) = said(&request);
     dropped.sort();
     let mut wanted = [
-        "messages[].mood", "messages[].thinking", "messages[].content[].is_error", "messages[].content[].cache_control",
-        "messages[].content[].video", "messages[].content[].document", "messages[].content[].search_result",
-        "tools[].google_search", "tools[].bash_1", "tool_choice", "top_k", "n", "stop", "response_format", "reasoning",
-        "reasoning.shown", "container",
+        "messages[].mood",
+        "messages[].thinking",
+        "messages[].content[].is_error",
+        "messages[].content[].cache_control",
+        "messages[].content[].video",
+        "messages[].content[].document",
+        "messages[].content[].search_result",
+        "tools[].google_search",
+        "tools[].bash_1",
+        "tool_choice",
+        "top_k",
+        "n",
+        "stop",
+        "response_format",
+        "reasoning",
+        "reasoning.shown",
+        "container",
     ];
     wanted.sort_unstable();
     assert_eq!(dropped, wanted);
@@ -156,10 +178,14 @@ fn the_top_level_is_said_in_the_narrowest_words() {
     let mut request = foreign();
     request.delivery = Delivery::StreamedArray;
     request.max_tokens = Some(Limit { tokens: 7, name: text("maxOutputTokens") });
-    request.tools = vec![tool("f", None), tool("g", Some(json(r#"{"type":"OBJECT","properties":{"type":{"type":"STRING","enum":["STRING"]}}}"#)))];
+    request.tools = vec![
+        tool("f", None),
+        tool("g", Some(json(r#"{"type":"OBJECT","properties":{"type":{"type":"STRING","enum":["STRING"]}}}"#))),
+    ];
     request.tool_choice = Some(ToolChoice::Named(text("f")));
     request.parallel_tool_calls = Some(false);
-    request.format = Some(Format::JsonSchema { name: None, description: None, schema: json("{}"), strict: None, extra: Vec::new() });
+    request.format =
+        Some(Format::JsonSchema { name: None, description: None, schema: json("{}"), strict: None, extra: Vec::new() });
     request.user = Some(text("u"));
     request.sampling.temperature = Some(json("0.50"));
     let (body, dropped) = said(&request);
@@ -180,9 +206,14 @@ fn the_top_level_is_said_in_the_narrowest_words() {
 #[test]
 fn depth_of_thought_becomes_one_of_three_words() {
     let cases = [
-        (Depth::Budget(1024), Some("low")), (Depth::Budget(8192), Some("medium")), (Depth::Budget(32_000), Some("high")),
-        (Depth::Effort(text("minimal")), Some("low")), (Depth::Effort(text("HIGH")), Some("high")),
-        (Depth::Effort(text("max")), Some("high")), (Depth::Adaptive, None), (Depth::Unsaid, None),
+        (Depth::Budget(1024), Some("low")),
+        (Depth::Budget(8192), Some("medium")),
+        (Depth::Budget(32_000), Some("high")),
+        (Depth::Effort(text("minimal")), Some("low")),
+        (Depth::Effort(text("HIGH")), Some("high")),
+        (Depth::Effort(text("max")), Some("high")),
+        (Depth::Adaptive, None),
+        (Depth::Unsaid, None),
     ];
     for (depth, word) in cases {
         let mut request = foreign();
@@ -197,7 +228,8 @@ fn depth_of_thought_becomes_one_of_three_words() {
 fn tool_names_are_made_to_fit_and_found_again() {
     let long = "n".repeat(80);
     let mut request = foreign();
-    request.tools = vec![tool("a.b", None), tool("a_b", None), tool("a:b", None), tool(&long, None), tool("ok-1", None)];
+    request.tools =
+        vec![tool("a.b", None), tool("a_b", None), tool("a:b", None), tool(&long, None), tool("ok-1", None)];
     request.turns = vec![turn(Role::Assistant, vec![call(given("i"), "a.b", "{}")])];
     let written = write(&request, "m");
     let body = value(&written.body);
@@ -221,12 +253,15 @@ fn tool_names_are_made_to_fit_and_found_again() {
 #[test]
 fn media_have_openais_parts() {
     let data = |mime| Source::Data { mime: text(mime), base64: text("QQ==") };
-    let (found, dropped) = messages(vec![turn(Role::User, vec![
-        media(MediaKind::Image, Source::Url { url: text("https:\\/\\/a.example"), mime: None }),
-        media(MediaKind::Audio, data("audio/mpeg")),
-        media(MediaKind::Document, data("application/pdf")),
-        media(MediaKind::Audio, data("audio/midi")),
-    ])]);
+    let (found, dropped) = messages(vec![turn(
+        Role::User,
+        vec![
+            media(MediaKind::Image, Source::Url { url: text("https:\\/\\/a.example"), mime: None }),
+            media(MediaKind::Audio, data("audio/mpeg")),
+            media(MediaKind::Document, data("application/pdf")),
+            media(MediaKind::Audio, data("audio/midi")),
+        ],
+    )]);
     let wanted = serde_json::json!([{"role": "user", "content": [
         {"type": "image_url", "image_url": {"url": "https://a.example"}},
         {"type": "input_audio", "input_audio": {"data": "QQ==", "format": "mp3"}},

@@ -38,16 +38,28 @@ fn block() -> impl Strategy<Value = Made> {
 
 fn stop_reason() -> impl Strategy<Value = StopReason> {
     prop_oneof![
-        Just(StopReason::End), Just(StopReason::Sequence), Just(StopReason::Length), Just(StopReason::ToolCalls),
-        Just(StopReason::Refused), Just(StopReason::Paused), Just(StopReason::MalformedCall), Just(StopReason::Other),
+        Just(StopReason::End),
+        Just(StopReason::Sequence),
+        Just(StopReason::Length),
+        Just(StopReason::ToolCalls),
+        Just(StopReason::Refused),
+        Just(StopReason::Paused),
+        Just(StopReason::MalformedCall),
+        Just(StopReason::Other),
     ]
 }
 
 fn usage() -> impl Strategy<Value = Usage> {
     let part = prop::option::of(0u64..1000);
-    (1u64..1000, 1u64..1000, part.clone(), part.clone(), part).prop_map(|(input, output, cache_read, cache_write, reasoning)| {
-        Usage { input: Some(input), output: Some(output), cache_read, cache_write, reasoning }
-    })
+    (1u64..1000, 1u64..1000, part.clone(), part.clone(), part).prop_map(
+        |(input, output, cache_read, cache_write, reasoning)| Usage {
+            input: Some(input),
+            output: Some(output),
+            cache_read,
+            cache_write,
+            reasoning,
+        },
+    )
 }
 
 fn say(blocks: &[Made], usage: Usage, reason: StopReason, take: &mut dyn FnMut(&Event<'_>)) {

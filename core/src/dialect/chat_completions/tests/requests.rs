@@ -36,7 +36,11 @@ fn what_decides_policy_must_have_its_type() {
         (r#"{"model":"m","messages":[{"content":"hi"}]}"#, "messages[0].role", "is missing"),
         (r#"{"model":"m","messages":[],"stream":"yes"}"#, "stream", "must be true or false"),
         (r#"{"model":"m","messages":[],"max_tokens":-1}"#, "max_tokens", "must be a whole number from 0 up"),
-        (r#"{"model":"m","messages":[],"max_completion_tokens":"9"}"#, "max_completion_tokens", "must be a whole number from 0 up"),
+        (
+            r#"{"model":"m","messages":[],"max_completion_tokens":"9"}"#,
+            "max_completion_tokens",
+            "must be a whole number from 0 up",
+        ),
         (r#"{"model":"m","messages":[],"tools":{}}"#, "tools", "must be a list"),
         (r#"{"model":"m","messages":[],"tools":[1]}"#, "tools[0]", "must be an object"),
     ];
@@ -168,7 +172,9 @@ fn the_meaning_is_in_the_hubs_words() {
     let [Part::Media(data), Part::Media(url), Part::Media(sound)] = user.parts.as_slice() else { panic!("{user:?}") };
     assert!(matches!(data.source, Source::Data { mime, base64 } if mime.is("image/png") && base64.is("QQ==")));
     assert!(matches!(url.source, Source::Url { url, .. } if url.is("https://a.example")));
-    assert!(sound.kind == MediaKind::Audio && matches!(sound.source, Source::Data { mime, .. } if mime.is("audio/wav")));
+    assert!(
+        sound.kind == MediaKind::Audio && matches!(sound.source, Source::Data { mime, .. } if mime.is("audio/wav"))
+    );
     let [Part::Thinking(thought), Part::Text { text, .. }, Part::Refusal(no), Part::ToolCall(call)] =
         assistant.parts.as_slice()
     else {
@@ -191,11 +197,16 @@ fn a_legacy_result_belongs_to_the_last_call_of_its_name() {
            {"role":"function","name":"f","content":"2"}"#,
     );
     let request = read(&text).unwrap();
-    let ids: Vec<Option<CallId<'_>>> = request.turns.iter().flat_map(|turn| &turn.parts).map(|part| match part {
-        Part::ToolCall(call) => call.id,
-        Part::ToolResult(result) => result.id,
-        other => panic!("{other:?}"),
-    }).collect();
+    let ids: Vec<Option<CallId<'_>>> = request
+        .turns
+        .iter()
+        .flat_map(|turn| &turn.parts)
+        .map(|part| match part {
+            Part::ToolCall(call) => call.id,
+            Part::ToolResult(result) => result.id,
+            other => panic!("{other:?}"),
+        })
+        .collect();
     let made = [0, 0, 1, 1];
     assert!(ids.iter().zip(made).all(|(id, wanted)| id.is_some_and(|id| id.same(CallId::Made(wanted)))), "{ids:?}");
     same(&text);

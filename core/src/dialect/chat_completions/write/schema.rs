@@ -28,15 +28,17 @@ pub(super) fn write(schema: Json<'_>, out: &mut Writer) {
 
 fn value(schema: Json<'_>, out: &mut Writer) {
     match schema.kind() {
-        Kind::Object => out.object(|out| schema.members().for_each(|(name, inside)| {
-            out.field_text(name);
-            match name.decode().as_ref() {
-                "type" => kind(inside, out),
-                // Data, not schema: words in capitals are the caller's.
-                "enum" | "const" | "default" | "example" | "examples" => out.raw(inside),
-                _ => value(inside, out),
-            }
-        })),
+        Kind::Object => out.object(|out| {
+            schema.members().for_each(|(name, inside)| {
+                out.field_text(name);
+                match name.decode().as_ref() {
+                    "type" => kind(inside, out),
+                    // Data, not schema: words in capitals are the caller's.
+                    "enum" | "const" | "default" | "example" | "examples" => out.raw(inside),
+                    _ => value(inside, out),
+                }
+            })
+        }),
         Kind::Array => out.array(|out| schema.items().for_each(|item| value(item, out))),
         _ => out.raw(schema),
     }

@@ -117,10 +117,12 @@ fn result<'r, 'a>(
             }
             // A response object is said as the text of its JSON.
             [Part::Other(json)] => out.field("content").string(json.as_str()),
-            several => out.field("content").array(|out| several.iter().for_each(|part| match part {
-                Part::Other(json) => text_part(out, |out| out.string(json.as_str())),
-                other => content(other, written, out),
-            })),
+            several => out.field("content").array(|out| {
+                several.iter().for_each(|part| match part {
+                    Part::Other(json) => text_part(out, |out| out.string(json.as_str())),
+                    other => content(other, written, out),
+                })
+            }),
         }
     });
 }
