@@ -1,1 +1,25 @@
-//! Not written yet.
+//! Dragoman's control plane: rows between people and `core`.
+//!
+//! ```text
+//! dragoman.toml ─┐                      ┌─▶ Snapshot ─▶ data_plane (Watch) ─▶ filters
+//! catalog/*.toml ┼─▶ catalog ─▶ publish ┤
+//! environment ───┘                      └─▶ xds ─▶ Envoy (listener, routes, clusters)
+//! filters ─▶ data_plane (Settle) ─▶ store (Records)
+//! ```
+
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails may panic")
+)]
+
+pub mod catalog;
+pub mod cli;
+pub mod current;
+pub mod data_plane;
+pub mod demo;
+pub mod envoy;
+pub mod publish;
+pub mod run;
+pub mod settings;
+pub mod store;
+pub mod xds;

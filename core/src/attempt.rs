@@ -13,6 +13,7 @@
 //!
 //! **The fence.** [`request::outgoing`] writes the whole head anew for every attempt and puts in exactly one credential.
 
+mod failure;
 mod interpret;
 mod relay;
 mod request;

@@ -89,6 +89,14 @@ pub struct Provider {
     pub demo: bool,
 }
 
+/// What stands for a cluster in a slot header: 16 hexadecimal digits of its name's SHA-256. Envoy keeps one header map for all
+/// attempts, so each provider sees the slots; who else might be asked is none of its business.
+pub fn slot(cluster: &str) -> String {
+    use sha2::Digest;
+    let digest = sha2::Sha256::digest(cluster.as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// One model at one provider: the thing an attempt goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {

@@ -34,7 +34,7 @@ pub use plan::{Asked, Planned};
 pub const REQUEST_ID: &str = "x-dragoman-request-id";
 /// Header that names the exchange to the translator; no client's survives.
 pub const EXCHANGE: &str = "x-dragoman-exchange";
-/// Prefix of the headers that name the clusters of the Plan in order, `-1` first.
+/// Prefix of the headers that name the clusters of the Plan in order (see [`crate::catalog::slot`]), `-1` first.
 pub const SLOT: &str = "x-dragoman-try-";
 /// Response header by which an attempt tells Envoy to try the next target.
 pub const RETRY: &str = "x-dragoman-retry";

@@ -201,9 +201,7 @@ impl Refusal {
         match self {
             Refusal::UnknownPath => "this gateway has no such path".into(),
             Refusal::UnknownMethod => "this path takes POST only".into(),
-            Refusal::NoKey => {
-                "no API key: send it as `Authorization: Bearer`, `x-api-key` or `x-goog-api-key`".into()
-            }
+            Refusal::NoKey => "no API key: send it as `Authorization: Bearer`, `x-api-key` or `x-goog-api-key`".into(),
             Refusal::SeveralKeys => "several different API keys came with this request; send one".into(),
             Refusal::KeyInQuery => {
                 "the API key stands in the URL, where logs keep it; send it as the header `x-goog-api-key`".into()

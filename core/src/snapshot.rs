@@ -13,7 +13,7 @@ mod document;
 
 use std::collections::HashMap;
 
-use crate::catalog::{Provider, Target};
+use crate::catalog::{self, Provider, Target};
 
 /// Largest Snapshot document accepted, in bytes: 5,000 models with their routes take about 2 MiB.
 pub const MAX_SNAPSHOT: usize = 32 << 20;
@@ -64,6 +64,7 @@ pub struct Snapshot {
     route_by_name: HashMap<String, usize>,
     target_by_id: HashMap<String, usize>,
     provider_by_id: HashMap<String, usize>,
+    slots: Vec<String>,
 }
 
 impl PartialEq for Snapshot {
@@ -107,7 +108,9 @@ impl Snapshot {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        Ok(Snapshot { version, providers, targets, routes, families, route_by_name, target_by_id, provider_by_id })
+        let slots = providers.iter().map(|provider| catalog::slot(&provider.cluster)).collect();
+        let rows = Snapshot { version, providers, targets, routes, families, ..Snapshot::default() };
+        Ok(Snapshot { route_by_name, target_by_id, provider_by_id, slots, ..rows })
     }
 
     /// Reads a document; a mistake in it says what and where.
@@ -128,6 +131,11 @@ impl Snapshot {
     /// The target of that id (`provider/model`).
     pub fn target(&self, id: &str) -> Option<&Target> {
         self.targets.get(*self.target_by_id.get(id)?)
+    }
+
+    /// What a slot header says for the provider at that index.
+    pub fn slot(&self, provider: usize) -> Option<&str> {
+        self.slots.get(provider).map(String::as_str)
     }
 
     /// The index of the provider of that id.

@@ -45,9 +45,10 @@ pub enum BodyFlow {
 }
 
 /// Whether anything of this direction can still come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum End {
     /// More may come.
+    #[default]
     Open,
     /// This was the last of it.
     Reached,
@@ -162,11 +163,11 @@ thread_local! {
 pub fn create(id: u32, root: u32) {
     enter((), |dispatcher| {
         let context = match dispatcher.contexts.get(&root) {
-            _ if root == 0 => Context::Root(Box::new(Root::new(id))),
+            _ if root == 0 => Context::Root(Box::default()),
             // Without a role its configuration was refused, and the host sends it no streams.
             Some(Context::Root(root)) => match root.role()? {
                 Role::Router => Context::Router(Box::new(Router::new(id))),
-                Role::Translator => Context::Translator(Box::new(Translator::new(id))),
+                Role::Translator => Context::Translator(Box::default()),
             },
             _ => return None,
         };

@@ -21,6 +21,8 @@
 mod grpc;
 mod raw;
 
+use dragoman_core::exchange::HeadEdits;
+
 use crate::pairs::{self, Pairs};
 use raw::*;
 
@@ -121,14 +123,12 @@ pub fn log(level: Level, text: &str) {
     let _ = unsafe { proxy_log(level as u32, text.as_ptr(), text.len()) };
 }
 
-/// Nanoseconds since 1970.
-///
-/// # Errors
-/// Only without a host.
-pub fn now() -> Result<u64, Status> {
-    let mut time = 0;
-    // SAFETY: the host writes one u64.
-    check(unsafe { proxy_get_current_time_nanoseconds(&raw mut time) }).map(|()| time)
+/// Milliseconds since 1970; 0 without a host.
+pub fn now_ms() -> u64 {
+    let mut nanoseconds = 0;
+    // SAFETY: the host writes one u64. It always has a clock, so the status is not looked at.
+    let _ = unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
+    nanoseconds / 1_000_000
 }
 
 /// Fills `bytes` with randomness.
@@ -225,22 +225,11 @@ pub fn header(map: Map, name: &str) -> Result<Option<Vec<u8>>, Status> {
 ///
 /// # Errors
 /// [`Status::BadArgument`] for a value that can't be sent, or a head that is no longer held.
-pub fn set_header(map: Map, name: &str, value: impl AsRef<[u8]>) -> Result<(), Status> {
-    let value = value.as_ref();
-    pairs::check(name.as_bytes(), value)?;
+pub fn set_header(map: Map, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), Status> {
+    let (name, value) = (name.as_ref(), value.as_ref());
+    pairs::check(name, value)?;
     // SAFETY: see the note above.
     check(unsafe { proxy_replace_header_map_value(map as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
-}
-
-/// Adds a value to a header.
-///
-/// # Errors
-/// As [`set_header`].
-pub fn add_header(map: Map, name: &str, value: impl AsRef<[u8]>) -> Result<(), Status> {
-    let value = value.as_ref();
-    pairs::check(name.as_bytes(), value)?;
-    // SAFETY: see the note above.
-    check(unsafe { proxy_add_header_map_value(map as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
 }
 
 /// Removes every value of a header; one that is not there is fine.
@@ -251,6 +240,15 @@ pub fn remove_header(map: Map, name: impl AsRef<[u8]>) -> Result<(), Status> {
     let name = name.as_ref();
     // SAFETY: see the note above.
     check(unsafe { proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
+}
+
+/// Makes changes to a head: first what goes, then what comes. The first change that is refused ends it.
+///
+/// # Errors
+/// As [`set_header`].
+pub fn edit_head(map: Map, edits: &HeadEdits) -> Result<(), Status> {
+    edits.remove.iter().try_for_each(|name| remove_header(map, name))?;
+    edits.set.iter().try_for_each(|(name, value)| set_header(map, name, value))
 }
 
 /// Lets a held stream go on, once the current callback has returned.

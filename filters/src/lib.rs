@@ -24,11 +24,15 @@
     clippy::arithmetic_side_effects,
     clippy::undocumented_unsafe_blocks
 )]
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod abi;
+pub mod calls;
+pub mod contract;
 pub mod dispatch;
 pub mod host;
+pub mod ids;
+pub mod ledger;
 pub mod pairs;
 pub mod root;
 pub mod router;

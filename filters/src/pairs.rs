@@ -43,6 +43,11 @@ impl Pairs {
         self.iter().find_map(|(key, value)| (key == name.as_bytes()).then_some(value))
     }
 
+    /// A copy of every entry, in order.
+    pub fn to_vec(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect()
+    }
+
     fn split(&self) -> Option<Iter<'_>> {
         let (count, rest) = self.0.split_first_chunk::<4>()?;
         let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
@@ -127,7 +132,7 @@ mod tests {
     use super::*;
 
     fn read(bytes: Vec<u8>) -> Vec<(Vec<u8>, Vec<u8>)> {
-        Pairs::from(bytes).iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect()
+        Pairs::from(bytes).to_vec()
     }
 
     #[test]

@@ -1,40 +1,204 @@
-//! The root context of a filter: learns the filter's role.
+//! The root context of a filter: learns the filter's role; the router's also talks with the control plane.
+//!
+//! ```text
+//! Watch:   Closed ──tick, when the pause is over──▶ Open ──gone, or a Snapshot refused──▶ Closed (a longer pause)
+//! Settle:  a batch ──▶ acknowledged: forgotten │ failed: sent again after a pause; one at a time
+//! ```
+//!
+//! Limits: one try to watch per pause of 250 ms to 5 s; the last good Snapshot serves meanwhile.
 
+use dragoman_core::exchange::Question;
+use dragoman_core::snapshot::Snapshot;
+use prost::Message;
+
+use crate::contract::{SettleRequest, SettleResponse, SnapshotUpdate, WatchRequest};
 use crate::dispatch::Role;
+use crate::host::{self, Level, Status};
 use crate::worker::Worker;
 
+/// Time between two looks at what is to be done, in milliseconds: so long a Record waits for others to go with.
+const TICK_MS: u32 = 250;
+/// Longest pause between two tries, in milliseconds: so long after the control plane is back all workers know it.
+const LONGEST_PAUSE_MS: u64 = 5000;
+/// Most text that a refusal of a Snapshot says, in characters; the first mistakes are enough to find the rest.
+const MAX_REFUSED: usize = 1000;
+
+/// A pause after a failure, longer after each one.
+#[derive(Debug, Default)]
+struct Pause {
+    length_ms: u64,
+    until_ms: u64,
+}
+
+impl Pause {
+    fn lengthen(&mut self, worker: &mut Worker) {
+        self.length_ms = self.length_ms.saturating_mul(2).clamp(u64::from(TICK_MS), LONGEST_PAUSE_MS);
+        let half = self.length_ms / 2;
+        // Workers that lost the control plane together must not come back together.
+        self.until_ms = host::now_ms().saturating_add(half).saturating_add(worker.ids.below(half));
+    }
+
+    fn is_over(&self) -> bool {
+        host::now_ms() >= self.until_ms
+    }
+}
+
+#[derive(Debug, Default)]
+enum Watch {
+    #[default]
+    Closed,
+    Open(u32),
+}
+
 /// One per filter configuration and VM.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Root {
     role: Option<Role>,
+    watch: Watch,
+    watch_pause: Pause,
+    /// Why the last Snapshot was refused; empty when it was not.
+    refused: String,
+    /// The batch under way, by its token.
+    settling: Option<u32>,
+    settle_pause: Pause,
 }
 
 impl Root {
-    /// A root context that has no configuration yet.
-    pub fn new(_id: u32) -> Self {
-        Root { role: None }
-    }
-
     /// Which filter this is, once its configuration was taken.
     pub fn role(&self) -> Option<Role> {
         self.role
     }
 
     /// Takes the filter's configuration; false refuses it.
-    pub fn on_configure(&mut self, _worker: &mut Worker, configuration: &[u8]) -> bool {
+    pub fn on_configure(&mut self, worker: &mut Worker, configuration: &[u8]) -> bool {
         self.role = Role::read(configuration);
+        if self.role == Some(Role::Router) {
+            if host::set_tick(TICK_MS).is_err() {
+                host::log(Level::Error, "no timer: the control plane cannot be watched");
+            }
+            self.watch(worker);
+        }
         self.role.is_some()
     }
 
     /// Time has passed.
-    pub fn on_tick(&mut self, _worker: &mut Worker) {}
+    pub fn on_tick(&mut self, worker: &mut Worker) {
+        if matches!(self.watch, Watch::Closed) && self.watch_pause.is_over() {
+            self.watch(worker);
+        }
+        if self.settle_pause.is_over() {
+            self.settle(worker);
+        }
+    }
 
     /// A message of a call or stream of ours.
-    pub fn on_grpc_message(&mut self, _worker: &mut Worker, _token: u32, _message: &[u8]) {}
+    pub fn on_grpc_message(&mut self, worker: &mut Worker, token: u32, message: &[u8]) {
+        if matches!(self.watch, Watch::Open(watch) if watch == token) {
+            match SnapshotUpdate::decode(message) {
+                Ok(update) => self.update(worker, token, update),
+                Err(_) => self.refuse(worker, token, "not a SnapshotUpdate".into()),
+            }
+        } else if self.settling == Some(token) {
+            self.settling = None;
+            let settled = SettleResponse::decode(message).map(|answer| answer.settled).unwrap_or_default();
+            if settled.is_empty() {
+                return self.settle_pause.lengthen(worker);
+            }
+            self.settle_pause = Pause::default();
+            worker.ledger.settled(&settled);
+            if worker.ledger.has_full_batch() {
+                self.settle(worker);
+            }
+        } else {
+            worker.answered(token, Some(message));
+        }
+    }
 
     /// The end of a call or stream of ours, by a gRPC status code; or of one that never began and has an unknown token.
-    pub fn on_grpc_close(&mut self, _worker: &mut Worker, _token: u32, _status: u32) {}
+    pub fn on_grpc_close(&mut self, worker: &mut Worker, token: u32, status: u32) {
+        if matches!(self.watch, Watch::Open(watch) if watch == token) {
+            let _ = host::grpc_close(token);
+            // Said once, not with every try.
+            if self.watch_pause.length_ms == 0 {
+                host::log(Level::Warn, &format!("the control plane is no longer watched (gRPC status {status})"));
+            }
+            self.watch = Watch::Closed;
+            self.watch_pause.lengthen(worker);
+        } else if self.settling == Some(token) {
+            self.settling = None;
+            self.settle_pause.lengthen(worker);
+        } else {
+            worker.answered(token, None);
+        }
+    }
 
     /// The filter's configuration is gone.
-    pub fn on_done(&mut self, _worker: &mut Worker) {}
+    pub fn on_done(&mut self, _worker: &mut Worker) {
+        if let Watch::Open(token) = self.watch {
+            let _ = host::grpc_cancel(token);
+        }
+    }
+
+    fn watch(&mut self, worker: &mut Worker) {
+        let version = worker.memory.snapshot().map_or(0, |snapshot| snapshot.version);
+        let request = WatchRequest { vm: worker.ids.vm(), version, refused: self.refused.clone() };
+        let open = || -> Result<u32, Status> {
+            let token = host::grpc_stream(worker.method("Watch"))?;
+            host::grpc_send(token, &request.encode_to_vec())?;
+            // Only our half: the control plane answers when it knows that nothing more comes.
+            host::grpc_close(token)?;
+            Ok(token)
+        };
+        match open() {
+            Ok(token) => self.watch = Watch::Open(token),
+            Err(_) => self.watch_pause.lengthen(worker),
+        }
+    }
+
+    fn update(&mut self, worker: &mut Worker, token: u32, update: SnapshotUpdate) {
+        for key in &update.revoked_keys {
+            if let Ok(key) = key.as_slice().try_into() {
+                worker.memory.revoke(key);
+            }
+        }
+        let mut credentials = update.renewed_credentials;
+        if !update.snapshot.is_empty() {
+            match Snapshot::read(&update.snapshot) {
+                Ok(snapshot) => {
+                    let unknown = snapshot.providers.iter().map(|provider| &provider.credential);
+                    let now = host::now_ms();
+                    let unknown = unknown.filter(|id| !id.is_empty() && worker.memory.credential(id, now).is_none());
+                    credentials.extend(unknown.cloned());
+                    worker.memory.publish(snapshot);
+                }
+                Err(mistakes) => return self.refuse(worker, token, mistakes.join("; ")),
+            }
+        }
+        // The old ones serve until the new ones are here. What cannot be asked now is asked by the first request.
+        for id in credentials {
+            worker.ask(&Question::Credential(id), None);
+        }
+        self.refused.clear();
+        self.watch_pause = Pause::default();
+    }
+
+    /// Keeps the last good Snapshot, and says why to whoever watches the control plane's log.
+    fn refuse(&mut self, worker: &mut Worker, token: u32, mistakes: String) {
+        self.refused = mistakes.chars().take(MAX_REFUSED).collect();
+        host::log(Level::Error, &format!("a Snapshot was refused, the last one serves on: {}", self.refused));
+        let _ = host::grpc_cancel(token);
+        self.watch = Watch::Closed;
+        self.watch_pause.lengthen(worker);
+    }
+
+    fn settle(&mut self, worker: &mut Worker) {
+        let records = worker.ledger.batch();
+        if records.is_empty() || self.settling.is_some() {
+            return;
+        }
+        self.settling = worker.call("Settle", &SettleRequest { records });
+        if self.settling.is_none() {
+            self.settle_pause.lengthen(worker);
+        }
+    }
 }

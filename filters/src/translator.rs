@@ -1,16 +1,165 @@
-//! The upstream filter, once per attempt.
+//! The upstream filter, once per attempt: drives an [`Attempt`], which decides; here bytes are carried.
+//!
+//! A held body is emptied and held empty rather than taken away: so the host keeps a place for what the attempt says at
+//! last, even when the answer ends with trailers.
+//!
+//! Limits: when an answer that has begun ends with trailers, nothing can be added to it any more. Where something must be,
+//! the stream is reset instead, so that it does not look complete.
 
-use crate::dispatch::Stream;
+use dragoman_core::attempt::{Attempt, Body, HeadVerdict};
+use dragoman_core::catalog::DialectId;
+use dragoman_core::dialect::ALL;
+use dragoman_core::exchange::{EXCHANGE, HeadEdits, Header, RETRY, error_reply};
+use dragoman_core::refusal::Refusal;
+
+use crate::dispatch::{BodyFlow, End, HeadFlow, Stream};
+use crate::host::{self, Buffer, Direction, Level, Map};
+use crate::worker::Worker;
+
+/// What takes the place of the request's body.
+#[derive(Debug, Default)]
+enum Instead {
+    /// Nothing: the client's very bytes go.
+    #[default]
+    Nothing,
+    /// This, with the first chunk; then nothing more.
+    Say(Vec<u8>),
+}
 
 /// The upstream filter, once per attempt.
-#[derive(Debug)]
-pub struct Translator;
+#[derive(Debug, Default)]
+pub struct Translator {
+    exchange: String,
+    /// None when nothing may be sent.
+    attempt: Option<Attempt>,
+    request: Instead,
+    response: End,
+}
 
 impl Translator {
-    /// A new stream, named `id` by the host.
-    pub fn new(_id: u32) -> Self {
-        Translator
+    /// Finds the exchange and writes the attempt's head. None when there is no such exchange or attempt.
+    fn begin(&mut self, worker: &mut Worker) -> Option<()> {
+        let current = host::headers(Map::RequestHead).ok()?;
+        self.exchange = str::from_utf8(current.get(EXCHANGE)?).ok()?.to_owned();
+        let exchange = worker.exchanges.get_mut(&self.exchange)?;
+        let number = str::from_utf8(current.get("x-envoy-attempt-count")?).ok()?.parse().ok()?;
+        let cluster = host::property(&["xds", "cluster_name"]).ok()??;
+        let now = host::now_ms();
+        let (attempt, outgoing) = Attempt::begin(exchange.asked()?, number, &cluster, &current.to_vec(), now)?;
+        host::set_headers(Map::RequestHead, &outgoing.head).ok()?;
+        if let Body::Replace(body) = outgoing.body {
+            self.request = Instead::Say(body);
+        }
+        exchange.attempt_began();
+        self.attempt = Some(attempt);
+        Some(())
+    }
+
+    /// Does what the attempt says about bytes that were just read, of which the host may still hold a place.
+    fn answer(&mut self, worker: &mut Worker, chunk: &[u8], end: End) -> BodyFlow {
+        let Some(attempt) = &mut self.attempt else { return BodyFlow::Continue };
+        self.response = end;
+        let answer = attempt.response_body(chunk, end == End::Reached, host::now_ms());
+        if let Some(edits) = &answer.head {
+            edit_head(edits);
+        }
+        if answer.answers
+            && let Some(exchange) = worker.exchanges.get_mut(&self.exchange)
+        {
+            exchange.attempt_answers(attempt.number(), attempt.dropped());
+        }
+        let (bytes, flow) = match answer.body {
+            Body::Keep => return BodyFlow::Continue,
+            Body::Hold => (Vec::new(), BodyFlow::Hold),
+            Body::Replace(bytes) => (bytes, BodyFlow::Continue),
+        };
+        let replaced = host::replace_buffer(Buffer::ResponseBody, &bytes);
+        // The provider's bytes must not pass for ours, nor a cut answer for a whole one. An answer that had no bytes at all
+        // has no place for any; then its head says it.
+        if replaced.is_err() && !(chunk.is_empty() && (bytes.is_empty() || answer.head.is_some())) {
+            let _ = host::close(Direction::Response);
+        }
+        flow
     }
 }
 
-impl Stream for Translator {}
+impl Stream for Translator {
+    fn on_request_head(&mut self, worker: &mut Worker, _end: End) -> HeadFlow {
+        if self.begin(worker).is_some() {
+            return HeadFlow::Continue;
+        }
+        let path = host::header(Map::RequestHead, ":path").ok().flatten().unwrap_or_default();
+        let endpoint =
+            str::from_utf8(&path).ok().and_then(|path| ALL.iter().find_map(|dialect| dialect.endpoint(path)));
+        let dialect = endpoint.map_or(DialectId::ChatCompletions, |endpoint| endpoint.dialect);
+        let reply = error_reply(dialect, &Refusal::Forgotten.to_client(), &self.exchange);
+        if host::reply(reply.status, "dragoman_forgotten", &reply.headers, &reply.body).is_err() {
+            let _ = host::close(Direction::Request);
+        }
+        HeadFlow::PauseAll
+    }
+
+    fn on_request_body(&mut self, _worker: &mut Worker, _size: usize, _end: End) -> BodyFlow {
+        if self.attempt.is_none() {
+            return BodyFlow::Consume;
+        }
+        // Written as soon as anything of the old one is here: the host never holds two.
+        if let Instead::Say(body) = &mut self.request
+            && host::replace_buffer(Buffer::RequestBody, &std::mem::take(body)).is_err()
+        {
+            let _ = host::close(Direction::Request);
+        }
+        BodyFlow::Continue
+    }
+
+    fn on_response_head(&mut self, worker: &mut Worker, end: End) -> HeadFlow {
+        let Some(attempt) = &mut self.attempt else { return HeadFlow::Continue };
+        self.response = end;
+        let headers: Vec<Header> = host::headers(Map::ResponseHead).unwrap_or_default().to_vec();
+        match attempt.response_head(&headers, end == End::Reached, host::now_ms()) {
+            HeadVerdict::Hold => HeadFlow::Pause,
+            HeadVerdict::Pass(edits) => {
+                edit_head(&edits);
+                let retries = edits.set.iter().any(|(name, _)| name == RETRY.as_bytes());
+                if !retries && let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
+                    exchange.attempt_answers(attempt.number(), attempt.dropped());
+                }
+                HeadFlow::Continue
+            }
+        }
+    }
+
+    fn on_response_body(&mut self, worker: &mut Worker, _size: usize, end: End) -> BodyFlow {
+        match host::buffer(Buffer::ResponseBody) {
+            Ok(chunk) => self.answer(worker, &chunk, end),
+            Err(_) => {
+                let _ = host::close(Direction::Response);
+                BodyFlow::Continue
+            }
+        }
+    }
+
+    fn on_response_trailers(&mut self, worker: &mut Worker) -> HeadFlow {
+        if self.response == End::Open {
+            self.answer(worker, &[], End::Reached);
+        }
+        HeadFlow::Continue
+    }
+
+    fn on_done(&mut self, worker: &mut Worker) {
+        let Some(attempt) = self.attempt.take() else { return };
+        if let Some(credential) = attempt.rejected_credential() {
+            worker.memory.forget_credential(&credential);
+        }
+        if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
+            exchange.attempt_ended(attempt.end(host::now_ms()));
+        }
+        worker.finish(&self.exchange);
+    }
+}
+
+fn edit_head(edits: &HeadEdits) {
+    if host::edit_head(Map::ResponseHead, edits).is_err() {
+        host::log(Level::Error, "the head of an answer could not be changed as it should");
+    }
+}

@@ -1,4 +1,26 @@
 //! What every context of one VM shares: one VM per worker thread of the host, both filters in it.
+//!
+//! Why so: the router leaves an exchange here under its id, and the translator of each attempt finds it by that id. A VM that
+//! was loaded anew has an empty registry, and says so rather than guess.
+//!
+//! Limits: an exchange stays until the client's stream and every attempt are gone, which the host promises to tell.
+
+use std::collections::HashMap;
+
+use dragoman_core::admission::Grant;
+use dragoman_core::exchange::{Exchange, Question};
+use dragoman_core::memory::{Credential, Memory};
+use dragoman_core::secret::Secret;
+use prost::Message;
+
+use crate::calls::Calls;
+use crate::contract::{AdmitRequest, AdmitResponse, CredentialRequest, CredentialResponse, SERVICE};
+use crate::host::{self, Level, Method};
+use crate::ids::Ids;
+use crate::ledger::Ledger;
+
+/// How long an answer of the control plane is awaited. It stands next door and answers within milliseconds or is away.
+const CALL_TIMEOUT_MS: u32 = 1000;
 
 /// The memory that the router and the translator of one worker have in common.
 #[derive(Debug, Default)]
@@ -7,19 +29,97 @@ pub struct Worker {
     control_plane: String,
     /// Streams whose wait is over, by their context.
     woken: Vec<u32>,
+    /// What the control plane said.
+    pub memory: Memory,
+    /// Requests under way, by id.
+    pub exchanges: HashMap<String, Exchange>,
+    /// What the control plane was asked and has not answered.
+    pub calls: Calls,
+    /// Records under way.
+    pub ledger: Ledger,
+    /// Names and chance.
+    pub ids: Ids,
+    /// Counts Records that were lost; none before the first.
+    lost: Option<u32>,
 }
 
 impl Worker {
     /// Takes the VM's configuration: the name of the control plane's cluster. False when it is no name.
     pub fn start(&mut self, configuration: &[u8]) -> bool {
+        let mut seed = [0; 8];
+        // Without chance the time has to tell VMs apart.
+        let seed = host::random(&mut seed).map_or_else(|_| host::now_ms(), |()| u64::from_le_bytes(seed));
+        self.ids = Ids::new(seed);
         let Ok(name) = str::from_utf8(configuration.trim_ascii()) else { return false };
         self.control_plane = name.to_owned();
         !name.is_empty()
     }
 
-    /// Name of the cluster behind which the control plane answers.
-    pub fn control_plane(&self) -> &str {
-        &self.control_plane
+    /// A method of the control plane.
+    pub fn method<'a>(&'a self, name: &'a str) -> Method<'a> {
+        Method { cluster: &self.control_plane, service: SERVICE, name }
+    }
+
+    /// Calls a method of the control plane; gives the call's token.
+    pub fn call(&self, name: &str, message: &impl Message) -> Option<u32> {
+        host::grpc_call(self.method(name), &message.encode_to_vec(), CALL_TIMEOUT_MS).ok()
+    }
+
+    /// Asks the control plane, unless the question is on its way already. `stream` is woken when it is over. False when nobody
+    /// can be asked.
+    pub fn ask(&mut self, question: &Question, stream: Option<u32>) -> bool {
+        let mut calls = std::mem::take(&mut self.calls);
+        let asked = calls.join(question, stream, || match question {
+            Question::Admit(key) => self.call("Admit", &AdmitRequest { key_digest: key.to_vec() }),
+            Question::Credential(id) => {
+                self.call("Credential", &CredentialRequest { credential: id.clone(), ..Default::default() })
+            }
+        });
+        self.calls = calls;
+        asked
+    }
+
+    /// Takes the end of a call, with its answer if there is one. A call nobody knows never began.
+    pub fn answered(&mut self, token: u32, answer: Option<&[u8]>) {
+        let Some(call) = self.calls.take(token) else { return };
+        if answer.is_some_and(|answer| self.learn(call.question, answer).is_none()) {
+            host::log(Level::Error, "an answer of the control plane could not be read");
+        }
+        call.waiting.into_iter().for_each(|stream| self.wake(stream));
+    }
+
+    fn learn(&mut self, question: Question, answer: &[u8]) -> Option<()> {
+        let now = host::now_ms();
+        match question {
+            Question::Admit(key) => {
+                let answer = AdmitResponse::decode(answer).ok()?;
+                let grant = if answer.grant.is_empty() { None } else { Some(Grant::read(&answer.grant)?) };
+                self.memory.admit(key, grant, answer.valid_for_ms, now);
+            }
+            Question::Credential(id) => {
+                let CredentialResponse { header, value, valid_for_ms } = CredentialResponse::decode(answer).ok()?;
+                if header.is_empty() {
+                    self.memory.forget_credential(&id);
+                } else {
+                    self.memory.equip(id, Credential { header, value: Secret::new(value) }, valid_for_ms, now);
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Puts the Record of an exchange that is over into the ledger, and forgets the exchange.
+    pub fn finish(&mut self, exchange: &str) {
+        let Some(record) = self.exchanges.get(exchange).and_then(Exchange::record) else { return };
+        let lost = self.ledger.push(exchange.to_owned(), record.write());
+        self.exchanges.remove(exchange);
+        if lost > 0 {
+            if self.lost.is_none() {
+                host::log(Level::Error, "the control plane is away too long: the oldest Records are being lost");
+                self.lost = host::define_counter("dragoman_records_lost").ok();
+            }
+            let _ = self.lost.map(|counter| host::increment(counter, lost));
+        }
     }
 
     /// Has `on_wake` of this stream called when the current callback returns; a stream that is gone is left alone.

@@ -3,5 +3,9 @@
 //! A test puts one or more [`simulator::Simulator`]s behind a [`gateway::Gateway`], speaks to the gateway with
 //! [`client`], and asks the simulator's journal what really went over the wire.
 
+pub mod bench;
 pub mod client;
+pub mod gateway;
+pub mod rig;
+pub mod said;
 pub mod simulator;

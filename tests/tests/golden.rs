@@ -6,6 +6,8 @@
 //!
 //! After a wanted change: `UPDATE_GOLDEN=1 cargo test -p dragoman-tests --test golden`, then read the difference.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that unwraps says where it failed")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

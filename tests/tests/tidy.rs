@@ -1,5 +1,7 @@
 //! Style as code: the rules of ARCHITECTURE.md that a machine can check, each with its reason.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that unwraps says where it failed")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -117,7 +119,11 @@ fn dialects_do_not_see_one_another() {
 const DOORS: [(&str, &str, &[&str]); 7] = [
     ("sqlx::", "control-plane/src", &["control-plane/src/store"]),
     ("axum::", "control-plane/src", &["control-plane/src/admin", "control-plane/src/demo"]),
-    ("tonic::", "control-plane/src", &["control-plane/src/data_plane", "control-plane/src/xds", "control-plane/src/contract"]),
+    (
+        "tonic::",
+        "control-plane/src",
+        &["control-plane/src/data_plane", "control-plane/src/xds", "control-plane/src/contract"],
+    ),
     ("extern \"C\"", "filters/src", &["filters/src/host", "filters/src/abi"]),
     ("unsafe ", "filters/src", &["filters/src/host", "filters/src/abi"]),
     ("unsafe ", "core/src", &[]),
@@ -138,7 +144,8 @@ fn every_kind_has_one_door() {
 
 #[test]
 fn core_touches_nothing() {
-    let forbidden = ["std::fs", "std::net", "std::env", "std::thread", "println!", "eprintln!", "SystemTime", "Instant"];
+    let forbidden =
+        ["std::fs", "std::net", "std::env", "std::thread", "println!", "eprintln!", "SystemTime", "Instant"];
     let mut offences = Vec::new();
     for source in sources("core/src") {
         for (number, line) in source.code() {
@@ -166,7 +173,8 @@ fn json_is_emitted_by_the_writer_alone() {
 #[test]
 fn no_provider_and_no_model_in_code() {
     // A provider is a row; its name in code is a special case in the making. Dialects are named after their vendors' APIs.
-    let names = ["openai", "anthropic", "gemini", "groq", "mistral", "cohere", "openrouter", "deepseek", "claude", "gpt-"];
+    let names =
+        ["openai", "anthropic", "gemini", "groq", "mistral", "cohere", "openrouter", "deepseek", "claude", "gpt-"];
     let mut offences = Vec::new();
     for source in all() {
         let exempt = source.path.starts_with("core/src/dialect/")
@@ -233,8 +241,11 @@ fn the_planes_meet_in_core_alone() {
         ("core", "dragoman"),
     ] {
         let manifest = fs::read_to_string(root().join(package).join("Cargo.toml")).unwrap();
-        let dependencies: Vec<&str> =
-            manifest.lines().skip_while(|line| !line.contains("dependencies]")).filter(|line| line.contains('=')).collect();
+        let dependencies: Vec<&str> = manifest
+            .lines()
+            .skip_while(|line| !line.contains("dependencies]"))
+            .filter(|line| line.contains('='))
+            .collect();
         let offence = dependencies.iter().find(|line| line.contains(stranger));
         assert_eq!(offence, None, "{package}/Cargo.toml depends on {stranger}");
     }
@@ -259,7 +270,8 @@ fn paths_named_in_documents_exist() {
 #[test]
 fn commits_name_no_machine() {
     // Split so that this file does not name what it forbids.
-    let hosts = [["pypi", ".org"], ["crates", ".io"], ["npmjs", ".org"], ["deb.debian", ".org"]].map(|parts| parts.concat());
+    let hosts =
+        [["pypi", ".org"], ["crates", ".io"], ["npmjs", ".org"], ["deb.debian", ".org"]].map(|parts| parts.concat());
     let mut offences = Vec::new();
     let mut folders = vec![root()];
     while let Some(folder) = folders.pop() {
@@ -277,7 +289,9 @@ fn commits_name_no_machine() {
                 continue;
             }
             let Ok(text) = fs::read_to_string(&path) else { continue };
-            offences.extend(hosts.iter().filter(|host| text.contains(*host)).map(|host| format!("{}: {host}", path.display())));
+            offences.extend(
+                hosts.iter().filter(|host| text.contains(*host)).map(|host| format!("{}: {host}", path.display())),
+            );
         }
     }
     report("no registry's host in a commit", offences);

@@ -102,7 +102,11 @@ impl Interpreter {
             Framing::Array => Framer::Array(JsonArray::default()),
         };
         let (sequencer, progress) = (Sequencer::new(), Progress::Open);
-        Interpreter { framer, reader, voice: Voice { sequencer, writer, delivery, out: Vec::new(), open: false, progress } }
+        Interpreter {
+            framer,
+            reader,
+            voice: Voice { sequencer, writer, delivery, out: Vec::new(), open: false, progress },
+        }
     }
 
     /// Takes the next bytes; `ends` with the last ones.

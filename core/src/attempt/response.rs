@@ -1,21 +1,22 @@
 //! What one attempt makes of a provider's answer.
 
+use super::failure::{bad_answer, code_of, is_retriable, retry_after_ms};
 use super::interpret::{Interpreter, Progress};
 use super::relay::{Relay, Seen};
 use super::{Attempt, Body};
 use crate::dialect::{self, Aliases, Reply};
-use crate::exchange::{self, HeadEdits, Header};
-use crate::hub::event::{ErrorClass, ProviderError};
+use crate::exchange::{HeadEdits, Header};
+use crate::hub::event::ProviderError;
 use crate::json::Json;
 use crate::record::Ending;
-use crate::refusal::{ClientError, class_of_status};
+use crate::refusal::class_of_status;
 use crate::usage::Usage;
 
 /// Most bytes of an error body that are read; more is not an explanation.
 pub const MAX_ERROR_BODY: usize = 64 << 10;
 
 /// Response headers that belong to the provider's connection or would tell its secrets; all others go to the client.
-const WITHHELD: [&str; 14] = [
+pub(super) const WITHHELD: [&str; 14] = [
     "set-cookie",
     "connection",
     "keep-alive",
@@ -40,7 +41,7 @@ pub(super) enum State {
     /// A good head came and is held until the first event.
     Gate(Box<Gate>),
     /// The very bytes pass; only looked at.
-    Relaying(Relay),
+    Relaying(Box<Relay>),
     /// Read and said anew.
     Interpreting(Box<Interpreter>),
     /// A bad head came and is held until its body explains it.
@@ -149,7 +150,7 @@ impl Attempt {
                     self.state = State::Relaying(relay);
                     return Answer::body(Body::Keep);
                 }
-                self.relay_ends(relay, chunk)
+                self.relay_ends(*relay, chunk)
             }
             State::Interpreting(mut interpreter) => {
                 let progress = interpreter.feed(chunk, ends);
@@ -232,7 +233,7 @@ impl Attempt {
                     if ends {
                         held.extend_from_slice(&self.relay_tail(&mut relay));
                     } else {
-                        self.state = State::Relaying(relay);
+                        self.state = State::Relaying(Box::new(relay));
                     }
                     Answer { head: Some(head), body: Body::Replace(held), answers: true }
                 }
@@ -307,88 +308,13 @@ impl Attempt {
                 let json = Json::parse(&self.asked.body).unwrap_or(Json::NULL);
                 let dialect = dialect::of(self.asked.endpoint.dialect);
                 let request = dialect.read_request(&self.asked.endpoint, json);
-                let request =
-                    request.unwrap_or_else(|_| crate::hub::Request::new(dialect.id(), self.asked.delivery));
+                let request = request.unwrap_or_else(|_| crate::hub::Request::new(dialect.id(), self.asked.delivery));
                 let mut out = relay.gap().to_vec();
                 dialect.writer(&request, self.reply()).write(&crate::hub::Event::Error(error), &mut out);
                 out
             }
             _ => Vec::new(),
         }
-    }
-
-    /// A failure before anything went to the client.
-    fn fail(&mut self, error: ProviderError) -> Answer {
-        let final_class = matches!(
-            error.class,
-            ErrorClass::InvalidRequest
-                | ErrorClass::Authentication
-                | ErrorClass::Permission
-                | ErrorClass::NotFound
-                | ErrorClass::TooLarge
-        );
-        if !self.is_last() && !final_class {
-            let head = self.retry(error);
-            return Answer { head: Some(head), body: Body::Replace(Vec::new()), answers: false };
-        }
-        self.say(&error)
-    }
-
-    /// Tells Envoy to try the next target. A local reply would not be retried; a status is.
-    fn retry(&mut self, error: ProviderError) -> HeadEdits {
-        self.conclude(Ending::Retriable, self.state.usage());
-        self.outcome.code = code_of(&error);
-        let status = ClientError::of_provider(&error).status;
-        let mut head = HeadEdits::default();
-        head.set(":status", &status.to_string());
-        head.set(exchange::RETRY, "yes");
-        head
-    }
-
-    /// A provider's no, told to the client: the very bytes in its own dialect, said anew in another.
-    fn explain(&mut self, body: Vec<u8>, status: u16) -> Answer {
-        let own = self.asked.endpoint.dialect;
-        let planned = self.asked.plan.get(self.number - 1);
-        let theirs = planned.and_then(|planned| self.asked.service(planned)).map_or(own, |service| service.dialect);
-        let error = dialect::of(theirs).read_error(status, &body);
-        let leaks = planned.and_then(|planned| planned.credential.as_ref()).is_some_and(|credential| {
-            let value = credential.value.expose();
-            let secret = value.strip_prefix(b"Bearer ").unwrap_or(value);
-            !secret.is_empty() && memchr::memmem::find(&body, secret).is_some()
-        });
-        let is_dialects = Json::parse(&body).is_ok_and(|json| json.get("error").is_some());
-        if theirs != own || leaks || !is_dialects || body.len() >= MAX_ERROR_BODY {
-            let message = if leaks { String::new() } else { error.message };
-            return self.say(&ProviderError { message, ..error });
-        }
-        self.outcome.code = code_of(&error);
-        self.conclude(Ending::Refused, Usage::default());
-        let mut head = self.error_head();
-        head.remove("content-length");
-        Answer { head: Some(head), body: Body::Replace(body), answers: true }
-    }
-
-    /// Says an error in the client's dialect.
-    fn say(&mut self, error: &ProviderError) -> Answer {
-        self.outcome.code = code_of(error);
-        self.conclude(Ending::Refused, self.state.usage());
-        let told = ClientError::of_provider(error);
-        let reply = exchange::error_reply(self.asked.endpoint.dialect, &told, &self.asked.id);
-        let mut head = self.error_head();
-        head.set(":status", &reply.status.to_string());
-        for (name, value) in reply.headers {
-            head.set_bytes(&name, value);
-        }
-        head.remove("content-length");
-        Answer { head: Some(head), body: Body::Replace(reply.body), answers: true }
-    }
-
-    fn error_head(&self) -> HeadEdits {
-        let mut head = HeadEdits::default();
-        head.remove.extend(WITHHELD.iter().map(|name| name.as_bytes().to_vec()));
-        head.remove("content-encoding");
-        head.set("x-dragoman-error-origin", "provider");
-        head
     }
 
     /// The changes that every good head needs on its way to the client.
@@ -399,42 +325,12 @@ impl Attempt {
         let secret = secret.map(|value| value.strip_prefix(b"Bearer ").unwrap_or(value));
         for (name, value) in headers {
             let withheld = WITHHELD.iter().any(|known| known.as_bytes() == name);
-            let echoes = secret.is_some_and(|secret| {
-                !secret.is_empty() && memchr::memmem::find(value, secret).is_some()
-            });
+            let echoes =
+                secret.is_some_and(|secret| !secret.is_empty() && memchr::memmem::find(value, secret).is_some());
             if withheld || echoes || name.starts_with(b"x-dragoman-") {
                 head.remove.push(name.clone());
             }
         }
         head
     }
-}
-
-fn bad_answer(message: &str) -> ProviderError {
-    ProviderError { class: ErrorClass::BadAnswer, message: message.into(), ..ProviderError::default() }
-}
-
-/// One word for Records: the provider's own code, else the class.
-fn code_of(error: &ProviderError) -> String {
-    match error.code.is_empty() {
-        true => format!("{:?}", error.class).to_lowercase(),
-        false => error.code.chars().take(64).collect(),
-    }
-}
-
-/// Whether another target may do better. 409 is "try again" unless the provider says it is not.
-fn is_retriable(status: u16, asks_again: bool) -> bool {
-    match status {
-        408 | 429 | 500..=599 => true,
-        409 => asks_again,
-        _ => false,
-    }
-}
-
-/// The provider's wish to be left alone, from the two commonest forms. At most 15 minutes are believed.
-fn retry_after_ms(milliseconds: Option<&str>, seconds: Option<&str>) -> Option<u64> {
-    const MAX: f64 = 900_000.0;
-    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
-    let wish = milliseconds.and_then(number).or(seconds.and_then(number).map(|seconds| seconds * 1000.0))?;
-    Some(wish.clamp(0.0, MAX) as u64)
 }

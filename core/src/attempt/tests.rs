@@ -65,7 +65,10 @@ fn hello(dialect: DialectId, streamed: bool) -> (&'static str, String) {
         }
         (MESSAGES, _) => {
             let turns = r#"[{"role":"user","content":"hi"}]"#;
-            ("/v1/messages?beta=true", format!(r#"{{"model":"m","stream":{streamed},"max_tokens":9,"messages":{turns}}}"#))
+            (
+                "/v1/messages?beta=true",
+                format!(r#"{{"model":"m","stream":{streamed},"max_tokens":9,"messages":{turns}}}"#),
+            )
         }
         (GENERATE, true) => ("/v1beta/models/m:streamGenerateContent?alt=sse", GEMINI_HELLO.to_string()),
         (GENERATE, false) => ("/v1beta/models/m:generateContent", GEMINI_HELLO.to_string()),
@@ -342,9 +345,20 @@ fn a_200_without_an_answer_is_retried_and_at_last_told_as_an_error() {
 #[test]
 fn statuses_are_retried_or_told() {
     let error = br#"{"error":{"message":"no","type":"t"}}"#;
-    for (status, retried) in
-        [(429, true), (408, true), (409, true), (500, true), (503, true), (529, true), (400, false), (401, false), (403, false), (404, false), (413, false), (422, false)]
-    {
+    for (status, retried) in [
+        (429, true),
+        (408, true),
+        (409, true),
+        (500, true),
+        (503, true),
+        (529, true),
+        (400, false),
+        (401, false),
+        (403, false),
+        (404, false),
+        (413, false),
+        (422, false),
+    ] {
         let asked = asked(&memory(&[CHAT, CHAT]), MESSAGES, false);
         let (mut attempt, _) = begin(&asked, 1);
         let passed = answer(&mut attempt, &status.to_string(), JSON, &[error]);

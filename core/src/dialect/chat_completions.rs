@@ -1,8 +1,13 @@
 //! Chat completions: OpenAI's `POST /v1/chat/completions`, and every server that calls itself compatible with it.
 //!
-//! ```text
-//! {"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}
-//!   ─▶ data: {"choices":[{"delta":{"content":"he"},…}]}  …  data: {"choices":[…,"finish_reason":"stop"]}  ─▶ data: [DONE]
+//! ```
+//! use dragoman_core::dialect::{Addressee, Dialect, chat_completions::ChatCompletions};
+//! use dragoman_core::json::Json;
+//! let endpoint = ChatCompletions.endpoint("/v1/chat/completions").unwrap();
+//! let body = Json::parse(br#"{"model":"route","messages":[{"role":"user","content":"hi"}],"odd":1}"#).unwrap();
+//! let request = ChatCompletions.read_request(&endpoint, body).unwrap();
+//! let written = ChatCompletions.write_request(&request, Addressee { model: "m", output_limit: 0 });
+//! assert_eq!(written.body, r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"odd":1}"#);
 //! ```
 //!
 //! | file | what it does |
@@ -15,8 +20,21 @@
 //! | `mark` | notes that make identity hold without a word in the hub |
 //!
 //! **Why two ways to write a request.** Its own must come out as it went in, member for member (law 4). A foreign one must be
-//! accepted by the narrowest of the compatible servers: so reasoning is said in `low`, `medium` and `high` only, schemas
-//! get JSON Schema's lower-case type words, and tool names are kept to 64 of `[A-Za-z0-9_-]`.
+//! accepted by the narrowest of the compatible servers; what is lost is reported:
+//!
+//! | asked in another dialect | written |
+//! |---|---|
+//! | a limit of tokens | `max_completion_tokens`; a provider's row renames it where the server is older |
+//! | a budget of thought in tokens | `reasoning_effort`: up to 2048 `low`, up to 12288 `medium`, above `high` |
+//! | effort in words | the nearest of `low`, `medium`, `high` |
+//! | no thought at all | nothing, and reported: most models know no word for it |
+//! | thoughts of earlier turns, proofs of thoughts | nothing, and reported |
+//! | a stream | also `stream_options.include_usage`, so that what is spent is known |
+//! | results of tools | one `tool` message each; pictures in them follow in a `user` message |
+//! | calls without ids | `call_<n>`, for the result too |
+//! | tool names outside of `[A-Za-z0-9_-]{1,64}` | an alias, undone in the answer |
+//! | OpenAPI's types in capitals | JSON Schema's |
+//! | more than four stop sequences | the first four, and `stop` reported |
 //!
 //! **What the many compatible servers do.** Thoughts stand in `reasoning_content`, `reasoning`, `reasoning_details` or in a list
 //! of content chunks; usage at the top, in `x_groq` or in the choice; call indices are missing or all 0; arguments are

@@ -127,8 +127,11 @@ impl Dialect for Messages {
 
     fn is_end(&self, name: &str, data: &str) -> bool {
         match name {
-            "" => data.contains(END)
-                && Json::parse(data.as_bytes()).is_ok_and(|data| data.get("type").and_then(Json::text).is_some_and(|word| word.is(END))),
+            "" => {
+                data.contains(END)
+                    && Json::parse(data.as_bytes())
+                        .is_ok_and(|data| data.get("type").and_then(Json::text).is_some_and(|word| word.is(END)))
+            }
             name => name == END,
         }
     }

@@ -45,7 +45,8 @@ impl Head {
         if self.get("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
             return Err(Refusal::CompressedBody);
         }
-        let length = self.get("content-length").and_then(|length| core::str::from_utf8(length).ok()?.parse::<usize>().ok());
+        let length =
+            self.get("content-length").and_then(|length| core::str::from_utf8(length).ok()?.parse::<usize>().ok());
         match length {
             Some(length) if length > MAX_BODY => Err(Refusal::TooLarge(MAX_BODY)),
             _ => Ok(()),

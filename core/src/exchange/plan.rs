@@ -181,8 +181,8 @@ impl Asked {
     pub(super) fn slots(&self) -> HeadEdits {
         let mut edits = HeadEdits { remove: self.head.spoofed().map(<[u8]>::to_vec).collect(), set: Vec::new() };
         for (index, planned) in self.plan.iter().enumerate() {
-            let cluster = self.provider(planned).map_or("", |provider| provider.cluster.as_str());
-            edits.set(&format!("{}{}", super::SLOT, index + 1), cluster);
+            let slot = self.snapshot.slot(planned.target.provider).unwrap_or_default();
+            edits.set(&format!("{}{}", super::SLOT, index + 1), slot);
         }
         edits.set(super::EXCHANGE, &self.id);
         // Envoy tries exactly as often as there are targets.

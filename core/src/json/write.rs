@@ -172,8 +172,7 @@ pub fn escape_into(string: &str, out: &mut String) {
         };
         out.push_str(string.get(plain_from..at).unwrap_or_default());
         if escape.is_empty() {
-            const HEX: [char; 16] =
-                ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+            const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
             out.push_str("\\u00");
             out.extend([byte >> 4, byte & 15].iter().filter_map(|digit| HEX.get(usize::from(*digit))));
         } else {

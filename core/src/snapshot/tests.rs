@@ -55,7 +55,10 @@ fn every_mistake_is_reported_at_once() {
 fn a_document_that_cannot_be_read_says_where() {
     for (document, expected) in [
         (&b"{"[..], "snapshot: the text ends too early at byte 1"),
-        (br#"{"version":1,"providers":[],"targets":[{"id":1}],"routes":[],"families":[]}"#, "targets[0]: a member is missing or has the wrong type"),
+        (
+            br#"{"version":1,"providers":[],"targets":[{"id":1}],"routes":[],"families":[]}"#,
+            "targets[0]: a member is missing or has the wrong type",
+        ),
     ] {
         assert_eq!(Snapshot::read(document).unwrap_err(), [expected]);
     }

@@ -92,16 +92,6 @@ pub fn grpc_cancel(token: u32) -> Result<(), Status> {
     check(unsafe { proxy_grpc_cancel(token) })
 }
 
-/// The message beside the status of the call or stream being closed; only in `on_grpc_close`.
-///
-/// # Errors
-/// Only without a host.
-pub fn grpc_status_text() -> Result<Vec<u8>, Status> {
-    let mut code = 0;
-    // SAFETY: the slices are valid for the call; the host writes one u32.
-    take_answer(|data, size| unsafe { proxy_get_status(&raw mut code, data, size) })
-}
-
 /// A serialised `envoy.config.core.v3.GrpcService { envoy_grpc { cluster_name } }`.
 ///
 /// The host takes a bare name only if it does not happen to parse as this message, which "xx" does.

@@ -34,7 +34,6 @@ host_calls! {
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize);
     fn proxy_set_header_map_pairs(map: u32, data: *const u8, size: usize);
     fn proxy_get_header_map_value(map: u32, key: *const u8, key_size: usize, data: *mut *mut u8, size: *mut usize);
-    fn proxy_add_header_map_value(map: u32, key: *const u8, key_size: usize, value: *const u8, size: usize);
     fn proxy_replace_header_map_value(map: u32, key: *const u8, key_size: usize, value: *const u8, size: usize);
     fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize);
     fn proxy_continue_stream(direction: u32);
@@ -49,7 +48,6 @@ host_calls! {
     fn proxy_grpc_send(token: u32, message: *const u8, size: usize, end: u32);
     fn proxy_grpc_cancel(token: u32);
     fn proxy_grpc_close(token: u32);
-    fn proxy_get_status(code: *mut u32, text: *mut *mut u8, size: *mut usize);
     fn proxy_call_foreign_function(name: *const u8, name_size: usize, arguments: *const u8, arguments_size: usize,
         results: *mut *mut u8, results_size: *mut usize);
     fn proxy_define_metric(kind: u32, name: *const u8, size: usize, id: *mut u32);

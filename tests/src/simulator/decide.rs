@@ -78,8 +78,10 @@ fn perform(
     body: Body,
     tokens: Option<Tokens>,
 ) -> Performance {
-    let streamed = headers.iter().any(|(name, value)| name == "content-type" && value.starts_with(b"text/event-stream"));
-    let framing = reply.framing.unwrap_or(if streamed || body.ends.len() > 1 { Framing::Chunked } else { Framing::Length });
+    let streamed =
+        headers.iter().any(|(name, value)| name == "content-type" && value.starts_with(b"text/event-stream"));
+    let framing =
+        reply.framing.unwrap_or(if streamed || body.ends.len() > 1 { Framing::Chunked } else { Framing::Length });
     let head = Head { status, headers, framing };
     let steps = arrange(reply, &body, Some(Step::Head));
     let length = match &reply.fault {

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use super::Shared;
 use super::decide::{Head, Performance, Step, decide};
 use super::journal::{End, Received};
-use super::reply::{Framing, Wait};
+use super::reply::{DEPARTURE, Framing, Wait};
 
 /// Real front ends take far less; enough for any test that is not about this limit.
 const HEAD_LIMIT: usize = 1 << 20;
@@ -35,7 +35,10 @@ pub(super) async fn serve(mut stream: TcpStream, shared: std::sync::Arc<Shared>,
             Ok(None) => return,
             Err(Unreadable(why)) => {
                 let body = format!("simulator: {why}\n");
-                let answer = format!("HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                let answer = format!(
+                    "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                );
                 stream.write_all(answer.as_bytes()).await.ok();
                 close(&mut stream).await;
                 return;
@@ -179,7 +182,8 @@ fn head_of(head: &[u8]) -> Result<RequestHead, Unreadable> {
     let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let first = String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
     let mut words = first.split(' ');
-    let (Some(method), Some(path), Some("HTTP/1.1"), None) = (words.next(), words.next(), words.next(), words.next()) else {
+    let (Some(method), Some(path), Some("HTTP/1.1"), None) = (words.next(), words.next(), words.next(), words.next())
+    else {
         return Err(Unreadable("the request line is none"));
     };
     let mut headers = Vec::new();
@@ -239,6 +243,7 @@ async fn play(stream: &mut TcpStream, shared: &Shared, id: usize, performance: &
             }
             Step::Reset => {
                 ended(End::Faulted);
+                tokio::time::sleep(DEPARTURE).await;
                 stream.set_zero_linger().ok();
                 return Next::Close;
             }

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use super::Shared;
 use super::decide::{Head, Performance, Step, decide};
 use super::journal::{End, Received};
-use super::reply::Wait;
+use super::reply::{DEPARTURE, Wait};
 
 /// Serves one connection until it ends or a script cuts it.
 pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>, connection: u64) {
@@ -106,14 +106,16 @@ impl Player<'_> {
                     }
                 }
                 Step::Cut => {
-                    // What was sent must leave before the connection goes.
-                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                    tokio::time::sleep(DEPARTURE).await;
                     cut.notify_one();
                     return End::Faulted;
                 }
                 Step::Reset => {
                     match &mut self.body {
-                        Some(body) => body.send_reset(Reason::INTERNAL_ERROR),
+                        Some(body) => {
+                            tokio::time::sleep(DEPARTURE).await;
+                            body.send_reset(Reason::INTERNAL_ERROR);
+                        }
                         None => self.respond.send_reset(Reason::INTERNAL_ERROR),
                     }
                     return End::Faulted;

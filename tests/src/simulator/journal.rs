@@ -64,7 +64,10 @@ impl Received {
 
     /// Whether these words stand anywhere in the body, for tests that share a provider.
     pub fn mentions(&self, words: &str) -> bool {
-        !words.is_empty() && self.body.windows(words.len()).any(|window| window == words.as_bytes())
+        match std::str::from_utf8(&self.body) {
+            Ok(body) => body.contains(words),
+            Err(_) => !words.is_empty() && self.body.windows(words.len()).any(|window| window == words.as_bytes()),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod gemini;
 mod gemini_check;
 mod messages;
 mod messages_check;
+mod messages_turns;
 pub mod shape;
 
 use serde_json::Value;
@@ -154,29 +155,33 @@ impl Persona {
         Production::whole(complaint.status(self.dialect), &body, None)
     }
 
-    /// Exactly one credential, in the place this dialect wants it, and no other's.
+    /// Exactly one credential, in a place this dialect takes it from, and no other's.
     fn check_credential(&self, received: &Received) -> Result<(), Complaint> {
-        let (own, prefix) = match self.dialect {
-            Dialect::Chat => ("authorization", "Bearer "),
-            Dialect::Messages => ("x-api-key", ""),
-            Dialect::Gemini => ("x-goog-api-key", ""),
+        let own: &[(&str, &str)] = match self.dialect {
+            Dialect::Chat => &[("authorization", "Bearer ")],
+            // Its own client sends the first, programs and its documentation the second.
+            Dialect::Messages => &[("authorization", "Bearer "), ("x-api-key", "")],
+            Dialect::Gemini => &[("x-goog-api-key", "")],
         };
-        for other in ["authorization", "x-api-key", "x-goog-api-key", "api-key"] {
-            if other != own && !received.header_values(other).is_empty() {
-                return Err(Complaint::new(Kind::Auth, other, "this credential header is not ours"));
-            }
-        }
         if received.path.contains("key=") {
             return Err(Complaint::new(Kind::Auth, "key", "a key in the query ends in logs; send the header"));
         }
-        match received.header_values(own).as_slice() {
-            [] => Err(Complaint::new(Kind::NoAuth, own, "the API key is missing")),
-            [value] if *value == format!("{prefix}{}", self.key).as_bytes() => Ok(()),
-            [_] => Err(Complaint::new(Kind::Auth, own, "invalid API key")),
-            _ => Err(Complaint::new(Kind::Auth, own, "more than one API key")),
+        let given = |name: &'static str| received.header_values(name).into_iter().map(move |value| (name, value));
+        let given: Vec<(&str, &[u8])> = CREDENTIALS.into_iter().flat_map(given).collect();
+        match given.as_slice() {
+            [] => Err(Complaint::new(Kind::NoAuth, "", "the API key is missing")),
+            [(name, value)] => match own.iter().find(|(own, _)| own == name) {
+                None => Err(Complaint::new(Kind::Auth, *name, "this credential header is not ours")),
+                Some((_, prefix)) if *value == format!("{prefix}{}", self.key).as_bytes() => Ok(()),
+                Some(_) => Err(Complaint::new(Kind::Auth, *name, "invalid API key")),
+            },
+            [(name, _), ..] => Err(Complaint::new(Kind::Auth, *name, "more than one API key")),
         }
     }
 }
+
+/// Headers that carry a key to one provider or another.
+const CREDENTIALS: [&str; 4] = ["authorization", "x-api-key", "x-goog-api-key", "api-key"];
 
 /// The JSON body of a POST.
 fn json_body(received: &Received) -> Result<Value, Complaint> {

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+/// A reset overtakes bytes still on their way; this long is given to what was sent before it.
+pub(super) const DEPARTURE: Duration = Duration::from_millis(20);
+
 /// How long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {

@@ -16,6 +16,9 @@ use crate::json::{Json, Kind, Text, Writer};
 /// largest seen, some 100 kB.
 const MAX_BLOCK: usize = 8 << 20;
 
+/// Most members that may come later to such a block; one (`content` of a compaction) is known.
+const MAX_LATER: usize = 16;
+
 /// What a block being streamed needs to be remembered of.
 enum Current {
     /// Nothing: no block, or one of words.
@@ -139,7 +142,8 @@ impl Reader {
                 self.calls += 1;
                 let id = block.get("id").and_then(Json::text);
                 say(Piece::ToolCall { slot, id, name: self.aliases.undo(text(block, "name")) });
-                let input = block.get("input").filter(|input| input.kind() == Kind::Object).unwrap_or(Json::EMPTY_OBJECT);
+                let input =
+                    block.get("input").filter(|input| input.kind() == Kind::Object).unwrap_or(Json::EMPTY_OBJECT);
                 self.current = Current::Call { slot, input: bounded(input), fragments: false };
             }
             _ => {
@@ -165,10 +169,11 @@ impl Reader {
                 }
             }
             (_, Current::Other { later, .. }) => {
-                let news = delta.members().filter(|(name, _)| !name.is("type"));
-                later.extend(news.map(|(name, value)| (name.raw().to_string(), value.as_str().to_string())));
-                if later.iter().map(|(_, value)| value.len()).sum::<usize>() > MAX_BLOCK {
-                    say(nonsense("a block of the provider's answer is too large"));
+                for (name, value) in delta.members().filter(|(name, _)| !name.is("type")) {
+                    later.retain(|(known, _)| known != name.raw());
+                    if later.len() < MAX_LATER {
+                        later.push((name.raw().to_string(), bounded(value)));
+                    }
                 }
             }
             // Citations, and what the vendor may add.
@@ -213,9 +218,8 @@ fn complete(block: &str, input: &str, later: &[(String, String)]) -> String {
                 None => out.field_text(name).raw(value),
             }
         }
-        for (at, (name, value)) in later.iter().enumerate() {
-            let is_last = !later.iter().skip(at + 1).any(|(known, _)| known == name);
-            if let (true, Ok(value)) = (is_last, Json::parse(value.as_bytes())) {
+        for (name, value) in later {
+            if let Ok(value) = Json::parse(value.as_bytes()) {
                 out.field_text(Text::escaped(name)).raw(value);
             }
         }

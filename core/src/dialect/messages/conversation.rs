@@ -78,8 +78,12 @@ impl<'r, 'a> Conversation<'r, 'a> {
 }
 
 /// Whether there is nothing but white space: the provider refuses such blocks, and nothing is lost without them.
-pub(super) fn is_blank(text: Text<'_>) -> bool {
-    text.raw().trim().is_empty() || (text.raw().starts_with(['\\', ' ']) && text.decode().trim().is_empty())
+fn is_blank(text: Text<'_>) -> bool {
+    let mut rest = text.raw().trim_start();
+    while let Some(after) = ["\\n", "\\r", "\\t"].iter().find_map(|escape| rest.strip_prefix(escape)) {
+        rest = after.trim_start();
+    }
+    rest.is_empty()
 }
 
 /// Whether a part can be said on that side; reports it when not.

@@ -33,7 +33,8 @@ pub(super) fn of_envelope(status: u16, envelope: Json<'_>) -> ProviderError {
         _ => envelope,
     };
     let inner = envelope.get("error").unwrap_or(envelope);
-    let word = |names: &[&str]| names.iter().find_map(|name| inner.get(name).and_then(Json::text)).map(|text| text.decode());
+    let word =
+        |names: &[&str]| names.iter().find_map(|name| inner.get(name).and_then(Json::text)).map(|text| text.decode());
     let code = word(&["type", "status", "code"]).unwrap_or_default().into_owned();
     let message = match inner.kind() {
         Kind::String => inner.text().map(|text| text.decode()),

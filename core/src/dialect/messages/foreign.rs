@@ -6,9 +6,7 @@ use super::schema::{self, Objects};
 use super::thinking::{self, Plan};
 use super::write;
 use crate::dialect::{Addressee, Written};
-use crate::hub::{
-    Delivery, Format, Function, Part, Request, Shape, Tool, ToolCall, ToolChoice, ToolResult,
-};
+use crate::hub::{Delivery, Format, Function, Part, Request, Shape, Tool, ToolCall, ToolChoice, ToolResult};
 use crate::json::{Json, Text, Writer};
 
 /// Longest `metadata.user_id` the provider takes.

@@ -6,67 +6,81 @@
 use crate::dialect::Written;
 use crate::hub::{CallId, Part, Request, Tool, ToolChoice};
 use crate::json::{Text, Writer};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest name of a tool.
-pub(super) const MAX_NAME: usize = 64;
+const MAX_NAME: usize = 64;
 
-/// Most tries to find a free alias; more names than this that differ only in refused letters are not told apart.
-const MAX_TRIES: usize = 10_000;
+/// Most aliases of a request. Providers take 128 tools; names beyond are written as they are, for the provider to refuse.
+const MAX_ALIASES: usize = 1024;
 
-/// The names that had to be changed: raw name and alias.
-pub(super) struct Names(Vec<(String, String)>);
+/// The names that had to be changed: raw name to alias.
+pub(super) struct Names(BTreeMap<String, String>);
 
 impl Names {
     /// Finds aliases for all tools that a request names, and notes them for the way back.
     pub(super) fn of(request: &Request<'_>, written: &mut Written) -> Names {
-        let tools = request.tools.iter().filter_map(|tool| match tool {
-            Tool::Function(function) => Some(function.name),
-            Tool::Other(_) => None,
-        });
-        let calls = request.turns.iter().flat_map(|turn| &turn.parts).filter_map(|part| match part {
-            Part::ToolCall(call) => Some(call.name),
-            _ => None,
-        });
-        let chosen = request.tool_choice.iter().filter_map(|choice| match choice {
-            ToolChoice::Named(name) => Some(*name),
-            _ => None,
-        });
-        let all: Vec<Text<'_>> = tools.chain(calls).chain(chosen).collect();
-        let mut names = Names(Vec::new());
-        for name in all.iter().filter(|name| !is_plain(name.raw(), MAX_NAME)) {
-            if names.0.iter().any(|(known, _)| known == name.raw()) {
+        let mut names = Names(BTreeMap::new());
+        let mut taken: BTreeSet<String> = BTreeSet::new();
+        let odd: Vec<Text<'_>> = all(request).filter(|name| !is_plain(name.raw(), MAX_NAME)).collect();
+        if odd.is_empty() {
+            return names;
+        }
+        taken.extend(all(request).map(|name| name.raw().to_string()));
+        for name in odd {
+            if names.0.len() == MAX_ALIASES || names.0.contains_key(name.raw()) {
                 continue;
             }
-            let alias = names.free_alias(&name.decode(), &all);
+            let Some(alias) = free_alias(&name.decode(), &taken) else { continue };
+            taken.insert(alias.clone());
             written.aliases.add(&alias, name.raw());
-            names.0.push((name.raw().to_string(), alias));
+            names.0.insert(name.raw().to_string(), alias);
         }
         names
     }
 
-    fn free_alias(&self, name: &str, all: &[Text<'_>]) -> String {
-        let mut plain: String = name.chars().take(MAX_NAME).map(|letter| if is_letter(letter) { letter } else { '_' }).collect();
-        if plain.is_empty() {
-            plain.push_str("tool");
-        }
-        let taken = |alias: &str| {
-            self.0.iter().any(|(_, known)| known == alias) || all.iter().any(|name| name.raw() == alias)
-        };
-        let numbered = (2..MAX_TRIES).map(|number| {
-            let suffix = format!("_{number}");
-            let short: String = plain.chars().take(MAX_NAME - suffix.len()).collect();
-            short + &suffix
-        });
-        core::iter::once(plain.clone()).chain(numbered).find(|alias| !taken(alias)).unwrap_or(plain)
-    }
-
     /// Writes a name as the provider shall know it.
     pub(super) fn write(&self, name: Text<'_>, out: &mut Writer) {
-        match self.0.iter().find(|(known, _)| known == name.raw()) {
-            Some((_, alias)) => out.string(alias),
+        match self.0.get(name.raw()) {
+            Some(alias) => out.string(alias),
             None => out.text(name),
         }
     }
+}
+
+/// Every name of a tool, as often as it is said.
+fn all<'r, 'a>(request: &'r Request<'a>) -> impl Iterator<Item = Text<'a>> + 'r {
+    let tools = request.tools.iter().filter_map(|tool| match tool {
+        Tool::Function(function) => Some(function.name),
+        Tool::Other(_) => None,
+    });
+    let calls = request.turns.iter().flat_map(|turn| &turn.parts).filter_map(|part| match part {
+        Part::ToolCall(call) => Some(call.name),
+        _ => None,
+    });
+    let chosen = request.tool_choice.iter().filter_map(|choice| match choice {
+        ToolChoice::Named(name) => Some(*name),
+        _ => None,
+    });
+    tools.chain(calls).chain(chosen)
+}
+
+fn free_alias(name: &str, taken: &BTreeSet<String>) -> Option<String> {
+    let plain = |letter: char| if is_letter(letter) { letter } else { '_' };
+    let mut alias: String = name.chars().take(MAX_NAME).map(plain).collect();
+    if alias.is_empty() {
+        alias.push_str("tool");
+    }
+    if !taken.contains(&alias) {
+        return Some(alias);
+    }
+    // Every alias and every plain name may be in the way once.
+    let numbered = (2..).take(taken.len() + 1).map(|number| {
+        let suffix = format!("_{number}");
+        alias.chars().take(MAX_NAME.saturating_sub(suffix.len())).chain(suffix.chars()).collect::<String>()
+    });
+    let mut free = numbered.filter(|alias| !taken.contains(alias));
+    free.next()
 }
 
 fn is_letter(letter: char) -> bool {

@@ -10,8 +10,8 @@ use super::thinking;
 use crate::catalog::DialectId;
 use crate::dialect::{ReadError, ascii_text};
 use crate::hub::{
-    Arguments, CallId, Delivery, Depth, Extra, Format, Function, Limit, Media, MediaKind, Part, Reasoning, Request, Role,
-    Shape, Source, Stops, Thinking, Tool, ToolCall, ToolChoice, ToolResult, Turn,
+    Arguments, CallId, Delivery, Depth, Extra, Format, Function, Limit, Media, MediaKind, Part, Reasoning, Request,
+    Role, Shape, Source, Stops, Thinking, Tool, ToolCall, ToolChoice, ToolResult, Turn,
 };
 use crate::json::{Json, Kind, Text};
 

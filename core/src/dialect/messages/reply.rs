@@ -233,7 +233,7 @@ impl WriteResponse for Whole {
 /// Whether a block is one of this dialect's own that clients know; a foreign provider's are not shown.
 fn is_own(block: Json<'_>) -> bool {
     let word = block.get("type").and_then(Json::text).unwrap_or_default().decode();
-    let known = ["redacted_thinking", "server_tool_use", "mcp_tool_use", "mcp_tool_result", "container_upload", "compaction"];
+    let known = ["redacted_thinking", "server_tool_use", "mcp_tool_use", "container_upload", "compaction", "fallback"];
     known.contains(&word.as_ref()) || word.ends_with("_tool_result")
 }
 

@@ -4,8 +4,8 @@ use super::read::Mark;
 use super::thinking::{self, Mode};
 use crate::dialect::{Addressee, Written};
 use crate::hub::{
-    Arguments, Delivery, Depth, Extra, Format, Function, Media, MediaKind, Part, Reasoning, Request, Role, Shape, Source,
-    Thinking, Tool, ToolCall, ToolChoice, ToolResult, Turn,
+    Arguments, Delivery, Depth, Extra, Format, Function, Media, MediaKind, Part, Reasoning, Request, Role, Shape,
+    Source, Thinking, Tool, ToolCall, ToolChoice, ToolResult, Turn,
 };
 use crate::json::{Json, Member, Text, Writer};
 
@@ -276,7 +276,8 @@ fn output(request: &Request<'_>, out: &mut Writer) {
     if older {
         write_format(out, "output_format");
     }
-    let effort = reasoning.filter(|reasoning| matches!(reasoning.depth, Depth::Effort(_)) || has(&reasoning.extra, "effort"));
+    let effort =
+        reasoning.filter(|reasoning| matches!(reasoning.depth, Depth::Effort(_)) || has(&reasoning.extra, "effort"));
     if has(&request.extra, "output_config") || (effort.is_none() && (format.is_none() || older)) {
         return;
     }

@@ -42,17 +42,13 @@ const STOP: Piece<'static> = Piece::Stop(Stop { reason: StopReason::End, sequenc
 #[test]
 fn text_and_thoughts_become_blocks() {
     let pieces = [Piece::Thinking(t("hm")), Piece::Text(t("a")), Piece::Text(t("b")), STOP];
-    assert_eq!(
-        run(&pieces),
-        ["start", "open thinking", "+hm", "close", "open text", "+a", "+b", "close", "stop End"]
-    );
+    assert_eq!(run(&pieces), ["start", "open thinking", "+hm", "close", "open text", "+a", "+b", "close", "stop End"]);
 }
 
 #[test]
 fn a_second_call_closes_a_complete_first_one() {
     let pieces = [call(0, "f"), arguments(0, r#"{\"a\":\"}\"}"#), call(1, "g"), arguments(1, "{}"), STOP];
-    let expected =
-        ["start", "open f", r#"+{\"a\":\"}\"}"#, "close", "open g", "+{}", "close", "stop ToolCalls"];
+    let expected = ["start", "open f", r#"+{\"a\":\"}\"}"#, "close", "open g", "+{}", "close", "stop ToolCalls"];
     assert_eq!(run(&pieces), expected);
 }
 
@@ -67,10 +63,7 @@ fn interleaved_calls_come_out_one_by_one() {
         arguments(1, "}"),
         Piece::End,
     ];
-    assert_eq!(
-        run(&pieces),
-        ["start", "open f", "+{", "+}", "close", "open g", "+{}", "close", "stop ToolCalls"]
-    );
+    assert_eq!(run(&pieces), ["start", "open f", "+{", "+}", "close", "open g", "+{}", "close", "stop ToolCalls"]);
 }
 
 #[test]
@@ -96,8 +89,7 @@ fn any_piece() -> impl Strategy<Value = Piece<'static>> {
         text.clone().prop_map(|x| Piece::Text(t(x))),
         text.clone().prop_map(|x| Piece::Thinking(t(x))),
         text.clone().prop_map(|x| Piece::Refusal(t(x))),
-        (prop::option::of(slot.clone()), text.clone())
-            .prop_map(|(slot, x)| Piece::Signature { slot, signature: t(x) }),
+        (prop::option::of(slot.clone()), text.clone()).prop_map(|(slot, x)| Piece::Signature { slot, signature: t(x) }),
         slot.clone().prop_map(|slot| call(slot, "f")),
         slot.clone().prop_map(|slot| call(slot, "f")),
         (slot.clone(), text).prop_map(|(slot, x)| arguments(slot, x)),

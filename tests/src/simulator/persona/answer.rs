@@ -223,10 +223,16 @@ mod tests {
 
     fn heard(last_text: &str) -> Heard {
         let tool = |name: &str| {
-            let schema = json!({"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}});
+            let schema =
+                json!({"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}});
             (name.to_owned(), schema)
         };
-        Heard { last_text: last_text.into(), tools: vec![tool("weather"), tool("time")], parallel: true, ..Heard::default() }
+        Heard {
+            last_text: last_text.into(),
+            tools: vec![tool("weather"), tool("time")],
+            parallel: true,
+            ..Heard::default()
+        }
     }
 
     #[test]

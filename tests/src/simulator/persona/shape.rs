@@ -138,7 +138,13 @@ impl<'a> Object<'a> {
     /// A whole number in a range, or absent.
     pub fn integer(&self, name: &str, least: i64, most: i64) -> Checked<Option<i64>> {
         let Some(value) = self.get(name) else { return Ok(None) };
-        let number = value.as_i64().ok_or_else(|| self.wrong(name, "must be an integer"))?;
+        // 40.0 is an integer to JSON Schema and to protobuf's JSON.
+        #[expect(clippy::cast_possible_truncation, reason = "only whole numbers in range come through")]
+        let whole = |number: f64| (number.fract() == 0.0 && number.abs() < 1e15).then_some(number as i64);
+        let number = value
+            .as_i64()
+            .or_else(|| value.as_f64().and_then(whole))
+            .ok_or_else(|| self.wrong(name, "must be an integer"))?;
         match (least..=most).contains(&number) {
             true => Ok(Some(number)),
             false => Err(self.wrong(name, format!("must be from {least} to {most}"))),
@@ -220,7 +226,9 @@ pub fn json_schema(value: &Value, place: &str) -> Checked<()> {
 /// Whether every object in the schema says `additionalProperties: false`, which strict modes ask for.
 pub fn closed_schema(value: &Value, place: &str) -> Checked<()> {
     let object = Object::any(value, place)?;
-    if object.get("type") == Some(&Value::from("object")) && object.get("additionalProperties") != Some(&Value::Bool(false)) {
+    if object.get("type") == Some(&Value::from("object"))
+        && object.get("additionalProperties") != Some(&Value::Bool(false))
+    {
         return Err(object.wrong("additionalProperties", "must be explicitly set to false for objects"));
     }
     for (name, property) in object.get("properties").and_then(Value::as_object).into_iter().flatten() {
@@ -246,7 +254,7 @@ pub fn function_name(name: &str, place: &str, dialect: Dialect) -> Checked<()> {
 pub fn base64(text: &str, place: &str) -> Checked<()> {
     let body = text.trim_end_matches('=');
     let letters = body.chars().all(|letter| letter.is_ascii_alphanumeric() || "+/-_".contains(letter));
-    match letters && !body.is_empty() && text.len() % 4 == 0 && text.len() - body.len() <= 2 {
+    match letters && !body.is_empty() && text.len().is_multiple_of(4) && text.len() - body.len() <= 2 {
         true => Ok(()),
         false => Err(wrong(place, "is no base64")),
     }

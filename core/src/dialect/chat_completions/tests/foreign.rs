@@ -204,6 +204,17 @@ fn the_top_level_is_said_in_the_narrowest_words() {
 }
 
 #[test]
+fn a_schema_that_is_no_object_becomes_one() {
+    let mut request = foreign();
+    request.tools = vec![tool("f", Some(json("true"))), tool("g", Some(Json::NULL))];
+    let (body, _) = said(&request);
+    for at in 0..2 {
+        let wanted = serde_json::json!({"type": "object", "properties": {}});
+        assert_eq!(body["tools"][at]["function"]["parameters"], wanted);
+    }
+}
+
+#[test]
 fn depth_of_thought_becomes_one_of_three_words() {
     let cases = [
         (Depth::Budget(1024), Some("low")),

@@ -5,7 +5,7 @@ mod turns;
 use super::{Ask, LOW_BUDGET, MAX_STOPS, MEDIUM_BUDGET, choice, function, schema, stops, streams};
 use crate::dialect::Written;
 use crate::hub::{Depth, Format, Reasoning, Request, Tool, ToolChoice};
-use crate::json::{Json, Text, Writer};
+use crate::json::{Json, Kind, Text, Writer};
 
 /// The name of a schema that has none: chat completions demands one.
 const SCHEMA_NAME: &str = "response";
@@ -72,7 +72,7 @@ fn tools(ask: &mut Ask<'_, '_>, out: &mut Writer) {
         for wanted in &functions {
             let parameters = |out: &mut Writer| {
                 // Some servers demand the schema even of a function without arguments.
-                match wanted.schema.filter(|schema| !schema.is_null()) {
+                match wanted.schema.filter(|schema| schema.kind() == Kind::Object) {
                     Some(schema) => schema::write(schema, out.field("parameters")),
                     None => out.field("parameters").object(|out| {
                         out.field("type").string("object");

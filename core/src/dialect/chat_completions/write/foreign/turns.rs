@@ -12,8 +12,13 @@ use crate::dialect::chat_completions::write::own::address;
 use crate::hub::{CallId, Media, MediaKind, Part, Role, Source, ToolCall, ToolResult, Turn};
 use crate::json::{Text, Writer};
 
-/// The name of a file that has none: OpenAI demands one beside its bytes.
-const FILE_NAME: &str = "document.pdf";
+/// The name of a file that has none: OpenAI demands one beside its bytes, and looks at its ending.
+fn file_name(source: Source<'_>) -> &'static str {
+    match source {
+        Source::Data { mime, .. } if mime.decode().starts_with("text/") => "document.txt",
+        _ => "document.pdf",
+    }
+}
 
 /// Writes `messages`.
 pub(super) fn write(ask: &mut Ask<'_, '_>, out: &mut Writer) {
@@ -235,7 +240,7 @@ fn media(media: &Media<'_>, out: &mut Writer) {
         (MediaKind::Document, source) => {
             out.field("type").string("file");
             out.field("file").object(|out| {
-                out.field("filename").string(FILE_NAME);
+                out.field("filename").string(file_name(source));
                 address(source, out.field("file_data"));
             });
         }

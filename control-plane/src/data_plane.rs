@@ -1,0 +1,152 @@
+//! The gRPC service of the filters: Snapshots and revocations down, Records up.
+//!
+//! | call | answer |
+//! |---|---|
+//! | `Watch` | the Snapshot at once if the filter has another one, then every change as it happens |
+//! | `Admit` | the Grant of a key's digest, or nothing |
+//! | `Credential` | the one header of a provider |
+//! | `Settle` | the exchange ids that are durable now |
+//!
+//! Limits: 4 MiB up, 32 MiB down; meant for loopback or a private network, there is no TLS.
+
+mod watching;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dragoman_core::record::Record;
+use dragoman_core::snapshot::MAX_SNAPSHOT;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+use tracing::{debug, info, warn};
+
+use crate::current::Feed;
+use crate::store::Store;
+use crate::store::keys::Keys;
+
+pub use watching::Watching;
+
+/// The messages of the contract.
+#[allow(missing_docs, reason = "the contract's own words stand in the .proto file")]
+pub mod proto {
+    tonic::include_proto!("dragoman.v1");
+}
+
+use proto::data_plane_server::{DataPlane, DataPlaneServer};
+use proto::{
+    AdmitRequest, AdmitResponse, CredentialRequest, CredentialResponse, SettleRequest, SettleResponse, SnapshotUpdate,
+    WatchRequest,
+};
+
+/// Largest message from a filter: a batch of some thousand Records.
+const MAX_UP: usize = 4 << 20;
+/// Largest message to a filter: a Snapshot and its envelope.
+const MAX_DOWN: usize = MAX_SNAPSHOT + (1 << 20);
+/// How long a Grant is remembered: so long do callers get on without the control plane. Revocations are pushed.
+const GRANT_VALIDITY: Duration = Duration::from_secs(15 * 60);
+/// How long a refusal is remembered: a key made a moment later should work soon.
+const REFUSAL_VALIDITY: Duration = Duration::from_secs(2);
+
+/// The service.
+pub struct Service {
+    current: Feed,
+    keys: Keys,
+    store: Store,
+    watching: Arc<Watching>,
+}
+
+impl Service {
+    /// Makes the service; `watching` also learns who is connected.
+    pub fn new(current: Feed, keys: Keys, store: Store, watching: Arc<Watching>) -> Service {
+        Service { current, keys, store, watching }
+    }
+}
+
+#[tonic::async_trait]
+impl DataPlane for Service {
+    type WatchStream = ReceiverStream<Result<SnapshotUpdate, Status>>;
+
+    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let request = request.into_inner();
+        if request.refused.is_empty() {
+            info!(vm = request.vm, version = request.version, "a filter watches");
+        } else {
+            warn!(vm = request.vm, version = request.version, refused = request.refused, "a filter refused a Snapshot");
+        }
+        let stream = self.watching.begin(request, self.current.clone(), self.keys.clone()).await;
+        Ok(Response::new(stream))
+    }
+
+    async fn admit(&self, request: Request<AdmitRequest>) -> Result<Response<AdmitResponse>, Status> {
+        let digest = request.into_inner().key_digest.try_into();
+        let digest = digest.map_err(|_| Status::invalid_argument("key_digest has not 32 bytes"))?;
+        let grant = self.keys.grant(&digest).await.map_err(unavailable)?;
+        let validity = if grant.is_some() { GRANT_VALIDITY } else { REFUSAL_VALIDITY };
+        debug!(caller = grant.as_ref().map(|grant| grant.caller.as_str()), "admission");
+        Ok(Response::new(AdmitResponse {
+            grant: grant.map(|grant| grant.write()).unwrap_or_default(),
+            valid_for_ms: millis(validity),
+        }))
+    }
+
+    async fn credential(&self, request: Request<CredentialRequest>) -> Result<Response<CredentialResponse>, Status> {
+        let id = request.into_inner().credential;
+        let header = self.current.borrow().credentials.get(&id).cloned();
+        if header.is_none() {
+            warn!(credential = id, "a filter asked for a credential that is not there");
+        }
+        // Valid until renewed: changes are pushed through Watch.
+        Ok(Response::new(match header {
+            Some((header, value)) => CredentialResponse { header, value: value.expose().into(), valid_for_ms: 0 },
+            None => CredentialResponse::default(),
+        }))
+    }
+
+    async fn settle(&self, request: Request<SettleRequest>) -> Result<Response<SettleResponse>, Status> {
+        let documents = request.into_inner().records;
+        let mut records = Vec::with_capacity(documents.len());
+        for document in &documents {
+            match (Record::read(document), std::str::from_utf8(document)) {
+                (Some(record), Ok(text)) => records.push((record, text)),
+                _ => warn!(bytes = document.len(), "a filter sent something that is no Record; it is left out"),
+            }
+        }
+        let settled = self.store.settle(&records).await.map_err(unavailable)?;
+        debug!(settled = settled.len(), "Records settled");
+        Ok(Response::new(SettleResponse { settled }))
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What went wrong is for the operator's log; the filter only needs to know that it should try again.
+fn unavailable(error: anyhow::Error) -> Status {
+    tracing::error!("the store failed: {error:#}");
+    Status::unavailable("the store failed")
+}
+
+/// Serves the filters and, beside them, Envoy's configuration, until `stop` ends.
+pub async fn serve(
+    listener: TcpListener,
+    service: Service,
+    configuration: crate::xds::Service,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
+    let service = DataPlaneServer::new(service).max_decoding_message_size(MAX_UP).max_encoding_message_size(MAX_DOWN);
+    tonic::transport::Server::builder()
+        // A filter or Envoy that is gone without a word is noticed by its silence.
+        .http2_keepalive_interval(Some(Duration::from_secs(10)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(5)))
+        .add_service(service)
+        .add_service(configuration.into_server())
+        .serve_with_incoming_shutdown(incoming, stop)
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

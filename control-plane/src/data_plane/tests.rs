@@ -1,0 +1,147 @@
+use std::time::Duration;
+
+use dragoman_core::admission::{Grant, digest};
+use dragoman_core::snapshot::Snapshot;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tonic::Streaming;
+use tonic::transport::Channel;
+
+use super::proto::data_plane_client::DataPlaneClient;
+use super::*;
+use crate::catalog::{Catalog, known};
+use crate::current::Current;
+use crate::settings::File;
+use crate::store::tests::Directory;
+
+/// A served control plane of one provider `a`, whose key is `key` and which serves the models named.
+struct Served {
+    client: DataPlaneClient<Channel>,
+    feed: watch::Sender<Arc<Current>>,
+    keys: Keys,
+    store: Store,
+    _directory: Directory,
+}
+
+async fn current(store: &Store, models: &str, key: &str) -> Arc<Current> {
+    let text = format!(
+        "catalog = false\n[[provider]]\nid = \"a\"\nbase_url = \"http://h\"\napi_key = {{ env = \"A\" }}\nmodels = [{models}]\n"
+    );
+    let file = File::read("f", &text, &known().unwrap()).unwrap();
+    let catalog = Catalog::join(&file, &|_| Some(key.to_string())).unwrap();
+    Arc::new(Current::make(catalog, &file, store).await.unwrap())
+}
+
+impl Served {
+    async fn start() -> Served {
+        let directory = Directory::new();
+        let store = Store::open(&directory.0).await.unwrap();
+        let keys = Keys::open(&store).unwrap();
+        let feed = watch::Sender::new(current(&store, "\"m\"", "secret-1").await);
+        let watching = Arc::new(Watching::default());
+        let service = Service::new(feed.subscribe(), keys.clone(), store.clone(), watching.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let configuration = crate::xds::Service::new(watch::Sender::new(Arc::default()).subscribe());
+        tokio::spawn(serve(listener, service, configuration, std::future::pending()));
+        let revocations = keys.clone();
+        tokio::spawn(async move { watching.revocations(revocations).await });
+        let client = DataPlaneClient::connect(format!("http://{address}")).await.unwrap();
+        Served { client, feed, keys, store, _directory: directory }
+    }
+
+    async fn watch(&mut self, version: u64, refused: &str) -> Streaming<SnapshotUpdate> {
+        let request = WatchRequest { vm: "test".into(), version, refused: refused.into() };
+        self.client.watch(request).await.unwrap().into_inner()
+    }
+}
+
+async fn hear(stream: &mut Streaming<SnapshotUpdate>) -> Option<SnapshotUpdate> {
+    timeout(Duration::from_secs(3), stream.message()).await.ok().and_then(|message| message.unwrap())
+}
+
+#[tokio::test]
+async fn a_filter_without_a_snapshot_gets_it_at_once_and_every_change_after() {
+    let mut served = Served::start().await;
+    let mut stream = served.watch(0, "").await;
+    let first = hear(&mut stream).await.unwrap();
+    let snapshot = Snapshot::read(&first.snapshot).unwrap();
+    assert_eq!((first.version, snapshot.version), (1, 1));
+    assert!(snapshot.route("m").is_some());
+
+    served.feed.send_replace(current(&served.store, "\"m\", \"n\"", "secret-1").await);
+    let second = hear(&mut stream).await.unwrap();
+    assert_eq!(second.version, 2);
+    assert!(Snapshot::read(&second.snapshot).unwrap().route("n").is_some());
+    assert!(second.renewed_credentials.is_empty());
+}
+
+#[tokio::test]
+async fn a_filter_that_has_the_snapshot_or_refused_it_is_not_sent_it_again() {
+    let mut served = Served::start().await;
+    for refused in ["", "too new"] {
+        let mut stream = served.watch(1, refused).await;
+        let first = hear(&mut stream).await.unwrap();
+        assert!(first.snapshot.is_empty(), "refused: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn another_credential_is_announced_without_a_snapshot_and_then_given() {
+    let mut served = Served::start().await;
+    let mut stream = served.watch(0, "").await;
+    hear(&mut stream).await.unwrap();
+    served.feed.send_replace(current(&served.store, "\"m\"", "secret-2").await);
+    let update = hear(&mut stream).await.unwrap();
+    assert_eq!((update.snapshot.len(), update.renewed_credentials), (0, vec!["a".to_string()]));
+    let request = CredentialRequest { credential: "a".into(), caller: String::new() };
+    let credential = served.client.credential(request).await.unwrap().into_inner();
+    assert_eq!(
+        (credential.header.as_str(), credential.value.as_slice()),
+        ("authorization", b"Bearer secret-2".as_slice())
+    );
+}
+
+#[tokio::test]
+async fn a_credential_that_is_not_there_is_empty() {
+    let mut served = Served::start().await;
+    let request = CredentialRequest { credential: "nobody".into(), caller: String::new() };
+    assert_eq!(served.client.credential(request).await.unwrap().into_inner(), CredentialResponse::default());
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_pushed_within_five_seconds_and_to_those_who_come_later() {
+    let mut served = Served::start().await;
+    let key = served.keys.create("one", None).await.unwrap();
+    let key_digest = digest(key.expose().as_bytes()).to_vec();
+    let admit = AdmitRequest { key_digest: key_digest.clone() };
+    let admitted = served.client.admit(admit.clone()).await.unwrap().into_inner();
+    assert!(Grant::read(&admitted.grant).unwrap().caller.starts_with("key_"));
+
+    let mut stream = served.watch(0, "").await;
+    hear(&mut stream).await.unwrap();
+    served.keys.revoke("one").await.unwrap();
+    assert_eq!(hear(&mut stream).await.unwrap().revoked_keys, std::slice::from_ref(&key_digest));
+    let mut late = served.watch(0, "").await;
+    assert_eq!(hear(&mut late).await.unwrap().revoked_keys, [key_digest]);
+    assert!(served.client.admit(admit).await.unwrap().into_inner().grant.is_empty());
+}
+
+#[tokio::test]
+async fn an_unknown_key_gets_nothing_and_a_digest_of_another_length_is_refused() {
+    let mut served = Served::start().await;
+    let answer = served.client.admit(AdmitRequest { key_digest: vec![7; 32] }).await.unwrap().into_inner();
+    assert!(answer.grant.is_empty() && answer.valid_for_ms > 0);
+    assert!(served.client.admit(AdmitRequest { key_digest: vec![7; 31] }).await.is_err());
+}
+
+#[tokio::test]
+async fn records_are_acknowledged_when_stored_and_nonsense_is_not() {
+    let mut served = Served::start().await;
+    let record = Record { exchange: "x1".into(), ..Record::default() };
+    let request = SettleRequest { records: vec![record.write(), b"nonsense".to_vec(), record.write()] };
+    let settled = served.client.settle(request).await.unwrap().into_inner().settled;
+    assert_eq!(settled, ["x1", "x1"]);
+    let kept = served.store.latest_records(10).await.unwrap();
+    assert_eq!(kept.iter().map(|text| Record::read(text.as_bytes()).unwrap()).collect::<Vec<_>>(), [record]);
+}

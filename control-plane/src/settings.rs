@@ -1,0 +1,217 @@
+//! What the operator says: one TOML file, read whole, every mistake reported at once with its place.
+//!
+//! ```toml
+//! [listen]
+//! data = "127.0.0.1:10000"
+//!
+//! [[provider]]
+//! id = "corp"
+//! base_url = "https://llm.corp.example/v1"
+//! api_key = { env = "CORP_KEY" }
+//! models = ["our-model"]
+//!
+//! [[route]]
+//! name = "auto"
+//! candidates = ["corp/our-model", "openai/gpt-5-mini"]
+//! ```
+//!
+//! The rows that ship with Dragoman (`catalog/*.toml`) are written in the same words and read by the same code: a
+//! `[[provider]]` of the same id changes the members it names and leaves the others.
+//!
+//! Limits: secrets stand in the environment, never in the file; listening addresses, the data directory and Envoy's own
+//! settings are read at start only, everything else while running.
+
+mod example;
+mod file;
+mod members;
+mod mistake;
+mod provider;
+mod secret;
+pub mod watch;
+pub(crate) use file::split_address;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use example::EXAMPLE;
+pub use members::Placed;
+pub use mistake::{Mistake, Mistakes};
+pub use provider::{Auth, BaseUrl, ModelRow, ProviderRow, origin};
+pub use secret::{Secret, SecretRef};
+
+use dragoman_core::snapshot::Loss;
+
+/// The file looked for when none is named.
+pub const DEFAULT_FILE: &str = "dragoman.toml";
+
+/// Largest settings file read: ten thousand rows fit.
+pub const MAX_FILE: u64 = 4 << 20;
+
+/// A settings file, read; nothing in it has been resolved against the catalogue or the environment.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct File {
+    /// Where to listen.
+    pub listen: Listen,
+    /// Where the data directory is; the command line comes first.
+    pub data_dir: Option<PathBuf>,
+    /// Bounds and times.
+    pub limits: Limits,
+    /// The Envoy beside us.
+    pub envoy: EnvoySettings,
+    /// Whether the shipped providers and models take part.
+    pub catalog: Option<bool>,
+    /// `demo = true`: the demo answers even though others could.
+    pub demo: bool,
+    /// What happens on routes that do not say so themselves.
+    pub loss: Loss,
+    /// Providers, in the order of the file.
+    pub providers: Vec<ProviderRow>,
+    /// Models, in the order of the file.
+    pub models: Vec<ModelRow>,
+    /// Routes, in the order of the file.
+    pub routes: Vec<RouteRow>,
+    /// Other names: (alias, what it stands for).
+    pub aliases: Vec<(Placed<String>, String)>,
+}
+
+/// Where the three parties listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// The gateway itself, for callers.
+    pub data: SocketAddr,
+    /// The control plane, for Envoy and the filters only.
+    pub control: SocketAddr,
+    /// Envoy's administration; `None` when it is off.
+    pub admin: Option<SocketAddr>,
+}
+
+impl Default for Listen {
+    fn default() -> Listen {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Listen { data: local(10_000), control: local(10_001), admin: Some(local(9_901)) }
+    }
+}
+
+/// Bounds and times of the data path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest request body, in bytes.
+    pub max_body_bytes: u64,
+    /// Longest silence of a provider, before the first event and between two.
+    pub first_event_timeout: Duration,
+    /// Longest wait for a connection to a provider.
+    pub connect_timeout: Duration,
+    /// Longest time in which nothing moves between us and a caller.
+    pub stream_idle_timeout: Duration,
+    /// Most connections of callers at one time.
+    pub max_connections: u64,
+    /// Most memory Envoy may take before it refuses new requests, in bytes.
+    pub max_heap_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            // Anthropic's own limit for a request; the others are lower or about the same.
+            max_body_bytes: 32 << 20,
+            // Reasoning models think silently; a minute is what their own clients wait at least.
+            first_event_timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(2),
+            stream_idle_timeout: Duration::from_secs(600),
+            max_connections: 10_000,
+            max_heap_bytes: 4 << 30,
+        }
+    }
+}
+
+/// The Envoy beside us.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct EnvoySettings {
+    /// The program; `envoy` from the search path when not given.
+    pub program: Option<PathBuf>,
+    /// The filters' module as Envoy sees it.
+    pub wasm: Option<PathBuf>,
+    /// Worker threads; as many as there are cores when not given.
+    pub concurrency: Option<u64>,
+    /// The certificates of the authorities that providers' certificates are checked against.
+    pub ca_file: Option<PathBuf>,
+    /// Where Envoy and the filters reach the control plane, `host:port`; the address it listens on when not given.
+    pub control_address: Option<String>,
+}
+
+/// One `[[route]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteRow {
+    /// The name callers ask for, and its place.
+    pub name: Placed<String>,
+    /// `provider/model` or the name of a model, first choice first.
+    pub candidates: Vec<Placed<String>>,
+    /// What to do with members that can't be said.
+    pub loss: Option<Loss>,
+}
+
+/// Names that a file may use without defining them.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Ids of providers.
+    pub providers: BTreeSet<String>,
+    /// Names of models, and the names that providers have for them.
+    pub models: BTreeSet<String>,
+    /// Prefixes of names; never the empty one, which would know everything.
+    pub families: BTreeSet<String>,
+}
+
+impl Known {
+    /// Adds what `file` defines.
+    pub fn add(&mut self, file: &File) {
+        for row in &file.providers {
+            self.providers.insert(row.id.clone());
+            self.models.extend(row.models.iter().flatten().cloned());
+            self.families.extend(row.families.iter().flatten().filter(|prefix| !prefix.is_empty()).cloned());
+        }
+        for row in &file.models {
+            self.models.insert(row.name.clone());
+            self.models.extend(row.offers.iter().map(|(_, name, _)| name.clone()));
+        }
+    }
+
+    /// Whether a candidate of that name can mean something.
+    pub fn has(&self, name: &str) -> bool {
+        let provider =
+            |mark| name.split_once(mark).is_some_and(|(id, model)| self.providers.contains(id) && !model.is_empty());
+        self.models.contains(name)
+            || provider('/')
+            || provider(':')
+            || self.families.iter().any(|prefix| name.starts_with(prefix.as_str()))
+    }
+}
+
+impl File {
+    /// Reads a settings file's text; `name` is its name in messages, `known` what it may name without defining it.
+    pub fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistakes> {
+        file::read(name, text, known)
+    }
+
+    /// The path of the file that `load` would read, if it would read one.
+    pub fn path(named: Option<&Path>) -> Option<PathBuf> {
+        match named {
+            Some(path) => Some(path.to_path_buf()),
+            None => Path::new(DEFAULT_FILE).exists().then(|| PathBuf::from(DEFAULT_FILE)),
+        }
+    }
+
+    /// Reads the file at `path`; `None` stands for [`DEFAULT_FILE`] if that is there, else for the built-in defaults.
+    pub fn load(path: Option<&Path>, known: &Known) -> anyhow::Result<File> {
+        let Some(path) = File::path(path) else { return Ok(File::default()) };
+        let name = path.display().to_string();
+        let size = std::fs::metadata(&path).map_err(|error| anyhow::anyhow!("{name}: {error}"))?.len();
+        anyhow::ensure!(size <= MAX_FILE, "{name}: {size} bytes are more than the {MAX_FILE} that are read");
+        let text = std::fs::read_to_string(&path).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
+        Ok(File::read(&name, &text, known)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

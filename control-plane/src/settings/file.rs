@@ -1,0 +1,190 @@
+//! The members of the settings file, and what must hold between them.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use dragoman_core::snapshot::Loss;
+
+use super::members::{Members, Placed, Reading};
+use super::mistake::Mistakes;
+use super::{EnvoySettings, File, Known, Limits, Listen, RouteRow, provider};
+
+/// Most candidates of one route that are ever tried: as many as Envoy has slots for.
+const MAX_CANDIDATES: usize = 64;
+
+/// Reads a whole file; what it names must be in it or `known`.
+pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistakes> {
+    let (mut reading, document) = Reading::begin(text);
+    let reading_ref = &mut reading;
+    let mut members = Members::of("the settings file", 0, document.get_ref());
+    let listen = members.table(reading_ref, "listen", "[listen]").map(|table| listen(reading_ref, table));
+    let limits = members.table(reading_ref, "limits", "[limits]").map(|table| limits(reading_ref, table));
+    let envoy = members.table(reading_ref, "envoy", "[envoy]").map(|table| envoy(reading_ref, table));
+    let providers = members.tables(reading_ref, "provider", "a [[provider]]").unwrap_or_default();
+    let models = members.tables(reading_ref, "model", "a [[model]]").unwrap_or_default();
+    let routes = members.tables(reading_ref, "route", "a [[route]]").unwrap_or_default();
+    let file = File {
+        listen: listen.unwrap_or_default(),
+        data_dir: members.string(reading_ref, "data_dir").map(|path| PathBuf::from(path.value)),
+        limits: limits.unwrap_or_default(),
+        envoy: envoy.unwrap_or_default(),
+        catalog: members.flag(reading_ref, "catalog").map(|placed| placed.value),
+        demo: members.flag(reading_ref, "demo").is_some_and(|placed| placed.value),
+        loss: loss(reading_ref, &mut members).unwrap_or_default(),
+        providers: providers.into_iter().map(|row| provider::provider(reading_ref, row)).collect(),
+        models: models.into_iter().map(|row| provider::model(reading_ref, row)).collect(),
+        routes: routes.into_iter().map(|row| route(reading_ref, row)).collect(),
+        aliases: members.pairs(reading_ref, "aliases").unwrap_or_default(),
+    };
+    members.end(reading_ref);
+    check_names(reading_ref, &file);
+    check_references(reading_ref, &file, known);
+    reading.end(name, file)
+}
+
+fn listen(reading: &mut Reading<'_>, mut table: Members<'_>) -> Listen {
+    let default = Listen::default();
+    let data = address(reading, &mut table, "data").unwrap_or(default.data);
+    let control = address(reading, &mut table, "control").unwrap_or(default.control);
+    let off = table.value("admin").map(|value| (value.span().start, value.get_ref().as_str().map(str::to_string)));
+    let admin = match off {
+        None => default.admin,
+        Some((_, Some(text))) if text == "off" => None,
+        Some((at, text)) => text.and_then(|text| parsed(reading, at, "admin", &text)),
+    };
+    if admin.is_some_and(|admin| !admin.ip().is_loopback()) {
+        reading.mistake(table.at, "`admin` must be a loopback address or \"off\": whoever reaches it controls Envoy");
+    }
+    table.end(reading);
+    Listen { data, control, admin }
+}
+
+fn address(reading: &mut Reading<'_>, table: &mut Members<'_>, name: &'static str) -> Option<SocketAddr> {
+    let text = table.string(reading, name)?;
+    parsed(reading, text.at, name, &text.value)
+}
+
+fn parsed(reading: &mut Reading<'_>, at: usize, name: &str, text: &str) -> Option<SocketAddr> {
+    let address = text.parse().ok().filter(|address: &SocketAddr| address.port() != 0);
+    if address.is_none() {
+        reading.mistake(at, format!("`{name}` must be an address and a port such as \"127.0.0.1:10000\""));
+    }
+    address
+}
+
+fn limits(reading: &mut Reading<'_>, mut table: Members<'_>) -> Limits {
+    let default = Limits::default();
+    let read = Limits {
+        max_body_bytes: table.number(reading, "max_body_bytes", 1024, 1 << 30).unwrap_or(default.max_body_bytes),
+        first_event_timeout: table.duration(reading, "first_event_timeout").unwrap_or(default.first_event_timeout),
+        connect_timeout: table.duration(reading, "connect_timeout").unwrap_or(default.connect_timeout),
+        stream_idle_timeout: table.duration(reading, "stream_idle_timeout").unwrap_or(default.stream_idle_timeout),
+        max_connections: table.number(reading, "max_connections", 1, 1_000_000).unwrap_or(default.max_connections),
+        max_heap_bytes: table.number(reading, "max_heap_bytes", 64 << 20, 1 << 44).unwrap_or(default.max_heap_bytes),
+    };
+    table.end(reading);
+    read
+}
+
+fn envoy(reading: &mut Reading<'_>, mut table: Members<'_>) -> EnvoySettings {
+    let mut path = |reading: &mut Reading<'_>, name| table.string(reading, name).map(|path| PathBuf::from(path.value));
+    let program = path(reading, "program");
+    let wasm = path(reading, "wasm");
+    let ca_file = path(reading, "ca_file");
+    let concurrency = table.number(reading, "concurrency", 1, 1024);
+    let control_address = table.string(reading, "control_address");
+    if let Some(address) = control_address.as_ref().filter(|address| split_address(&address.value).is_none()) {
+        reading.mistake(address.at, "`control_address` is host:port, for instance \"control-plane:10001\"");
+    }
+    table.end(reading);
+    EnvoySettings { program, wasm, concurrency, ca_file, control_address: control_address.map(|placed| placed.value) }
+}
+
+/// The host and the port of `host:port`.
+pub(crate) fn split_address(text: &str) -> Option<(&str, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let port = port.parse().ok().filter(|port| *port != 0)?;
+    (!host.is_empty()).then_some((host, port))
+}
+
+fn loss(reading: &mut Reading<'_>, members: &mut Members<'_>) -> Option<Loss> {
+    let text = members.string(reading, "loss")?;
+    match text.value.as_str() {
+        "warn" => Some(Loss::Warn),
+        "strict" => Some(Loss::Strict),
+        _ => {
+            reading
+                .mistake(text.at, "`loss` is \"warn\" (leave out what can't be said, and tell) or \"strict\" (refuse)");
+            None
+        }
+    }
+}
+
+fn route(reading: &mut Reading<'_>, mut row: Members<'_>) -> RouteRow {
+    let at = row.at;
+    let name = row.string(reading, "name").unwrap_or(Placed { at, value: String::new() });
+    if name.value.is_empty() {
+        reading.mistake(at, "this route needs a `name`, which is what callers will ask for");
+    }
+    let candidates = row.strings(reading, "candidates").unwrap_or_default();
+    if candidates.is_empty() || candidates.len() > MAX_CANDIDATES {
+        reading
+            .mistake(at, "this route needs 1 to 64 `candidates`, for instance [\"corp/our-model\", \"local/qwen3\"]");
+    }
+    let loss = loss(reading, &mut row);
+    row.end(reading);
+    RouteRow { name, candidates, loss }
+}
+
+/// Names within the file are unique; names of other rows are checked against the catalogue when the two are joined.
+fn check_names(reading: &mut Reading<'_>, file: &File) {
+    let mut seen = HashSet::new();
+    for row in file.providers.iter().filter(|row| !row.id.is_empty() && !seen.insert(row.id.as_str())) {
+        reading.mistake(row.at, format!("provider `{}` is listed twice; put everything into one row", row.id));
+    }
+    let mut seen = HashSet::new();
+    let routes = file.routes.iter().map(|row| &row.name).filter(|name| !name.value.is_empty());
+    for name in routes.chain(file.aliases.iter().map(|(name, _)| name)) {
+        if !seen.insert(name.value.as_str()) {
+            reading.mistake(name.at, format!("`{}` is already the name of a route or an alias", name.value));
+        }
+    }
+}
+
+/// Offers name providers, candidates and aliases name something that can be asked.
+fn check_references(reading: &mut Reading<'_>, file: &File, shipped: &Known) {
+    let shipped = if file.catalog.unwrap_or(true) { shipped } else { &Known::default() };
+    let mut known = shipped.clone();
+    known.add(file);
+    for model in &file.models {
+        for (provider, _, at) in model.offers.iter().filter(|(provider, _, _)| !known.providers.contains(provider)) {
+            reading.mistake(*at, unknown_provider(provider, &known));
+        }
+    }
+    for candidate in file.routes.iter().flat_map(|route| &route.candidates) {
+        check_name(reading, candidate.at, &candidate.value, &known);
+    }
+    for (alias, name) in &file.aliases {
+        if !file.routes.iter().any(|route| route.name.value == *name) {
+            check_name(reading, alias.at, name, &known);
+        }
+    }
+}
+
+fn check_name(reading: &mut Reading<'_>, at: usize, name: &str, known: &Known) {
+    if known.has(name) {
+        return;
+    }
+    match name.split_once('/') {
+        Some((provider, _)) => reading.mistake(at, unknown_provider(provider, known)),
+        None => {
+            reading.mistake(at, format!("no model is called `{name}`; add a [[model]] or write \"provider/model\""))
+        }
+    }
+}
+
+fn unknown_provider(name: &str, known: &Known) -> String {
+    let list: Vec<&str> = known.providers.iter().map(String::as_str).collect();
+    format!("no provider is called `{name}`; add a [[provider]], or use one of: {}", list.join(", "))
+}

@@ -1,0 +1,100 @@
+//! The one listener: native limits first, then the filter.
+
+use serde_json::{Value, json};
+
+use super::{EDGE, Edge, any, seconds, socket};
+
+pub(super) const KIND: &str = "envoy.config.listener.v3.Listener";
+const CONNECTION_MANAGER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+
+/// Largest request head, in KiB: no API's headers come near, and keys are short.
+const MAX_HEAD_KIB: u32 = 32;
+/// Most request headers.
+const MAX_HEADERS: u32 = 100;
+/// Streams of one HTTP/2 connection.
+const MAX_STREAMS: u32 = 100;
+/// HTTP/2 windows, in bytes: what one stream, and what one connection may send before we took it.
+const STREAM_WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// The listener; its routes come from `routes`, a member of the connection manager (`rds` or `route_config`).
+pub(super) fn listener(edge: &Edge, routes: (&str, Value)) -> Value {
+    let mut manager = connection_manager(edge);
+    if let Some(members) = manager.as_object_mut() {
+        members.insert(routes.0.to_string(), routes.1);
+    }
+    json!({
+        "name": EDGE,
+        "address": socket(&edge.data.ip().to_string(), edge.data.port()),
+        // A request is held until its body is whole; smaller buffers would answer 413 too early.
+        "per_connection_buffer_limit_bytes": edge.limits.max_body_bytes,
+        "filter_chains": [{
+            "filters": [{
+                "name": "envoy.filters.network.http_connection_manager",
+                "typed_config": any(CONNECTION_MANAGER, manager),
+            }],
+        }],
+    })
+}
+
+/// Where the routes come from when they come by ADS.
+pub(super) fn by_ads() -> (&'static str, Value) {
+    ("rds", json!({ "route_config_name": EDGE, "config_source": { "ads": {}, "resource_api_version": "V3" } }))
+}
+
+fn connection_manager(edge: &Edge) -> Value {
+    json!({
+        "stat_prefix": "edge",
+        "codec_type": "AUTO",
+        "server_name": "dragoman",
+        // Whoever connects is a stranger: none of Envoy's own headers is believed, from no address.
+        "use_remote_address": true,
+        "xff_num_trusted_hops": 0,
+        "skip_xff_append": true,
+        // An empty list would mean the usual private networks; this one means no address at all.
+        "internal_address_config": { "cidr_ranges": [{ "address_prefix": "255.255.255.255", "prefix_len": 32 }] },
+        "generate_request_id": false,
+        "normalize_path": true,
+        "merge_slashes": true,
+        "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        "strip_any_host_port": true,
+        "max_request_headers_kb": MAX_HEAD_KIB,
+        "request_headers_timeout": "10s",
+        "stream_idle_timeout": seconds(edge.limits.stream_idle_timeout),
+        "common_http_protocol_options": {
+            "idle_timeout": "3600s",
+            "max_headers_count": MAX_HEADERS,
+            "headers_with_underscores_action": "REJECT_REQUEST",
+        },
+        "http_protocol_options": { "allow_chunked_length": false, "accept_http_10": false, "enable_trailers": false },
+        "http2_protocol_options": {
+            "max_concurrent_streams": MAX_STREAMS,
+            "initial_stream_window_size": STREAM_WINDOW,
+            "initial_connection_window_size": CONNECTION_WINDOW,
+            "allow_connect": false,
+        },
+        "early_header_mutation_extensions": [{ "name": "dragoman.clean", "typed_config": clean() }],
+        "http_filters": [
+            { "name": "dragoman.router", "typed_config": edge.module.plugin("router") },
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": any(
+                    "envoy.extensions.filters.http.router.v3.Router",
+                    json!({ "suppress_envoy_headers": true }),
+                ),
+            },
+        ],
+    })
+}
+
+/// Headers that steer the gateway are the gateway's own; a caller's are taken away before anything looks at them. Early, for
+/// the route is chosen before the first filter sees the request, and it is chosen by these headers.
+fn clean() -> Value {
+    let exact = |name: &str| json!({ "remove": name });
+    let prefixed = |prefix: &str| json!({ "remove_on_match": { "key_matcher": { "prefix": prefix } } });
+    let mutations = json!([prefixed("x-dragoman-"), prefixed("x-envoy-"), exact("x-request-id")]);
+    any(
+        "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        json!({ "mutations": mutations }),
+    )
+}

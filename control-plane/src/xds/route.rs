@@ -1,0 +1,107 @@
+//! The one route: the attempt's number and the Plan's slot header name the cluster.
+//!
+//! The router filter writes `x-dragoman-try-1` … `-5`, each standing for a cluster (`dragoman_core::catalog::slot`). Envoy chooses the cluster anew for every
+//! attempt, and at that moment `x-envoy-attempt-count` still says how many attempts were *before*: absent for the first.
+
+use dragoman_core::catalog::slot;
+use dragoman_core::select::MAX_ATTEMPTS;
+use serde_json::{Map, Value, json};
+
+use super::{EDGE, Edge, any, seconds};
+
+pub(super) const KIND: &str = "envoy.config.route.v3.RouteConfiguration";
+
+/// A name that no cluster has: a request without a Plan is answered 503 by Envoy and goes nowhere.
+const NOWHERE: &str = "dragoman_no_plan";
+
+/// The route configuration.
+pub(super) fn routes(edge: &Edge) -> Value {
+    json!({
+        "name": EDGE,
+        "virtual_hosts": [{
+            "name": EDGE,
+            "domains": ["*"],
+            "include_request_attempt_count": true,
+            // Who the caller is and how it came is none of a provider's business. The slots must stay: they are read again for
+            // every attempt.
+            "request_headers_to_remove": [
+                "x-envoy-external-address",
+                "x-envoy-internal",
+                "x-forwarded-for",
+                "x-forwarded-proto",
+            ],
+            "request_body_buffer_limit": edge.limits.max_body_bytes.to_string(),
+            "routes": [{
+                "name": "plan",
+                "match": { "prefix": "/" },
+                "route": {
+                    "inline_cluster_specifier_plugin": { "extension": {
+                        "name": "envoy.router.cluster_specifier_plugin.matcher",
+                        "typed_config": any(
+                            "envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier",
+                            json!({ "cluster_matcher": by_attempt(edge) }),
+                        ),
+                    }},
+                    // Answers may take as long as they move; silence is what is bounded.
+                    "timeout": "0s",
+                    "retry_policy": retry_policy(edge),
+                },
+            }],
+        }],
+    })
+}
+
+/// Which failures go on to the next target. Everything that a provider says is judged by the translator, which marks what is
+/// to be tried elsewhere; the rest is what happens when a provider says nothing.
+fn retry_policy(edge: &Edge) -> Value {
+    json!({
+        "retry_on": "connect-failure,refused-stream,reset,retriable-headers",
+        "retriable_headers": [{ "name": "x-dragoman-retry", "present_match": true }],
+        // The filter lowers it to the length of the Plan by `x-envoy-max-retries`.
+        "num_retries": MAX_ATTEMPTS - 1,
+        "refresh_cluster_on_retry": true,
+        // Another provider is asked, not the same one again: there is nothing to wait for.
+        "retry_back_off": { "base_interval": "0.001s", "max_interval": "0.001s" },
+        "per_try_idle_timeout": seconds(edge.limits.first_event_timeout),
+    })
+}
+
+/// No count → slot 1, "1" → slot 2, …
+fn by_attempt(edge: &Edge) -> Value {
+    let later: Map<String, Value> =
+        (1..MAX_ATTEMPTS).map(|count| (count.to_string(), json!({ "matcher": by_slot(edge, count + 1) }))).collect();
+    json!({
+        "matcher_tree": { "input": header("x-envoy-attempt-count"), "exact_match_map": { "map": later } },
+        "on_no_match": { "matcher": by_slot(edge, 1) },
+    })
+}
+
+/// The slot's header stands for one of the clusters.
+fn by_slot(edge: &Edge, place: usize) -> Value {
+    let clusters: Map<String, Value> = edge
+        .providers
+        .iter()
+        .map(|row| (slot(&row.cluster()), go_to(&row.cluster())))
+        .chain([(NOWHERE.into(), go_to(NOWHERE))])
+        .collect();
+    json!({
+        "matcher_tree": {
+            "input": header(&format!("x-dragoman-try-{place}")),
+            "exact_match_map": { "map": clusters },
+        },
+        "on_no_match": go_to(NOWHERE),
+    })
+}
+
+fn header(name: &str) -> Value {
+    json!({
+        "name": name,
+        "typed_config": any("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", json!({ "header_name": name })),
+    })
+}
+
+fn go_to(cluster: &str) -> Value {
+    let action =
+        any("envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction", json!({ "cluster": cluster }));
+    json!({ "action": { "name": cluster, "typed_config": action } })
+}

@@ -1,0 +1,116 @@
+//! What becomes of an attempt that did not answer: the next target is tried, or the client is told.
+
+use super::response::{Answer, MAX_ERROR_BODY, WITHHELD};
+use super::{Attempt, Body};
+use crate::dialect;
+use crate::exchange::{self, HeadEdits};
+use crate::hub::event::{ErrorClass, ProviderError};
+use crate::json::Json;
+use crate::record::Ending;
+use crate::refusal::ClientError;
+use crate::usage::Usage;
+
+impl Attempt {
+    /// A failure before anything went to the client.
+    pub(super) fn fail(&mut self, error: ProviderError) -> Answer {
+        let final_class = matches!(
+            error.class,
+            ErrorClass::InvalidRequest
+                | ErrorClass::Authentication
+                | ErrorClass::Permission
+                | ErrorClass::NotFound
+                | ErrorClass::TooLarge
+        );
+        if !self.is_last() && !final_class {
+            let head = self.retry(error);
+            return Answer { head: Some(head), body: Body::Replace(Vec::new()), answers: false };
+        }
+        self.say(&error)
+    }
+
+    /// Tells Envoy to try the next target. A local reply would not be retried; a status is.
+    pub(super) fn retry(&mut self, error: ProviderError) -> HeadEdits {
+        self.conclude(Ending::Retriable, self.state.usage());
+        self.outcome.code = code_of(&error);
+        let status = ClientError::of_provider(&error).status;
+        let mut head = HeadEdits::default();
+        head.set(":status", &status.to_string());
+        head.set(exchange::RETRY, "yes");
+        head
+    }
+
+    /// A provider's no, told to the client: the very bytes in its own dialect, said anew in another.
+    pub(super) fn explain(&mut self, body: Vec<u8>, status: u16) -> Answer {
+        let own = self.asked.endpoint.dialect;
+        let planned = self.asked.plan.get(self.number - 1);
+        let theirs = planned.and_then(|planned| self.asked.service(planned)).map_or(own, |service| service.dialect);
+        let error = dialect::of(theirs).read_error(status, &body);
+        let leaks = planned.and_then(|planned| planned.credential.as_ref()).is_some_and(|credential| {
+            let value = credential.value.expose();
+            let secret = value.strip_prefix(b"Bearer ").unwrap_or(value);
+            !secret.is_empty() && memchr::memmem::find(&body, secret).is_some()
+        });
+        let is_dialects = Json::parse(&body).is_ok_and(|json| json.get("error").is_some());
+        if theirs != own || leaks || !is_dialects || body.len() >= MAX_ERROR_BODY {
+            let message = if leaks { String::new() } else { error.message };
+            return self.say(&ProviderError { message, ..error });
+        }
+        self.outcome.code = code_of(&error);
+        self.conclude(Ending::Refused, Usage::default());
+        let mut head = self.error_head();
+        head.remove("content-length");
+        Answer { head: Some(head), body: Body::Replace(body), answers: true }
+    }
+
+    /// Says an error in the client's dialect.
+    fn say(&mut self, error: &ProviderError) -> Answer {
+        self.outcome.code = code_of(error);
+        self.conclude(Ending::Refused, self.state.usage());
+        let told = ClientError::of_provider(error);
+        let reply = exchange::error_reply(self.asked.endpoint.dialect, &told, &self.asked.id);
+        let mut head = self.error_head();
+        head.set(":status", &reply.status.to_string());
+        for (name, value) in reply.headers {
+            head.set_bytes(&name, value);
+        }
+        head.remove("content-length");
+        Answer { head: Some(head), body: Body::Replace(reply.body), answers: true }
+    }
+
+    fn error_head(&self) -> HeadEdits {
+        let mut head = HeadEdits::default();
+        head.remove.extend(WITHHELD.iter().map(|name| name.as_bytes().to_vec()));
+        head.remove("content-encoding");
+        head.set("x-dragoman-error-origin", "provider");
+        head
+    }
+}
+
+pub(super) fn bad_answer(message: &str) -> ProviderError {
+    ProviderError { class: ErrorClass::BadAnswer, message: message.into(), ..ProviderError::default() }
+}
+
+/// One word for Records: the provider's own code, else the class.
+pub(super) fn code_of(error: &ProviderError) -> String {
+    match error.code.is_empty() {
+        true => format!("{:?}", error.class).to_lowercase(),
+        false => error.code.chars().take(64).collect(),
+    }
+}
+
+/// Whether another target may do better. 409 is "try again" unless the provider says it is not.
+pub(super) fn is_retriable(status: u16, asks_again: bool) -> bool {
+    match status {
+        408 | 429 | 500..=599 => true,
+        409 => asks_again,
+        _ => false,
+    }
+}
+
+/// The provider's wish to be left alone, from the two commonest forms. At most 15 minutes are believed.
+pub(super) fn retry_after_ms(milliseconds: Option<&str>, seconds: Option<&str>) -> Option<u64> {
+    const MAX: f64 = 900_000.0;
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+    let wish = milliseconds.and_then(number).or(seconds.and_then(number).map(|seconds| seconds * 1000.0))?;
+    Some(wish.clamp(0.0, MAX) as u64)
+}

@@ -1,0 +1,83 @@
+//! Questions on their way to the control plane: each is asked once, however many streams wait for its answer.
+//!
+//! Why so: a thousand requests with one new key are one question.
+//!
+//! Limits: at most [`MAX_CALLS`] at a time; a stream that leaves stays noted until the answer, which costs four bytes.
+
+use std::collections::BTreeMap;
+
+use dragoman_core::exchange::Question;
+
+/// Most questions on their way at once. A flood of made-up keys ends here, and what is known already goes on being served.
+pub const MAX_CALLS: usize = 1024;
+
+/// A question that was asked.
+#[derive(Debug)]
+pub struct Call {
+    /// What was asked.
+    pub question: Question,
+    /// Who waits for the answer.
+    pub waiting: Vec<u32>,
+}
+
+/// Questions on their way, by the host's token.
+#[derive(Debug, Default)]
+pub struct Calls(BTreeMap<u32, Call>);
+
+impl Calls {
+    /// Has `stream` (none for the worker itself) wait for the answer to a question that is on its way, or `ask`s it, which
+    /// gives a token. False when the question cannot be asked.
+    pub fn join(&mut self, question: &Question, stream: Option<u32>, ask: impl FnOnce() -> Option<u32>) -> bool {
+        if let Some(call) = self.0.values_mut().find(|call| call.question == *question) {
+            call.waiting.extend(stream);
+            return true;
+        }
+        let token = if self.0.len() < MAX_CALLS { ask() } else { None };
+        let Some(token) = token else { return false };
+        self.0.insert(token, Call { question: question.clone(), waiting: stream.into_iter().collect() });
+        true
+    }
+
+    /// The call of that token, which is over.
+    pub fn take(&mut self, token: u32) -> Option<Call> {
+        self.0.remove(&token)
+    }
+
+    /// Whether a stream waits for an answer.
+    pub fn awaited_by(&self, stream: u32) -> bool {
+        self.0.values().any(|call| call.waiting.contains(&stream))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(name: &str) -> Question {
+        Question::Credential(name.into())
+    }
+
+    #[test]
+    fn a_question_is_asked_once_and_everyone_waits_for_its_answer() {
+        let mut calls = Calls::default();
+        assert!(calls.join(&question("a"), Some(1), || Some(70)));
+        assert!(calls.join(&question("a"), Some(2), || panic!("asked twice")));
+        assert!(calls.join(&question("b"), Some(2), || Some(71)));
+        assert!(calls.join(&question("b"), None, || panic!("asked twice")));
+        assert_eq!(calls.take(70).unwrap().waiting, [1, 2]);
+        assert!(!calls.awaited_by(1) && calls.awaited_by(2));
+        assert_eq!(calls.take(71).unwrap().question, question("b"));
+        assert!(!calls.awaited_by(2) && calls.take(71).is_none());
+        assert!(calls.join(&question("a"), None, || Some(72)));
+    }
+
+    #[test]
+    fn a_question_that_cannot_be_asked_is_awaited_by_nobody() {
+        let mut calls = Calls::default();
+        assert!(!calls.join(&question("a"), Some(1), || None));
+        assert!(!calls.awaited_by(1));
+        for token in 0..=u32::try_from(MAX_CALLS).unwrap() {
+            assert_eq!(calls.join(&question(&token.to_string()), None, || Some(token)), (token as usize) < MAX_CALLS);
+        }
+    }
+}

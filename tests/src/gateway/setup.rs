@@ -1,0 +1,125 @@
+//! The configuration of a gateway under test.
+
+use std::fmt::Write as _;
+
+use crate::simulator::Simulator;
+use crate::simulator::persona::Dialect;
+
+/// What stands behind the gateway: providers, models, limits. Nothing of the shipped catalogue takes part.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    providers: Vec<Provider>,
+    models: String,
+    limits: Vec<(String, String)>,
+    top: String,
+    more: String,
+}
+
+#[derive(Clone, Debug)]
+struct Provider {
+    id: String,
+    dialect: Dialect,
+    url: String,
+    key: String,
+    more: String,
+}
+
+impl Setup {
+    /// No provider, no model; a provider may be silent for two seconds.
+    pub fn new() -> Self {
+        Self::default().limit("first_event_timeout", "\"2s\"").limit("connect_timeout", "\"500ms\"")
+    }
+
+    /// A provider that is a simulator, in its dialect and with its key.
+    pub fn simulator(self, id: &str, simulator: &Simulator) -> Self {
+        let persona = simulator.persona();
+        self.provider(id, persona.dialect(), &simulator.url(), persona.key())
+    }
+
+    /// A provider anywhere.
+    pub fn provider(mut self, id: &str, dialect: Dialect, url: &str, key: &str) -> Self {
+        let (id, url, key) = (id.to_owned(), url.to_owned(), key.to_owned());
+        self.providers.push(Provider { id, dialect, url, key, more: String::new() });
+        self
+    }
+
+    /// More lines for the last provider, as they stand in its table.
+    pub fn with(mut self, lines: &str) -> Self {
+        if let Some(provider) = self.providers.last_mut() {
+            writeln!(provider.more, "{lines}").ok();
+        }
+        self
+    }
+
+    /// A model that these providers serve under its own name, the first one first.
+    pub fn model(mut self, name: &str, providers: &[&str]) -> Self {
+        let offers: Vec<String> = providers.iter().map(|provider| format!("\"{provider}/{name}\"")).collect();
+        let offers = offers.join(", ");
+        writeln!(self.models, "[[model]]\nname = \"{name}\"\noutput_limit = 4096\noffers = [{offers}]\n").ok();
+        self
+    }
+
+    /// A member of `[limits]`; the value as it stands in the file.
+    pub fn limit(mut self, name: &str, value: &str) -> Self {
+        self.limits.retain(|limit| limit.0 != name);
+        self.limits.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// More lines for the top of the file, before any table.
+    pub fn top(mut self, lines: &str) -> Self {
+        writeln!(self.top, "{lines}").ok();
+        self
+    }
+
+    /// More tables for the end of the file.
+    pub fn more(mut self, tables: &str) -> Self {
+        writeln!(self.more, "{tables}").ok();
+        self
+    }
+
+    /// The file, listening on the ports for callers, the control plane and Envoy's administration.
+    pub(super) fn toml(&self, [data, control, admin]: [u16; 3]) -> String {
+        let mut toml = format!("catalog = false\ndemo = false\n{}\n[listen]\n", self.top);
+        for (name, port) in [("data", data), ("control", control), ("admin", admin)] {
+            writeln!(toml, "{name} = \"127.0.0.1:{port}\"").ok();
+        }
+        toml.push_str("\n[limits]\n");
+        for (name, value) in &self.limits {
+            writeln!(toml, "{name} = {value}").ok();
+        }
+        toml.push_str("\n[envoy]\nconcurrency = 1\n\n");
+        for provider in &self.providers {
+            toml.push_str(&provider.toml());
+        }
+        toml + &self.models + &self.more
+    }
+
+    /// The keys, as the variables that the file refers to.
+    pub(super) fn environment(&self) -> Vec<(String, String)> {
+        self.providers.iter().map(|provider| (provider.variable(), provider.key.clone())).collect()
+    }
+}
+
+impl Provider {
+    fn variable(&self) -> String {
+        let name: String = self.id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        format!("TEST_KEY_{}", name.to_ascii_uppercase())
+    }
+
+    fn toml(&self) -> String {
+        let (service, prefix, auth, headers) = match self.dialect {
+            Dialect::Chat => ("chat_completions", "/v1", "authorization: Bearer {key}", ""),
+            Dialect::Messages => ("messages", "/v1", "x-api-key: {key}", "anthropic-version = \"2023-06-01\""),
+            Dialect::Gemini => ("generate_content", "/v1beta", "x-goog-api-key: {key}", ""),
+        };
+        format!(
+            "[[provider]]\nid = \"{}\"\nbase_url = \"{}\"\nservices = [{{ dialect = \"{service}\", prefix = \"{prefix}\" }}]\n\
+             api_key = {{ env = \"{}\" }}\nauth = \"{auth}\"\nheaders = {{ {headers} }}\n{}\n",
+            self.id,
+            self.url,
+            self.variable(),
+            self.more,
+        )
+    }
+}
