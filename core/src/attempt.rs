@@ -26,7 +26,7 @@ use crate::record::{Ending, Outcome};
 use crate::usage::Usage;
 
 pub use request::Outgoing;
-pub use response::{Answer, HeadVerdict};
+pub use response::{Answer, HeadVerdict, MAX_ERROR_BODY};
 
 use response::State;
 

@@ -62,6 +62,12 @@ pub struct Addressee<'a> {
     pub output_limit: u64,
 }
 
+/// Most members listed as dropped: no honest request loses more, and the list must fit into a header.
+pub const MAX_DROPPED: usize = 64;
+
+/// Longest name in that list, in characters.
+pub const MAX_DROPPED_NAME: usize = 80;
+
 /// A request as written for a provider.
 #[derive(Clone, Debug, Default)]
 pub struct Written {
@@ -76,8 +82,15 @@ pub struct Written {
 impl Written {
     /// Notes a member that could not be said.
     pub fn drop(&mut self, path: &str) {
-        if !self.dropped.iter().any(|known| known == path) {
-            self.dropped.push(path.to_string());
+        if self.dropped.len() > MAX_DROPPED {
+            return;
+        }
+        // Names are the caller's, and the list goes into a header.
+        let plain = |c: char| if c.is_ascii_graphic() && c != ',' { c } else { '?' };
+        let shown: String = path.chars().take(MAX_DROPPED_NAME).map(plain).collect();
+        let shown = if self.dropped.len() == MAX_DROPPED { "and-more".to_string() } else { shown };
+        if !self.dropped.contains(&shown) {
+            self.dropped.push(shown);
         }
     }
 

@@ -27,7 +27,7 @@ use crate::memory::{Memory, Standing};
 use crate::record::{Outcome, Record};
 use crate::refusal::{ClientError, Origin, Refusal, Unanswered};
 
-pub use head::{Head, HeadEdits, Header};
+pub use head::{Head, HeadEdits, Header, MAX_BODY};
 pub use plan::{Asked, Planned};
 
 /// Header that tells the client which exchange it was.

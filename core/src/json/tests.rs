@@ -77,6 +77,16 @@ fn edits_leave_other_bytes_alone() {
     }
 }
 
+#[test]
+fn a_value_on_one_line_is_the_same_value() {
+    let json = Json::parse(b"{\n  \"a\": [1,\r\n 2], \"b\": \"c\\nd\"\n}").unwrap();
+    let mut out = Writer::new();
+    out.raw_on_one_line(json);
+    assert!(!out.as_str().contains(['\n', '\r']));
+    let same = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!(same(out.as_str()), same(json.as_str()));
+}
+
 fn any_json() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),

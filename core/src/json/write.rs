@@ -92,6 +92,13 @@ impl Writer {
         self.out.push_str(value.as_str());
     }
 
+    /// Writes a value as it was read, but on one line: for frames that end with a line.
+    pub fn raw_on_one_line(&mut self, value: Json<'_>) {
+        self.separate();
+        // Inside strings a line break is always escaped, so what is left out here is white space.
+        self.out.extend(value.as_str().split(['\n', '\r']));
+    }
+
     /// Writes a string whose inside is still escaped.
     pub fn text(&mut self, text: Text<'_>) {
         self.separate();

@@ -93,7 +93,7 @@ impl Streamed {
                 Block::ToolCall { id, name } => {
                     self::call(id.map(Text::raw), name.raw(), call, &exchange, Json::EMPTY_OBJECT, json);
                 }
-                Block::Other(block) => json.raw(*block),
+                Block::Other(block) => json.raw_on_one_line(*block),
             }
         });
         self.blocks += 1;

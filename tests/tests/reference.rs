@@ -1,0 +1,93 @@
+//! `docs/reference.md` is made from the code and kept true by this test.
+//!
+//! After a wanted change: `UPDATE_GOLDEN=1 cargo test -p dragoman-tests --test reference`.
+#![expect(clippy::unwrap_used, reason = "a test that unwraps says where it failed")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use dragoman_core::framing::MAX_FRAME;
+use dragoman_core::json::{ScanError, Trouble, scan};
+use dragoman_core::refusal::{Refusal, Unanswered};
+use dragoman_core::{attempt, dialect, exchange, hub, memory, select, snapshot};
+
+/// One of each. A new variant must be added here: the match below does not compile without it.
+fn refusals() -> Vec<Refusal> {
+    let all = vec![
+        Refusal::UnknownPath,
+        Refusal::UnknownMethod,
+        Refusal::NoKey,
+        Refusal::SeveralKeys,
+        Refusal::KeyInQuery,
+        Refusal::UnknownKey,
+        Refusal::RouteForbidden("<model>".into()),
+        Refusal::BadJson(ScanError { at: 7, trouble: Trouble::Unexpected }),
+        Refusal::BadMember { param: "<member>".into(), problem: "<what is wrong with it>".into() },
+        Refusal::CompressedBody,
+        Refusal::TooLarge(exchange::MAX_BODY),
+        Refusal::UnknownModel("<model>".into()),
+        Refusal::CannotSay(vec!["<members>".into()]),
+        Refusal::NotReady,
+        Refusal::ControlPlaneAway,
+        Refusal::NoCredential("<provider>".into()),
+        Refusal::NoAnswer(Unanswered::Unreachable),
+        Refusal::NoAnswer(Unanswered::Silent),
+        Refusal::Forgotten,
+    ];
+    for refusal in &all {
+        match refusal {
+            Refusal::UnknownPath | Refusal::UnknownMethod | Refusal::NoKey | Refusal::SeveralKeys => {}
+            Refusal::KeyInQuery | Refusal::UnknownKey | Refusal::RouteForbidden(_) | Refusal::BadJson(_) => {}
+            Refusal::BadMember { .. } | Refusal::CompressedBody | Refusal::TooLarge(_) | Refusal::UnknownModel(_) => {}
+            Refusal::CannotSay(_) | Refusal::NotReady | Refusal::ControlPlaneAway | Refusal::NoCredential(_) => {}
+            Refusal::NoAnswer(_) | Refusal::Forgotten => {}
+        }
+    }
+    all
+}
+
+fn reference(root: &Path) -> String {
+    let mut page = String::from(
+        "# Reference\n\nMade from the code by `tests/tests/reference.rs`; a test keeps it true.\n\n## What the gateway itself says\n\n\
+         The code stands in the Record and, where the dialect has a place for it, in the error's `code`. The error has the form of \
+         the client's dialect and the header `x-dragoman-error-origin: gateway`.\n\n| code | status | message |\n|---|--:|---|\n",
+    );
+    for refusal in refusals() {
+        let told = refusal.to_client();
+        writeln!(page, "| `{}` | {} | {} |", refusal.code(), told.status, told.message.replace('|', "\\|")).unwrap();
+    }
+    page.push_str("\n## Limits\n\n| limit | value |\n|---|--:|\n");
+    let limits: [(&str, usize); 13] = [
+        ("largest request body, bytes", exchange::MAX_BODY),
+        ("deepest nesting of JSON", scan::MAX_DEPTH as usize),
+        ("most members of a request's outermost object", scan::MAX_TOP_LEVEL_MEMBERS),
+        ("longest name of a model nobody listed", select::MAX_MODEL_NAME),
+        ("most targets of one Plan", select::MAX_ATTEMPTS),
+        ("largest event of a stream, bytes", MAX_FRAME),
+        ("largest answer that is folded into a whole one, bytes", hub::message::MAX_MESSAGE),
+        ("most tool calls of one answer", hub::sequencer::MAX_CALLS),
+        ("most bytes of a provider's error that are read", attempt::MAX_ERROR_BODY),
+        ("most bytes of a provider's error message that are passed on", hub::event::MAX_ERROR_MESSAGE),
+        ("most members listed as dropped", dialect::MAX_DROPPED),
+        ("most Grants remembered by one worker", memory::MAX_GRANTS),
+        ("largest Snapshot, bytes", snapshot::MAX_SNAPSHOT),
+    ];
+    for (name, value) in limits {
+        writeln!(page, "| {name} | {value} |").unwrap();
+    }
+    let settings = fs::read_to_string(root.join("control-plane/src/settings/example.toml")).unwrap();
+    write!(page, "\n## Settings\n\nWhat `dragoman init` writes:\n\n```toml\n{}\n```\n", settings.trim_end()).unwrap();
+    page
+}
+
+#[test]
+fn the_reference_is_what_the_code_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let path = root.join("docs/reference.md");
+    let page = reference(&root);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), page, "run it with UPDATE_GOLDEN=1 and read the difference");
+}
