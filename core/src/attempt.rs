@@ -50,6 +50,8 @@ pub struct Attempt {
     began_ms: u64,
     state: State,
     dropped: Vec<String>,
+    /// Names of the provider's response headers that the client must not see.
+    withheld: Vec<Vec<u8>>,
     outcome: Outcome,
     over: bool,
 }
@@ -76,6 +78,7 @@ impl Attempt {
             began_ms: now_ms,
             state: State::AwaitingHead(aliases),
             dropped,
+            withheld: Vec::new(),
             outcome,
             over: false,
             asked,

@@ -24,7 +24,7 @@ use crate::catalog::DialectId;
 use crate::dialect::{self, Endpoint};
 use crate::json::Writer;
 use crate::memory::{Memory, Standing};
-use crate::record::{Outcome, Record};
+use crate::record::{Ending, Outcome, Record};
 use crate::refusal::{ClientError, Origin, Refusal, Unanswered};
 
 pub use head::{Head, HeadEdits, Header, MAX_BODY};
@@ -119,6 +119,8 @@ pub struct Exchange {
     record: Record,
     /// The attempt whose answer is being passed to the client, from 1; 0 while there is none.
     answering: usize,
+    /// What is to be said of an answer whose head came without a body.
+    unsaid: Option<Vec<u8>>,
     /// Attempts that have begun and not ended.
     running: usize,
     /// The client's side is over.
@@ -136,6 +138,7 @@ impl Exchange {
             phase: Phase::Reading { admission: Admission::Unasked, body: None },
             record: Record { exchange: id.clone(), began_ms: now_ms, ..Record::default() },
             answering: 0,
+            unsaid: None,
             running: 0,
             closed: false,
             id,
@@ -266,8 +269,19 @@ impl Exchange {
         self.record.dropped = dropped.to_vec();
     }
 
-    /// An attempt is over.
-    pub fn attempt_ended(&mut self, outcome: Outcome) {
+    /// An attempt's answer has no body, and this should be one.
+    pub fn attempt_says(&mut self, body: Vec<u8>) {
+        self.unsaid = Some(body);
+    }
+
+    /// An attempt is over. One that is taken away while the client still listens was broken by its provider; one that is taken
+    /// away after the client has gone was abandoned.
+    pub fn attempt_ended(&mut self, mut outcome: Outcome) {
+        outcome.ending = match (outcome.ending, self.closed) {
+            (Ending::Abandoned, false) => Ending::Broken,
+            (Ending::Silent, true) => Ending::Abandoned,
+            (other, _) => other,
+        };
         self.running = self.running.saturating_sub(1);
         self.record.outcomes.push(outcome);
     }
@@ -287,7 +301,10 @@ impl Exchange {
                 edits.set("x-dragoman-dropped", &self.record.dropped.join(", "));
             }
             edits.strip_internal();
-            return FinalHead::Pass(edits);
+            return match self.unsaid.take() {
+                Some(body) => FinalHead::Replace(edits, body),
+                None => FinalHead::Pass(edits),
+            };
         }
         let silent = if status == 504 { Unanswered::Silent } else { Unanswered::Unreachable };
         self.replace(Refusal::NoAnswer(silent))

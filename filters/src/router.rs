@@ -7,8 +7,9 @@
 //! The request's head is held until it is decided who answers; the body is held by the host and copied once.
 
 use dragoman_core::catalog::DialectId;
-use dragoman_core::exchange::{Exchange, FinalHead, Head, RETRY, Step, error_reply};
-use dragoman_core::refusal::Refusal;
+use dragoman_core::exchange::{Exchange, FinalHead, Head, HeadEdits, Header, RETRY, Step, error_reply};
+use dragoman_core::hub::event::ErrorClass;
+use dragoman_core::refusal::{ClientError, Origin, Refusal};
 
 use crate::dispatch::{BodyFlow, End, HeadFlow, Stream};
 use crate::host::{self, Buffer, Direction, Level, Map};
@@ -27,14 +28,9 @@ enum Request {
     Refused,
 }
 
-/// What takes the place of the answer's body.
-#[derive(Debug)]
-enum Instead {
-    /// Nothing: it is right as it is.
-    Nothing,
-    /// This, with the first chunk; then nothing more.
-    Say(Vec<u8>),
-}
+/// Most bytes of bodies in one VM: a VM has 1 GiB, may need thrice the largest body for a moment, and traps when there is no
+/// more, which ends every request of its worker.
+const MAX_BODIES: usize = 384 << 20;
 
 /// The downstream filter.
 #[derive(Debug)]
@@ -42,22 +38,40 @@ pub struct Router {
     stream: u32,
     exchange: String,
     request: Request,
-    instead: Instead,
+    /// Bytes of the request's body: so far at the host, then here.
+    size: usize,
+    /// What takes the place of the answer's body: this with the first chunk, then nothing.
+    instead: Option<Vec<u8>>,
 }
 
 impl Router {
     /// A new stream, named `stream` by the host.
     pub fn new(stream: u32) -> Self {
-        Router { stream, exchange: String::new(), request: Request::Reading, instead: Instead::Nothing }
+        Router { stream, exchange: String::new(), request: Request::Reading, size: 0, instead: None }
     }
 
-    /// Gives the exchange the whole body.
-    fn take_body(&mut self, worker: &mut Worker, body: Vec<u8>) {
+    /// Gives the exchange the whole body, if there is room for it.
+    fn take_body(&mut self, worker: &mut Worker) {
         self.request = Request::Deciding;
-        if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
-            let step = exchange.body(body, &worker.memory, host::now_ms());
-            self.follow(worker, step);
-        }
+        let Some(exchange) = worker.exchanges.get_mut(&self.exchange) else { return };
+        let bodies = worker.bodies.saturating_add(self.size);
+        let step = if bodies > MAX_BODIES {
+            self.size = 0;
+            let error = ClientError {
+                status: 503,
+                class: ErrorClass::Overloaded,
+                code: "busy".into(),
+                message: "the gateway holds as many large requests as it can; try again in a moment".into(),
+                param: None,
+                origin: Origin::Gateway,
+            };
+            Step::Refuse(error_reply(exchange.dialect(), &error, &self.exchange))
+        } else {
+            worker.bodies = bodies;
+            let body = if self.size == 0 { Ok(Vec::new()) } else { host::buffer(Buffer::RequestBody) };
+            exchange.body(body.unwrap_or_default(), &worker.memory, host::now_ms())
+        };
+        self.follow(worker, step);
     }
 
     /// Does what the exchange says.
@@ -103,6 +117,23 @@ impl Router {
         }
     }
 
+    /// Gives an answer of our own instead of one that has begun without a body.
+    fn answer_anew(&self, edits: &HeadEdits, status: u16, body: &[u8]) -> bool {
+        let said = |wanted: &str| edits.set.iter().find(|(name, _)| name == wanted.as_bytes());
+        let said = said(":status").and_then(|(_, status)| str::from_utf8(status).ok()?.parse().ok());
+        let old = host::headers(Map::ResponseHead).unwrap_or_default().to_vec();
+        let kept = |(name, _): &Header| {
+            let gone = [&b":status"[..], b"content-length", b"content-type"].contains(&name.as_slice());
+            !gone && !edits.remove.contains(name) && !edits.set.iter().any(|(set, _)| set == name)
+        };
+        let mut headers: Vec<Header> = old.into_iter().filter(kept).collect();
+        headers.extend(edits.set.iter().filter(|(name, _)| name != b":status").cloned());
+        if !edits.set.iter().any(|(name, _)| name == b"content-type") {
+            headers.push((b"content-type".to_vec(), b"application/json".to_vec()));
+        }
+        host::reply(said.unwrap_or(status), "dragoman_explained", &headers, body).is_ok()
+    }
+
     fn head_flow(&self) -> HeadFlow {
         if self.request == Request::Sent { HeadFlow::Continue } else { HeadFlow::Pause }
     }
@@ -117,14 +148,17 @@ impl Stream for Router {
         worker.exchanges.insert(self.exchange.clone(), exchange);
         self.follow(worker, step);
         if end == End::Reached && self.request == Request::Reading {
-            self.take_body(worker, Vec::new());
+            self.take_body(worker);
         }
         self.head_flow()
     }
 
-    fn on_request_body(&mut self, worker: &mut Worker, _size: usize, end: End) -> BodyFlow {
+    fn on_request_body(&mut self, worker: &mut Worker, size: usize, end: End) -> BodyFlow {
+        if self.request == Request::Reading {
+            self.size = size;
+        }
         if end == End::Reached && self.request == Request::Reading {
-            self.take_body(worker, host::buffer(Buffer::RequestBody).unwrap_or_default());
+            self.take_body(worker);
         }
         match self.request {
             Request::Sent => BodyFlow::Continue,
@@ -137,7 +171,7 @@ impl Stream for Router {
         // Whatever a client says there was not looked at, so it goes nowhere.
         let _ = host::set_headers::<&str, &str>(Map::RequestTrailers, &[]);
         if self.request == Request::Reading {
-            self.take_body(worker, host::buffer(Buffer::RequestBody).unwrap_or_default());
+            self.take_body(worker);
         }
         self.head_flow()
     }
@@ -157,12 +191,18 @@ impl Stream for Router {
         let Some(exchange) = worker.exchanges.get_mut(&self.exchange) else { return HeadFlow::Continue };
         let header = |name| host::header(Map::ResponseHead, name).ok().flatten();
         let status = header(":status").and_then(|status| str::from_utf8(&status).ok()?.parse().ok()).unwrap_or(0);
-        let edits = match exchange.response_head(status, header(RETRY).is_some()) {
+        // An attempt that wants the next one tried has a status that says error.
+        let retry = !(200..300).contains(&status) && header(RETRY).is_some();
+        let edits = match exchange.response_head(status, retry) {
             FinalHead::Pass(edits) => edits,
+            FinalHead::Replace(edits, body) if end == End::Open => {
+                self.instead = Some(body);
+                edits
+            }
             FinalHead::Replace(edits, body) => {
-                // A head without a body gets none: the host offers no place for it.
-                if end == End::Open {
-                    self.instead = Instead::Say(body);
+                // A head without a body has no place for one: the whole answer is given anew.
+                if self.answer_anew(&edits, status, &body) {
+                    return HeadFlow::PauseAll;
                 }
                 edits
             }
@@ -174,13 +214,16 @@ impl Stream for Router {
     }
 
     fn on_response_body(&mut self, _worker: &mut Worker, _size: usize, _end: End) -> BodyFlow {
-        if let Instead::Say(body) = &mut self.instead {
+        if let Some(body) = &mut self.instead {
             let _ = host::replace_buffer(Buffer::ResponseBody, &std::mem::take(body));
         }
         BodyFlow::Continue
     }
 
     fn on_done(&mut self, worker: &mut Worker) {
+        if self.request != Request::Reading {
+            worker.bodies = worker.bodies.saturating_sub(self.size);
+        }
         if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
             exchange.close();
         }

@@ -16,23 +16,14 @@ use crate::dispatch::{BodyFlow, End, HeadFlow, Stream};
 use crate::host::{self, Buffer, Direction, Level, Map};
 use crate::worker::Worker;
 
-/// What takes the place of the request's body.
-#[derive(Debug, Default)]
-enum Instead {
-    /// Nothing: the client's very bytes go.
-    #[default]
-    Nothing,
-    /// This, with the first chunk; then nothing more.
-    Say(Vec<u8>),
-}
-
 /// The upstream filter, once per attempt.
 #[derive(Debug, Default)]
 pub struct Translator {
     exchange: String,
     /// None when nothing may be sent.
     attempt: Option<Attempt>,
-    request: Instead,
+    /// What takes the place of the request's body: this with the first chunk, then nothing.
+    request: Option<Vec<u8>>,
     response: End,
 }
 
@@ -48,7 +39,7 @@ impl Translator {
         let (attempt, outgoing) = Attempt::begin(exchange.asked()?, number, &cluster, &current.to_vec(), now)?;
         host::set_headers(Map::RequestHead, &outgoing.head).ok()?;
         if let Body::Replace(body) = outgoing.body {
-            self.request = Instead::Say(body);
+            self.request = Some(body);
         }
         exchange.attempt_began();
         self.attempt = Some(attempt);
@@ -73,10 +64,13 @@ impl Translator {
             Body::Hold => (Vec::new(), BodyFlow::Hold),
             Body::Replace(bytes) => (bytes, BodyFlow::Continue),
         };
+        if bytes.is_empty() && chunk.is_empty() {
+            return flow;
+        }
         let replaced = host::replace_buffer(Buffer::ResponseBody, &bytes);
         // The provider's bytes must not pass for ours, nor a cut answer for a whole one. An answer that had no bytes at all
         // has no place for any; then its head says it.
-        if replaced.is_err() && !(chunk.is_empty() && (bytes.is_empty() || answer.head.is_some())) {
+        if replaced.is_err() && !(chunk.is_empty() && answer.head.is_some()) {
             let _ = host::close(Direction::Response);
         }
         flow
@@ -104,7 +98,7 @@ impl Stream for Translator {
             return BodyFlow::Consume;
         }
         // Written as soon as anything of the old one is here: the host never holds two.
-        if let Instead::Say(body) = &mut self.request
+        if let Some(body) = &mut self.request
             && host::replace_buffer(Buffer::RequestBody, &std::mem::take(body)).is_err()
         {
             let _ = host::close(Direction::Request);
@@ -126,11 +120,20 @@ impl Stream for Translator {
                 }
                 HeadFlow::Continue
             }
+            HeadVerdict::Say(edits, body) => {
+                edit_head(&edits);
+                if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
+                    exchange.attempt_answers(attempt.number(), attempt.dropped());
+                    exchange.attempt_says(body);
+                }
+                HeadFlow::Continue
+            }
         }
     }
 
-    fn on_response_body(&mut self, worker: &mut Worker, _size: usize, end: End) -> BodyFlow {
-        match host::buffer(Buffer::ResponseBody) {
+    fn on_response_body(&mut self, worker: &mut Worker, size: usize, end: End) -> BodyFlow {
+        let chunk = if size == 0 { Ok(Vec::new()) } else { host::buffer(Buffer::ResponseBody) };
+        match chunk {
             Ok(chunk) => self.answer(worker, &chunk, end),
             Err(_) => {
                 let _ = host::close(Direction::Response);

@@ -33,6 +33,8 @@ pub struct Worker {
     pub memory: Memory,
     /// Requests under way, by id.
     pub exchanges: HashMap<String, Exchange>,
+    /// Bytes of their bodies.
+    pub bodies: usize,
     /// What the control plane was asked and has not answered.
     pub calls: Calls,
     /// Records under way.
@@ -49,6 +51,7 @@ impl Worker {
         let mut seed = [0; 8];
         // Without chance the time has to tell VMs apart.
         let seed = host::random(&mut seed).map_or_else(|_| host::now_ms(), |()| u64::from_le_bytes(seed));
+        // Called for each filter of the VM; a fresh seed makes no id twice.
         self.ids = Ids::new(seed);
         let Ok(name) = str::from_utf8(configuration.trim_ascii()) else { return false };
         self.control_plane = name.to_owned();

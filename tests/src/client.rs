@@ -159,27 +159,34 @@ pub fn open(address: &str, bytes: &[u8]) -> anyhow::Result<Open> {
 
 /// Sends these very bytes and returns everything until the other side closes.
 pub fn everything(address: &str, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
-    exchange(address, bytes, |_| {})
+    exchange(address, bytes, PATIENCE, |_| {})
 }
 
 /// The same, ending the sending side behind the bytes: a client that says no more and listens on.
 pub fn everything_after_last_word(address: &str, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
-    exchange(address, bytes, |stream| {
+    exchange(address, bytes, PATIENCE, |stream| {
         // When the other side has closed already there is no sending side to end.
         stream.shutdown(Shutdown::Write).ok();
     })
 }
 
-fn exchange(address: &str, bytes: &[u8], behind: impl FnOnce(&TcpStream)) -> anyhow::Result<Vec<u8>> {
+/// Sends these very bytes and returns what comes until the other side closes or has been quiet for so long.
+pub fn everything_until_quiet(address: &str, bytes: &[u8], quiet: Duration) -> anyhow::Result<Vec<u8>> {
+    exchange(address, bytes, quiet, |_| {})
+}
+
+fn exchange(address: &str, bytes: &[u8], quiet: Duration, behind: impl FnOnce(&TcpStream)) -> anyhow::Result<Vec<u8>> {
+    use std::io::ErrorKind::{ConnectionReset, TimedOut, WouldBlock};
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(quiet))?;
     // A server may refuse and close before it has read everything; its answer is what counts.
     stream.write_all(bytes).ok();
     behind(&stream);
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
         Ok(_) => Ok(answer),
-        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => Ok(answer),
+        Err(error) if error.kind() == ConnectionReset => Ok(answer),
+        Err(error) if matches!(error.kind(), WouldBlock | TimedOut) && quiet < PATIENCE => Ok(answer),
         Err(error) => Err(error).with_context(|| format!("after {} bytes", answer.len())),
     }
 }

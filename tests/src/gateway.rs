@@ -48,8 +48,7 @@ const STARTS: usize = 3;
 pub struct Gateway {
     process: Process,
     key: String,
-    data: u16,
-    admin: u16,
+    ports: [u16; 3],
 }
 
 impl Gateway {
@@ -77,12 +76,12 @@ impl Gateway {
         if key.is_empty() {
             bail!("`dragoman key create` printed no key");
         }
-        Ok(Self { process, key, data: ports[0], admin: ports[2] })
+        Ok(Self { process, key, ports })
     }
 
     /// Where it serves, as `127.0.0.1:port`.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.data)
+        format!("127.0.0.1:{}", self.ports[0])
     }
 
     /// Where it serves, as a URL without a path.
@@ -98,6 +97,31 @@ impl Gateway {
     /// The process of `dragoman`, for tests that end it.
     pub fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// The process of its Envoy; an error while there is none.
+    pub fn envoy_pid(&self) -> anyhow::Result<u32> {
+        self.process.child().context("dragoman has no child right now")
+    }
+
+    /// Replaces the configuration file by this set-up, on the same ports.
+    pub fn configure(&self, setup: &Setup) -> anyhow::Result<()> {
+        self.process.write_settings(&setup.toml(self.ports))
+    }
+
+    /// Replaces the configuration file by this set-up with these lines behind it.
+    pub fn configure_badly(&self, setup: &Setup, lines: &str) -> anyhow::Result<()> {
+        self.process.write_settings(&format!("{}\n{lines}\n", setup.toml(self.ports)))
+    }
+
+    /// Runs another command of `dragoman` on the same data; gives back what it printed.
+    pub fn dragoman(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        self.process.dragoman(arguments)
+    }
+
+    /// Waits until the log has these words.
+    pub fn wait_for_log(&self, words: &str, deadline: Duration) -> anyhow::Result<()> {
+        self.process.wait_for_log(words, deadline)
     }
 
     /// Everything it logged.
@@ -150,7 +174,8 @@ impl Gateway {
 
     /// The value of one counter or gauge of Envoy's, 0 when it has none of that name.
     pub fn stat(&self, name: &str) -> anyhow::Result<u64> {
-        let answer = Call::new("GET", &format!("/stats?filter={name}")).send(&format!("127.0.0.1:{}", self.admin))?;
+        let answer =
+            Call::new("GET", &format!("/stats?filter={name}")).send(&format!("127.0.0.1:{}", self.ports[2]))?;
         let number = |line: &str| line.rsplit(": ").next().and_then(|value| value.parse::<u64>().ok());
         Ok(answer.text().lines().filter_map(number).sum())
     }

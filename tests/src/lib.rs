@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod client;
 pub mod gateway;
+pub mod mock_host;
 pub mod rig;
 pub mod said;
 pub mod simulator;

@@ -23,6 +23,20 @@ fn send(call: &Call) -> Answer {
     rig().gateway.send(call).expect("an answer")
 }
 
+/// What Envoy needs in the request's map to find the next target, and can not take out before it writes: always the
+/// gateway's own words, and none that tells a provider who the others are.
+fn is_envoys_own(name: &str, value: &str) -> bool {
+    let slot = name.strip_prefix("x-dragoman-try-").is_some_and(|number| number.parse::<u8>().is_ok());
+    match name {
+        _ if slot => value.len() == 16 && value.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        "x-dragoman-exchange" => {
+            value.len() == 36 && value.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+        }
+        "x-envoy-attempt-count" => value.parse::<u8>().is_ok(),
+        _ => false,
+    }
+}
+
 /// One credential, this provider's own; nothing of the caller's and nothing of the gateway's inside.
 fn assert_fenced(what: &str, received: &Received, provider: &str) {
     let held: Vec<&str> = CREDENTIALS.into_iter().filter(|name| !received.header_values(name).is_empty()).collect();
@@ -32,7 +46,9 @@ fn assert_fenced(what: &str, received: &Received, provider: &str) {
         let text = String::from_utf8_lossy(value);
         let is_own = CREDENTIALS.contains(&name.as_str()) && text.ends_with(&own);
         let inside = ["x-dragoman-", "x-envoy-", "x-forwarded-"].iter().any(|prefix| name.starts_with(prefix));
-        inside || text.contains(rig().gateway.key()) || (text.contains("canary") && !is_own)
+        (inside && !is_envoys_own(name, &text))
+            || text.contains(rig().gateway.key())
+            || (text.contains("canary") && !is_own)
     };
     let crossed: Vec<String> = received
         .headers
@@ -91,7 +107,7 @@ fn what_a_client_says_in_the_gateways_own_headers_is_not_heard() {
         ("x-dragoman-target", "gemini/only-gemini"),
         ("x-dragoman-attempts", "9"),
         ("x-dragoman-request-id", "mine"),
-        ("x-envoy-attempt-count", "3"),
+        ("x-envoy-attempt-count", "9"),
         ("x-envoy-max-retries", "9"),
         ("x-envoy-retry-on", "5xx"),
         ("x-envoy-original-path", "/v1/messages"),
@@ -112,6 +128,7 @@ fn what_a_client_says_in_the_gateways_own_headers_is_not_heard() {
             assert_ne!(answer.header("x-dragoman-request-id"), Some("mine"), "{what}");
             let seen = rig().requests(&text);
             assert_eq!(seen.len(), 1, "{what}");
+            assert_ne!(seen[0].received.header(name), Some(value), "{what}");
             assert_fenced(&what, &seen[0].received, "chat");
         }
     }

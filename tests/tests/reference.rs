@@ -89,5 +89,9 @@ fn the_reference_is_what_the_code_says() {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, &page).unwrap();
     }
-    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), page, "run it with UPDATE_GOLDEN=1 and read the difference");
+    assert_eq!(
+        fs::read_to_string(&path).unwrap_or_default(),
+        page,
+        "run it with UPDATE_GOLDEN=1 and read the difference"
+    );
 }

@@ -206,7 +206,9 @@ fn nonsense_instead_of_an_answer_is_a_clear_502_in_the_clients_dialect() {
             for stream in [false, true] {
                 let what = format!("{name}: {provider:?} to {client:?}, streamed: {stream}");
                 let (_, answer, said) = said_after(client, provider, "hello", stream, reply.clone());
-                assert_eq!(answer.status, 502, "{what}: {}", answer.text());
+                // A connection that breaks is told as such; there Envoy speaks before the filters do.
+                let broken = name.contains("lie") && answer.status == 503;
+                assert!(answer.status == 502 || broken, "{what}: {} {}", answer.status, answer.text());
                 assert!(said.error.is_some(), "{what}: {}", answer.text());
                 assert!(
                     !answer.text().contains("telltale"),

@@ -60,6 +60,8 @@ fn connection_manager(edge: &Edge) -> Value {
         "strip_any_host_port": true,
         "max_request_headers_kb": MAX_HEAD_KIB,
         "request_headers_timeout": "10s",
+        // A stream that a provider cut must be seen to be cut at once.
+        "delayed_close_timeout": "0.100s",
         "stream_idle_timeout": seconds(edge.limits.stream_idle_timeout),
         "common_http_protocol_options": {
             "idle_timeout": "3600s",

@@ -1,6 +1,6 @@
 //! What becomes of an attempt that did not answer: the next target is tried, or the client is told.
 
-use super::response::{Answer, MAX_ERROR_BODY, WITHHELD};
+use super::response::{Answer, MAX_ERROR_BODY};
 use super::{Attempt, Body};
 use crate::dialect;
 use crate::exchange::{self, HeadEdits};
@@ -78,8 +78,7 @@ impl Attempt {
     }
 
     fn error_head(&self) -> HeadEdits {
-        let mut head = HeadEdits::default();
-        head.remove.extend(WITHHELD.iter().map(|name| name.as_bytes().to_vec()));
+        let mut head = HeadEdits { remove: self.withheld.clone(), set: Vec::new() };
         head.remove("content-encoding");
         head.set("x-dragoman-error-origin", "provider");
         head

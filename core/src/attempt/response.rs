@@ -16,7 +16,7 @@ use crate::usage::Usage;
 pub const MAX_ERROR_BODY: usize = 64 << 10;
 
 /// Response headers that belong to the provider's connection or would tell its secrets; all others go to the client.
-pub(super) const WITHHELD: [&str; 14] = [
+const WITHHELD: [&str; 13] = [
     "set-cookie",
     "connection",
     "keep-alive",
@@ -30,7 +30,6 @@ pub(super) const WITHHELD: [&str; 14] = [
     "x-goog-api-key",
     "api-key",
     "www-authenticate",
-    "x-dragoman-retry",
 ];
 
 /// Where an attempt is.
@@ -50,11 +49,10 @@ pub(super) enum State {
     Done,
 }
 
-/// A held answer: whichever way it goes, and the head it came with.
+/// A held answer, whichever way it goes.
 #[derive(Debug)]
 pub(super) struct Gate {
     way: Way,
-    head: HeadEdits,
 }
 
 #[derive(Debug)]
@@ -84,6 +82,8 @@ pub enum HeadVerdict {
     Hold,
     /// Let it go with these changes; the body follows as it is.
     Pass(HeadEdits),
+    /// It came without a body, and this is to be said: there is no place for it here, so the router filter must answer.
+    Say(HeadEdits, Vec<u8>),
 }
 
 /// What to do with a piece of a response body.
@@ -116,16 +116,13 @@ impl Attempt {
         self.outcome.status = status;
         self.outcome.retry_after_ms = retry_after_ms(get("retry-after-ms"), get("retry-after"));
         let asks_again = get("x-should-retry") != Some("false");
-        let head = self.for_client(headers);
+        self.withheld = self.withheld(headers);
         if (200..300).contains(&status) {
             if ends {
-                // Envoy gives no body call for it, so the head itself must say that there is no answer.
-                let error = bad_answer("the provider's answer was empty");
-                let answer = self.fail(error);
-                return HeadVerdict::Pass(answer.head.unwrap_or_default());
+                return bodiless(self.fail(bad_answer("the provider's answer was empty")));
             }
             let way = self.way(get("content-type").unwrap_or_default(), aliases);
-            self.state = State::Gate(Box::new(Gate { way, head }));
+            self.state = State::Gate(Box::new(Gate { way }));
             return HeadVerdict::Hold;
         }
         if !self.is_last() && is_retriable(status, asks_again) {
@@ -134,8 +131,7 @@ impl Attempt {
         }
         self.state = State::Failing { status, body: Vec::new() };
         if ends {
-            let answer = self.explain(Vec::new(), status);
-            return HeadVerdict::Pass(answer.head.unwrap_or_default());
+            return bodiless(self.explain(Vec::new(), status));
         }
         HeadVerdict::Hold
     }
@@ -228,14 +224,14 @@ impl Attempt {
                 Seen::Failure(error) => self.fail(error),
                 Seen::FirstEvent => {
                     self.outcome.first_event_ms = Some(now_ms.saturating_sub(self.began_ms));
-                    let Gate { way: Way::Relay(mut relay), head } = *gate else { return Answer::body(Body::Keep) };
+                    let Gate { way: Way::Relay(mut relay) } = *gate else { return Answer::body(Body::Keep) };
                     let mut held = relay.release();
                     if ends {
                         held.extend_from_slice(&self.relay_tail(&mut relay));
                     } else {
                         self.state = State::Relaying(Box::new(relay));
                     }
-                    Answer { head: Some(head), body: Body::Replace(held), answers: true }
+                    Answer { head: Some(self.good_head()), body: Body::Replace(held), answers: true }
                 }
             },
             Way::Interpret(interpreter) => {
@@ -251,10 +247,11 @@ impl Attempt {
                     return Answer::body(Body::Hold);
                 }
                 self.outcome.first_event_ms = Some(now_ms.saturating_sub(self.began_ms));
-                let Gate { way: Way::Interpret(mut interpreter), mut head } = *gate else {
+                let Gate { way: Way::Interpret(mut interpreter) } = *gate else {
                     return Answer::body(Body::Keep);
                 };
                 let out = interpreter.take();
+                let mut head = self.good_head();
                 head.set("content-type", super::interpret::content_type(self.asked.delivery));
                 head.remove("content-length");
                 if !matches!(progress, Progress::Open) || ends {
@@ -317,20 +314,29 @@ impl Attempt {
         }
     }
 
-    /// The changes that every good head needs on its way to the client.
-    fn for_client(&self, headers: &[Header]) -> HeadEdits {
-        let mut head = HeadEdits::default();
+    /// The changes that a good head needs on its way to the client.
+    fn good_head(&self) -> HeadEdits {
+        HeadEdits { remove: self.withheld.clone(), set: Vec::new() }
+    }
+
+    /// The headers that no client may see: those of the provider's connection, those that speak in the gateway's name, and
+    /// whatever repeats the credential.
+    fn withheld(&self, headers: &[Header]) -> Vec<Vec<u8>> {
         let planned = self.asked.plan.get(self.number - 1);
         let secret = planned.and_then(|planned| planned.credential.as_ref()).map(|known| known.value.expose());
-        let secret = secret.map(|value| value.strip_prefix(b"Bearer ").unwrap_or(value));
-        for (name, value) in headers {
-            let withheld = WITHHELD.iter().any(|known| known.as_bytes() == name);
-            let echoes =
-                secret.is_some_and(|secret| !secret.is_empty() && memchr::memmem::find(value, secret).is_some());
-            if withheld || echoes || name.starts_with(b"x-dragoman-") {
-                head.remove.push(name.clone());
-            }
-        }
-        head
+        let secret = secret.map(|value| value.strip_prefix(b"Bearer ").unwrap_or(value)).unwrap_or_default();
+        let hidden = |(name, value): &&Header| {
+            let echoes = !secret.is_empty() && memchr::memmem::find(value, secret).is_some();
+            echoes || name.starts_with(b"x-dragoman-") || WITHHELD.iter().any(|known| known.as_bytes() == name)
+        };
+        headers.iter().filter(hidden).map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// What a head without a body makes of a failure: a retry needs none, anything else must be said.
+fn bodiless(answer: Answer) -> HeadVerdict {
+    match (answer.head.unwrap_or_default(), answer.body, answer.answers) {
+        (head, Body::Replace(body), true) => HeadVerdict::Say(head, body),
+        (head, ..) => HeadVerdict::Pass(head),
     }
 }

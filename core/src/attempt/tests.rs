@@ -135,6 +135,7 @@ fn answer(attempt: &mut Attempt, status: &str, kind: &str, chunks: &[&[u8]]) -> 
             return passed;
         }
         HeadVerdict::Hold => {}
+        HeadVerdict::Say(..) => unreachable!("a body follows"),
     }
     let mut held = true;
     for (index, chunk) in chunks.iter().chain([&&b""[..]]).enumerate() {
@@ -415,4 +416,20 @@ fn a_client_that_leaves_is_told_from_a_provider_that_is_silent() {
     left.response_head(&head, false, 1001);
     left.response_body(&CHAT_STREAM.as_bytes()[..500], false, 1001);
     assert_eq!(left.end(1010).ending, Ending::Abandoned);
+}
+
+#[test]
+fn a_head_without_a_body_is_retried_or_explained() {
+    for status in ["200", "429", "529", "404"] {
+        let asked = asked(&memory(&[CHAT, CHAT]), MESSAGES, false);
+        let head =
+            vec![(b":status".to_vec(), status.as_bytes().to_vec()), (b"x-echo".to_vec(), b"secret-of-p2".to_vec())];
+        let (mut last, _) = begin(&asked, 2);
+        let HeadVerdict::Say(edits, body) = last.response_head(&head, true, 1001) else { panic!("{status}") };
+        assert!(Json::parse(&body).unwrap().get("error").is_some());
+        assert!(edits.remove.contains(&b"x-echo".to_vec()), "the credential must not be told: {edits:?}");
+        let (mut first, _) = begin(&asked, 1);
+        let verdict = first.response_head(&head, true, 1001);
+        assert_eq!(matches!(verdict, HeadVerdict::Pass(_)), status != "404", "{status}: {verdict:?}");
+    }
 }

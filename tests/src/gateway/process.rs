@@ -117,6 +117,21 @@ impl Process {
         self.pid
     }
 
+    /// The first child of dragoman.
+    pub(super) fn child(&self) -> Option<u32> {
+        let children = format!("/proc/{0}/task", self.pid);
+        let tasks = std::fs::read_dir(children).ok()?.flatten();
+        let of_task = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).ok();
+        tasks.filter_map(of_task).find_map(|children| children.split_whitespace().next()?.parse().ok())
+    }
+
+    /// Replaces the settings in one step, as an editor does.
+    pub(super) fn write_settings(&self, toml: &str) -> anyhow::Result<()> {
+        let (file, new) = (self.directory.join("dragoman.toml"), self.directory.join("dragoman.toml.new"));
+        std::fs::write(&new, toml)?;
+        Ok(std::fs::rename(new, file)?)
+    }
+
     /// Runs another command of `dragoman` on the same data; gives back what it printed.
     pub(super) fn dragoman(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let output = Command::new(&self.dragoman)

@@ -13,6 +13,7 @@ pub struct Setup {
     limits: Vec<(String, String)>,
     top: String,
     more: String,
+    demo: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -66,6 +67,11 @@ impl Setup {
         self
     }
 
+    /// The built-in demo takes part.
+    pub fn demo(self) -> Self {
+        Self { demo: true, ..self }
+    }
+
     /// More lines for the top of the file, before any table.
     pub fn top(mut self, lines: &str) -> Self {
         writeln!(self.top, "{lines}").ok();
@@ -80,7 +86,7 @@ impl Setup {
 
     /// The file, listening on the ports for callers, the control plane and Envoy's administration.
     pub(super) fn toml(&self, [data, control, admin]: [u16; 3]) -> String {
-        let mut toml = format!("catalog = false\ndemo = false\n{}\n[listen]\n", self.top);
+        let mut toml = format!("catalog = false\ndemo = {}\n{}\n[listen]\n", self.demo, self.top);
         for (name, port) in [("data", data), ("control", control), ("admin", admin)] {
             writeln!(toml, "{name} = \"127.0.0.1:{port}\"").ok();
         }

@@ -46,9 +46,10 @@ pub(super) fn error(complaint: &Complaint) -> Value {
 }
 
 /// The signature that proves a thinking block is the persona's own: anyone can compute it, nobody does by accident.
+/// It is base64, as the real one's.
 pub(super) fn signature(thinking: &str) -> String {
     let sum = thinking.bytes().fold(0u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
-    format!("sig{sum:016x}=")
+    format!("c2ln{sum:016x}")
 }
 
 fn stop(answer: &Answer) -> (&'static str, Option<&str>) {

@@ -1,0 +1,180 @@
+//! The report: Markdown, as it stands in the README.
+
+use std::fmt::Write as _;
+
+use super::machine::Machine;
+use super::round::{Both, Cell, Chunks, median};
+use super::shape::{Shape, size_name};
+use super::stand::{LONG_PIECES, PIECES};
+
+/// Everything that was measured.
+pub struct Report {
+    machine: Machine,
+    pinned: bool,
+    /// The rows.
+    pub cells: Vec<Cell>,
+    /// The cost of streamed events.
+    pub chunks: Vec<Chunks>,
+    /// Rows there was no time for.
+    pub left_out: Vec<(Shape, usize)>,
+}
+
+/// The most CPU a request may take, as a multiple of bare Envoy's.
+const BARS: [(Shape, usize, f64); 2] = [(Shape::Relay, 2_000, 1.5), (Shape::Interpret, 2_000, 2.0)];
+
+/// The cost of a byte between 100 kB and 1 MB as a multiple of its cost between 2 kB and 100 kB that still counts as linear.
+/// What grows with the square of the body would be at ten.
+const LINEAR: f64 = 2.0;
+
+impl Report {
+    /// An empty one.
+    pub fn new(machine: Machine, pinned: bool) -> Self {
+        Self { machine, pinned, cells: Vec::new(), chunks: Vec::new(), left_out: Vec::new() }
+    }
+
+    /// All of it.
+    pub fn markdown(&self) -> String {
+        let mut out = String::new();
+        // Writing to a String cannot fail.
+        self.write(&mut out).ok();
+        out
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        let Machine { processor, cores, kernel, envoy, commit } = &self.machine;
+        writeln!(
+            out,
+            "Measured on {processor}, {cores} cores, Linux {kernel}; Envoy {envoy}, one worker; commit {commit}."
+        )?;
+        match self.pinned {
+            true => writeln!(out, "Envoy had the first core, load, provider and control plane shared the second.\n")?,
+            false => writeln!(out, "Envoy shared its cores with the load: throughput and latency say little.\n")?,
+        }
+        self.rows(out)?;
+        self.events(out)?;
+        self.bars(out)?;
+        self.linear(out)
+    }
+
+    fn rows(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(
+            out,
+            "| exchange | body | CPU bare, µs | CPU, µs | ratio | p50 added, µs | p99 added, µs | req/s bare | req/s | memory bare, MB | memory, MB |"
+        )?;
+        writeln!(out, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
+        for cell in &self.cells {
+            let (cpu, throughput) = (medians(&cell.cpu), medians(&cell.throughput));
+            writeln!(
+                out,
+                "| {} | {} | {:.0} | {:.0} | **{:.2}** | {:+.0} | {:+.0} | {:.0} | {:.0} | {:.0} | {:.0} |",
+                cell.shape.name(),
+                size_name(cell.size),
+                cpu.bare,
+                cpu.gateway,
+                ratio(&cell.cpu),
+                median(cell.p50.iter().map(|both| both.added())),
+                median(cell.p99.iter().map(|both| both.added())),
+                throughput.bare,
+                throughput.gateway,
+                cell.memory.bare,
+                cell.memory.gateway,
+            )?;
+        }
+        for (shape, size) in &self.left_out {
+            writeln!(out, "| {} | {} | not measured: no time left |", shape.name(), size_name(*size))?;
+        }
+        let (bare, gateway) = (lowest(&self.cells, |both| both.bare), lowest(&self.cells, |both| both.gateway));
+        let control = median(self.cells.iter().map(|cell| median(cell.control_plane.iter().copied())));
+        writeln!(
+            out,
+            "\nCPU is of the whole Envoy process for one request. req/s is with 8 connections that ask again at once; Envoy used \
+             at least {:.0} % (bare) and {:.0} % (gateway) of its core. Latency is to the first byte of the answer's body at {}; \
+             bodies are 1500-byte turns of a conversation; streams have {PIECES} events, 1 ms apart (for req/s: as fast as \
+             they can be written). The control plane used {control:.0} µs a request beside it.\n",
+            bare * 100.0,
+            gateway * 100.0,
+            self.rates(),
+        )
+    }
+
+    /// `200 requests/s (2 kB), 100 (100 kB)`.
+    fn rates(&self) -> String {
+        let mut rates: Vec<(usize, usize)> = self.cells.iter().map(|cell| (cell.size, cell.rate)).collect();
+        rates.dedup();
+        let rates: Vec<String> =
+            rates.iter().map(|(size, rate)| format!("{rate} requests/s ({})", size_name(*size))).collect();
+        rates.join(", ")
+    }
+
+    fn events(&self, out: &mut String) -> std::fmt::Result {
+        if self.chunks.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "| one streamed event | CPU bare, µs | CPU, µs | ratio |\n|---|--:|--:|--:|")?;
+        for chunks in &self.chunks {
+            let cpu = medians(&chunks.cpu);
+            let (name, ratio) = (chunks.shape.name(), ratio(&chunks.cpu));
+            writeln!(out, "| {name} | {:.1} | {:.1} | **{ratio:.2}** |", cpu.bare, cpu.gateway)?;
+        }
+        writeln!(out, "\nFrom the difference between streams of {LONG_PIECES} and of {PIECES} events, 1 ms apart.\n")
+    }
+
+    fn bars(&self, out: &mut String) -> std::fmt::Result {
+        for (shape, size, bar) in BARS {
+            let Some(cell) = self.cells.iter().find(|cell| cell.shape == shape && cell.size == size) else { continue };
+            let ratio = ratio(&cell.cpu);
+            let (name, size) = (shape.name(), size_name(size));
+            writeln!(
+                out,
+                "- {name} of {size} at most {bar} × bare Envoy's CPU: {ratio:.2}, {}",
+                verdict(ratio <= bar)
+            )?;
+        }
+        Ok(())
+    }
+
+    fn linear(&self, out: &mut String) -> std::fmt::Result {
+        // A stream's cost is that of its events; what the body adds drowns in their noise.
+        for shape in Shape::ALL.into_iter().filter(|shape| !shape.streams()) {
+            let cells: Vec<&Cell> = self.cells.iter().filter(|cell| cell.shape == shape).collect();
+            let &[.., small, middle, big] = cells.as_slice() else { continue };
+            let slope = |from: &Cell, to: &Cell| {
+                let (low, high) = (medians(&from.cpu), medians(&to.cpu));
+                let bytes = to.size.abs_diff(from.size) as f64;
+                Both { bare: (high.bare - low.bare) / bytes, gateway: (high.gateway - low.gateway) / bytes }
+            };
+            let (low, high) = (slope(small, middle), slope(middle, big));
+            let growth = high.gateway / low.gateway;
+            let [small, middle, big] = [small, middle, big].map(|cell| size_name(cell.size));
+            writeln!(
+                out,
+                "- {} is linear in the body: {:.2} µs/kB from {small} to {middle}, {:.2} from {middle} to {big}, \
+                 {growth:.2} × (at most {LINEAR}), {}; bare Envoy {:.2} and {:.2}",
+                shape.name(),
+                low.gateway * 1e3,
+                high.gateway * 1e3,
+                verdict(growth <= LINEAR),
+                low.bare * 1e3,
+                high.bare * 1e3,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn verdict(holds: bool) -> &'static str {
+    if holds { "**holds**" } else { "**does not hold**" }
+}
+
+fn medians(all: &[Both]) -> Both {
+    Both { bare: median(all.iter().map(|both| both.bare)), gateway: median(all.iter().map(|both| both.gateway)) }
+}
+
+/// Of the pairs, not of the medians: the two rounds of a pair had the same neighbours.
+fn ratio(all: &[Both]) -> f64 {
+    median(all.iter().map(|both| both.ratio()))
+}
+
+fn lowest(cells: &[Cell], side: impl Fn(&Both) -> f64) -> f64 {
+    cells.iter().map(|cell| median(cell.busy.iter().map(&side))).fold(f64::INFINITY, f64::min)
+}
