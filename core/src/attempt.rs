@@ -71,13 +71,13 @@ impl Attempt {
         if provider.cluster.as_bytes() != cluster {
             return None;
         }
-        let (outgoing, aliases, dropped) = request::outgoing(&asked, planned, current)?;
+        let (outgoing, told) = request::outgoing(&asked, planned, current)?;
         let outcome = Outcome { target: planned.target.id.clone(), ..Outcome::default() };
         let attempt = Attempt {
             number,
             began_ms: now_ms,
-            state: State::AwaitingHead(aliases),
-            dropped,
+            state: State::AwaitingHead(told.awaiting),
+            dropped: told.dropped,
             withheld: Vec::new(),
             outcome,
             over: false,

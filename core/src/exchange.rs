@@ -300,7 +300,6 @@ impl Exchange {
             if !self.record.dropped.is_empty() {
                 edits.set("x-dragoman-dropped", &self.record.dropped.join(", "));
             }
-            edits.strip_internal();
             return match self.unsaid.take() {
                 Some(body) => FinalHead::Replace(edits, body),
                 None => FinalHead::Pass(edits),
@@ -317,7 +316,6 @@ impl Exchange {
             _ => {
                 let mut edits = HeadEdits::default();
                 edits.set(REQUEST_ID, &self.id);
-                edits.strip_internal();
                 FinalHead::Pass(edits)
             }
         }
@@ -336,7 +334,7 @@ impl Exchange {
             edits.set("x-dragoman-attempts", &attempts.to_string());
         }
         edits.remove("content-length");
-        edits.strip_internal();
+        edits.remove(RETRY);
         FinalHead::Replace(edits, reply.body)
     }
 

@@ -14,20 +14,45 @@
 //! its other work, loses number spellings and reorders members, and providers' prompt caches notice.
 //!
 //! Limits: [`scan::MAX_DEPTH`] levels, [`scan::MAX_TOP_LEVEL_MEMBERS`] members in the outermost object. Reading the members
-//! of a value walks over its text, so reading level by level costs at most depth × length, with strings skipped by SIMD search.
+//! of a value walks over its text, so reading level by level costs at most depth × length. What is read often, and may be large,
+//! is a [`Document`]: it remembers where its large values end, and walking over them costs a look.
 
+mod document;
 pub mod edit;
 pub mod scan;
 mod text;
 pub mod write;
 
+pub use document::Document;
 pub use scan::{ScanError, Trouble};
 pub use text::Text;
 pub use write::Writer;
 
+use scan::Span;
+
 /// The text of one valid JSON value, without white space around it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Json<'a>(&'a str);
+#[derive(Clone, Copy)]
+pub struct Json<'a> {
+    text: &'a str,
+    /// Where the text starts in its document, when it is of one.
+    at: usize,
+    /// The large values of that document.
+    spans: &'a [Span],
+}
+
+impl PartialEq for Json<'_> {
+    fn eq(&self, other: &Json<'_>) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Json<'_> {}
+
+impl core::fmt::Debug for Json<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Json").field(&self.text).finish()
+    }
+}
 
 /// A member of an object that nobody here has a word for: its name and its value, as they were written.
 pub type Member<'a> = (Text<'a>, Json<'a>);
@@ -51,18 +76,20 @@ pub enum Kind {
 
 impl<'a> Json<'a> {
     /// `null`, for where a value is owed and there is none.
-    pub const NULL: Json<'static> = Json("null");
+    pub const NULL: Json<'static> = Json::trusted("null");
     /// `{}`, for instance the arguments of a tool that takes none.
-    pub const EMPTY_OBJECT: Json<'static> = Json("{}");
+    pub const EMPTY_OBJECT: Json<'static> = Json::trusted("{}");
 
     /// Checks that `bytes` are one JSON value and nothing else (white space around it is allowed).
     pub fn parse(bytes: &'a [u8]) -> Result<Json<'a>, ScanError> {
-        scan::document(bytes).map(Json)
+        let text = scan::utf8(bytes)?;
+        let span = scan::document(text, None)?;
+        Ok(Json::trusted(text.get(span.start..span.end).unwrap_or("null")))
     }
 
     /// What kind of value it is.
     pub fn kind(self) -> Kind {
-        match self.0.as_bytes().first() {
+        match self.text.as_bytes().first() {
             Some(b'{') => Kind::Object,
             Some(b'[') => Kind::Array,
             Some(b'"') => Kind::String,
@@ -74,7 +101,7 @@ impl<'a> Json<'a> {
 
     /// The value as it was written.
     pub fn as_str(self) -> &'a str {
-        self.0
+        self.text
     }
 
     /// Whether it is `null`.
@@ -104,13 +131,13 @@ impl<'a> Json<'a> {
 
     /// The inside of a string.
     pub fn text(self) -> Option<Text<'a>> {
-        let inside = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        let inside = self.text.strip_prefix('"')?.strip_suffix('"')?;
         Some(Text::escaped(inside))
     }
 
     /// `true` or `false`.
     pub fn bool(self) -> Option<bool> {
-        match self.0 {
+        match self.text {
             "true" => Some(true),
             "false" => Some(false),
             _ => None,
@@ -119,7 +146,7 @@ impl<'a> Json<'a> {
 
     /// A whole number from 0 up; `3.0` and `3e2` count as whole, as they do for the providers' own parsers.
     pub fn u64(self) -> Option<u64> {
-        if let Ok(number) = self.0.parse::<u64>() {
+        if let Ok(number) = self.text.parse::<u64>() {
             return Some(number);
         }
         let number = self.f64()?;
@@ -132,12 +159,12 @@ impl<'a> Json<'a> {
         if self.kind() != Kind::Number {
             return None;
         }
-        self.0.parse::<f64>().ok().filter(|number| number.is_finite())
+        self.text.parse::<f64>().ok().filter(|number| number.is_finite())
     }
 
     /// The value a validated text already is; for slices that scan and edit cut out of one.
-    pub(crate) fn trusted(text: &'a str) -> Json<'a> {
-        Json(text)
+    pub(crate) const fn trusted(text: &'a str) -> Json<'a> {
+        Json { text, at: 0, spans: &[] }
     }
 }
 
@@ -174,32 +201,41 @@ impl<'a> Iterator for Items<'a> {
 /// A position inside a validated container.
 #[derive(Clone)]
 struct Walk<'a> {
-    text: &'a str,
+    container: Json<'a>,
     at: usize,
 }
 
 impl<'a> Walk<'a> {
     fn inside(container: Json<'a>, kind: Kind) -> Walk<'a> {
-        let text = if container.kind() == kind { container.0 } else { "" };
-        let at = scan::skip_space(text.as_bytes(), 1);
-        Walk { text, at }
+        let mut container = if container.kind() == kind { container } else { Json::trusted("") };
+        let at = scan::skip_space(container.text.as_bytes(), 1);
+        // The spans of what is inside: those after the container's own, while they last.
+        let first = container.spans.partition_point(|span| span.start <= container.at);
+        container.spans = container.spans.get(first..).unwrap_or_default();
+        Walk { container, at }
     }
 
     /// The value here, or `None` at the container's end.
     fn value(&mut self) -> Option<Json<'a>> {
-        let bytes = self.text.as_bytes();
-        if matches!(bytes.get(self.at), None | Some(b'}' | b']')) {
+        let Json { text, at: base, spans } = self.container;
+        if matches!(text.as_bytes().get(self.at), None | Some(b'}' | b']')) {
             return None;
         }
-        let end = scan::skip_value(bytes, self.at);
-        let value = self.text.get(self.at..end)?;
+        let at = base + self.at;
+        let known = spans.first().filter(|span| span.start == at);
+        let end = known.map_or_else(|| scan::skip_value(text.as_bytes(), self.at), |span| span.end - base);
+        let value = Json { text: text.get(self.at..end)?, at, spans };
+        if known.is_some() {
+            let inside = spans.partition_point(|span| span.start < base + end);
+            self.container.spans = spans.get(inside..).unwrap_or_default();
+        }
         self.at = end;
-        Some(Json(value))
+        Some(value)
     }
 
     /// Steps over `:` or `,` and the white space around it.
     fn separator(&mut self) {
-        let bytes = self.text.as_bytes();
+        let bytes = self.container.text.as_bytes();
         self.at = scan::skip_space(bytes, self.at);
         if matches!(bytes.get(self.at), Some(b':' | b',')) {
             self.at = scan::skip_space(bytes, self.at + 1);

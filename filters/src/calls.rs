@@ -43,6 +43,11 @@ impl Calls {
         self.0.remove(&token)
     }
 
+    /// The calls whose end nobody will tell: the host cancels them with the root context that made them.
+    pub fn take_all(&mut self) -> impl Iterator<Item = Call> {
+        std::mem::take(&mut self.0).into_values()
+    }
+
     /// Whether a stream waits for an answer.
     pub fn awaited_by(&self, stream: u32) -> bool {
         self.0.values().any(|call| call.waiting.contains(&stream))
@@ -69,6 +74,15 @@ mod tests {
         assert_eq!(calls.take(71).unwrap().question, question("b"));
         assert!(!calls.awaited_by(2) && calls.take(71).is_none());
         assert!(calls.join(&question("a"), None, || Some(72)));
+    }
+
+    #[test]
+    fn a_question_that_is_lost_can_be_asked_again() {
+        let mut calls = Calls::default();
+        assert!(calls.join(&question("a"), Some(1), || Some(70)));
+        assert_eq!(calls.take_all().map(|call| call.waiting).collect::<Vec<_>>(), [[1]]);
+        assert!(!calls.awaited_by(1));
+        assert!(calls.join(&question("a"), Some(2), || Some(71)));
     }
 
     #[test]

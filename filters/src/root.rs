@@ -133,9 +133,12 @@ impl Root {
     }
 
     /// The filter's configuration is gone.
-    pub fn on_done(&mut self, _worker: &mut Worker) {
+    pub fn on_done(&mut self, worker: &mut Worker) {
         if let Watch::Open(token) = self.watch {
             let _ = host::grpc_cancel(token);
+        }
+        if self.role == Some(Role::Router) {
+            worker.give_up_calls();
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Body;
 use crate::catalog::{DialectId, Provider};
-use crate::dialect::{self, Addressee, Aliases};
+use crate::dialect::{self, Addressee, Aliases, WriteResponse};
 use crate::exchange::{Asked, Header, Planned};
 use crate::json::{Json, edit::Edit, edit::edit};
 
@@ -47,20 +47,40 @@ const STRIPPED: [&str; 24] = [
 /// Headers that mean the same in every dialect.
 const NEUTRAL: [&str; 3] = ["user-agent", "traceparent", "tracestate"];
 
-/// Writes the request for a planned target. Also: the tool names that had to be changed and the members that could not be
-/// said. `None` when the target's provider is not in the Snapshot or the body is no longer readable.
-pub(super) fn outgoing(
-    asked: &Asked,
-    planned: &Planned,
-    current: &[Header],
-) -> Option<(Outgoing, Aliases, Vec<String>)> {
+/// What one target is told, and what must be remembered of it for its answer.
+pub(super) struct Told {
+    body: Body,
+    /// Members that could not be said.
+    pub(super) dropped: Vec<String>,
+    /// What the answer needs.
+    pub(super) awaiting: Awaiting,
+}
+
+/// What is remembered until the answer's head comes.
+#[derive(Default)]
+pub(super) struct Awaiting {
+    /// Tool names that had to be changed.
+    pub(super) aliases: Aliases,
+    /// Says the answer to the client. Made while the request is at hand; a relay needs one only when something goes wrong.
+    pub(super) writer: Option<Box<dyn WriteResponse>>,
+}
+
+impl core::fmt::Debug for Awaiting {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Awaiting").field("aliases", &self.aliases).finish_non_exhaustive()
+    }
+}
+
+/// Writes the request for a planned target. `None` when the target's provider is not in the Snapshot.
+pub(super) fn outgoing(asked: &Asked, planned: &Planned, current: &[Header]) -> Option<(Outgoing, Told)> {
     let provider = asked.provider(planned)?;
     let service = asked.service(planned)?;
     let relay = service.dialect == asked.endpoint.dialect;
-    let (body, aliases, dropped) = match relay {
-        true => relayed(asked, planned, provider)?,
+    let mut told = match relay {
+        true => relayed(asked, planned, provider),
         false => interpreted(asked, planned, provider, service.dialect)?,
     };
+    let body = core::mem::replace(&mut told.body, Body::Keep);
     let length = match &body {
         Body::Replace(bytes) => bytes.len(),
         Body::Keep | Body::Hold => asked.body.len(),
@@ -89,7 +109,7 @@ pub(super) fn outgoing(
     }
     // Envoy reads the slots again when it retries, from this very map.
     head.extend(current.iter().filter(|(name, _)| is_envoys(name)).cloned());
-    Some((Outgoing { head, body }, aliases, dropped))
+    Some((Outgoing { head, body }, told))
 }
 
 fn passes(name: &[u8], relay: bool) -> bool {
@@ -114,29 +134,27 @@ fn with_query(path: String, asked: &str, relay: bool) -> String {
     format!("{path}{joint}{}", extra.join("&"))
 }
 
-type Told = (Body, Aliases, Vec<String>);
-
 /// Same dialect: the very bytes, or the very bytes with the named members changed.
-fn relayed(asked: &Asked, planned: &Planned, provider: &Provider) -> Option<Told> {
+fn relayed(asked: &Asked, planned: &Planned, provider: &Provider) -> Told {
     let dialect = dialect::of(asked.endpoint.dialect);
     let model = dialect.model_member().filter(|_| asked.model != planned.target.model);
     if model.is_none() && provider.omit.is_empty() && provider.rename.is_empty() {
-        return Some((Body::Keep, Aliases::default(), Vec::new()));
+        return Told { body: Body::Keep, dropped: Vec::new(), awaiting: Awaiting::default() };
     }
-    let json = Json::parse(&asked.body).ok()?;
+    let json = asked.body.json();
     let mut edits: Vec<Edit<'_>> = Vec::new();
     if let Some(member) = model {
         edits.push(Edit::Set(member, quoted(&planned.target.model)));
     }
     let dropped = deviations(provider, json, &mut edits);
     let body = if edits.is_empty() { Body::Keep } else { Body::Replace(edit(json, &edits).into_bytes()) };
-    Some((body, Aliases::default(), dropped))
+    Told { body, dropped, awaiting: Awaiting::default() }
 }
 
 /// Other dialect: read and said anew.
 fn interpreted(asked: &Asked, planned: &Planned, provider: &Provider, to: DialectId) -> Option<Told> {
-    let json = Json::parse(&asked.body).ok()?;
-    let request = dialect::of(asked.endpoint.dialect).read_request(&asked.endpoint, json).ok()?;
+    let client = dialect::of(asked.endpoint.dialect);
+    let request = client.read_request(&asked.endpoint, asked.body.json()).ok()?;
     let addressee = Addressee { model: &planned.target.model, output_limit: planned.target.output_limit };
     let mut written = dialect::of(to).write_request(&request, addressee);
     if !provider.omit.is_empty() || !provider.rename.is_empty() {
@@ -147,7 +165,12 @@ fn interpreted(asked: &Asked, planned: &Planned, provider: &Provider, to: Dialec
         written.body = body;
         dropped.iter().for_each(|member| written.drop(member));
     }
-    Some((Body::Replace(written.body.into_bytes()), written.aliases, written.dropped))
+    let writer = Some(client.writer(&request, asked.reply()));
+    Some(Told {
+        body: Body::Replace(written.body.into_bytes()),
+        dropped: written.dropped,
+        awaiting: Awaiting { aliases: written.aliases, writer },
+    })
 }
 
 /// The edits that a provider's row asks for; gives back the members that are left out.

@@ -3,11 +3,11 @@
 use super::failure::{bad_answer, code_of, is_retriable, retry_after_ms};
 use super::interpret::{Interpreter, Progress};
 use super::relay::{Relay, Seen};
+use super::request::Awaiting;
 use super::{Attempt, Body};
-use crate::dialect::{self, Aliases, Reply};
+use crate::dialect;
 use crate::exchange::{HeadEdits, Header};
 use crate::hub::event::ProviderError;
-use crate::json::Json;
 use crate::record::Ending;
 use crate::refusal::class_of_status;
 use crate::usage::Usage;
@@ -36,7 +36,7 @@ const WITHHELD: [&str; 13] = [
 #[derive(Debug)]
 pub(super) enum State {
     /// Nothing came yet.
-    AwaitingHead(Aliases),
+    AwaitingHead(Awaiting),
     /// A good head came and is held until the first event.
     Gate(Box<Gate>),
     /// The very bytes pass; only looked at.
@@ -106,8 +106,8 @@ impl Answer {
 impl Attempt {
     /// Takes the provider's response head. `ends` when no body follows.
     pub fn response_head(&mut self, headers: &[Header], ends: bool, _now_ms: u64) -> HeadVerdict {
-        let State::AwaitingHead(aliases) = &mut self.state else { return HeadVerdict::Pass(HeadEdits::default()) };
-        let aliases = core::mem::take(aliases);
+        let State::AwaitingHead(awaiting) = &mut self.state else { return HeadVerdict::Pass(HeadEdits::default()) };
+        let awaiting = core::mem::take(awaiting);
         let get = |name: &str| {
             let found = headers.iter().find(|(known, _)| known == name.as_bytes());
             found.and_then(|(_, value)| core::str::from_utf8(value).ok())
@@ -121,7 +121,7 @@ impl Attempt {
             if ends {
                 return bodiless(self.fail(bad_answer("the provider's answer was empty")));
             }
-            let way = self.way(get("content-type").unwrap_or_default(), aliases);
+            let way = self.way(get("content-type").unwrap_or_default(), awaiting);
             self.state = State::Gate(Box::new(Gate { way }));
             return HeadVerdict::Hold;
         }
@@ -179,7 +179,7 @@ impl Attempt {
         }
     }
 
-    fn way(&self, content_type: &str, aliases: Aliases) -> Way {
+    fn way(&self, content_type: &str, awaiting: Awaiting) -> Way {
         let framing = super::interpret::Framing::of(content_type, self.asked.delivery);
         let own = self.asked.endpoint.dialect;
         let service = self.asked.plan.get(self.number - 1).and_then(|planned| self.asked.service(planned));
@@ -187,31 +187,9 @@ impl Attempt {
         if theirs == own && framing.delivers(self.asked.delivery) {
             return Way::Relay(Relay::new(dialect::of(own), framing));
         }
-        Way::Interpret(self.interpreter(theirs, framing, aliases))
-    }
-
-    fn interpreter(
-        &self,
-        from: crate::catalog::DialectId,
-        framing: super::interpret::Framing,
-        aliases: Aliases,
-    ) -> Interpreter {
-        let to = dialect::of(self.asked.endpoint.dialect);
-        let reply = self.reply();
-        let json = Json::parse(&self.asked.body).unwrap_or(Json::NULL);
-        let request = to.read_request(&self.asked.endpoint, json);
-        // It was readable when it was planned; should it not be, an empty request of the dialect says the same.
-        let request = request.unwrap_or_else(|_| crate::hub::Request::new(to.id(), self.asked.delivery));
-        Interpreter::new(framing, dialect::of(from).reader(aliases), to.writer(&request, reply), self.asked.delivery)
-    }
-
-    fn reply(&self) -> Reply {
-        Reply {
-            delivery: self.asked.delivery,
-            exchange: self.asked.id.clone(),
-            created: self.asked.began_ms / 1000,
-            model: self.asked.model.clone(),
-        }
+        let writer = awaiting.writer.unwrap_or_else(|| self.asked.writer());
+        let reader = dialect::of(theirs).reader(awaiting.aliases);
+        Way::Interpret(Interpreter::new(framing, reader, writer, self.asked.delivery))
     }
 
     fn at_gate(&mut self, mut gate: Box<Gate>, chunk: &[u8], ends: bool, now_ms: u64) -> Answer {
@@ -302,12 +280,8 @@ impl Attempt {
         self.conclude(ending, relay.usage());
         match (verdict, relay.was_told()) {
             (Some(error), false) => {
-                let json = Json::parse(&self.asked.body).unwrap_or(Json::NULL);
-                let dialect = dialect::of(self.asked.endpoint.dialect);
-                let request = dialect.read_request(&self.asked.endpoint, json);
-                let request = request.unwrap_or_else(|_| crate::hub::Request::new(dialect.id(), self.asked.delivery));
                 let mut out = relay.gap().to_vec();
-                dialect.writer(&request, self.reply()).write(&crate::hub::Event::Error(error), &mut out);
+                self.asked.writer().write(&crate::hub::Event::Error(error), &mut out);
                 out
             }
             _ => Vec::new(),

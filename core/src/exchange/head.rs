@@ -46,9 +46,10 @@ impl Head {
             return Err(Refusal::CompressedBody);
         }
         let length =
-            self.get("content-length").and_then(|length| core::str::from_utf8(length).ok()?.parse::<usize>().ok());
+            self.get("content-length").and_then(|length| core::str::from_utf8(length).ok()?.parse::<u64>().ok());
         match length {
-            Some(length) if length > MAX_BODY => Err(Refusal::TooLarge(MAX_BODY)),
+            // Not `usize`, which is 32 bits in wasm.
+            Some(length) if length > MAX_BODY as u64 => Err(Refusal::TooLarge(MAX_BODY)),
             _ => Ok(()),
         }
     }
@@ -122,12 +123,5 @@ impl HeadEdits {
     /// Removes a header.
     pub fn remove(&mut self, name: &str) {
         self.remove.push(name.as_bytes().to_vec());
-    }
-
-    /// Removes from an answer what only Envoy and the filters say to each other.
-    pub fn strip_internal(&mut self) {
-        for name in [super::RETRY, "x-envoy-upstream-service-time", "x-envoy-attempt-count"] {
-            self.remove(name);
-        }
     }
 }

@@ -5,9 +5,9 @@ use std::rc::Rc;
 use super::head::{Head, HeadEdits, Header};
 use crate::admission::Grant;
 use crate::catalog::{Provider, Service, Target};
-use crate::dialect::{self, Addressee, Endpoint};
+use crate::dialect::{self, Addressee, Endpoint, Reply, WriteResponse};
 use crate::hub::{Delivery, Request};
-use crate::json::{Json, Kind, scan::MAX_TOP_LEVEL_MEMBERS};
+use crate::json::{Document, Json, Kind, scan::MAX_TOP_LEVEL_MEMBERS};
 use crate::memory::{Credential, Memory};
 use crate::refusal::Refusal;
 use crate::select::{self, Needs};
@@ -25,7 +25,7 @@ pub struct Asked {
     /// The client's own head.
     pub head: Head,
     /// The client's own body; known to be a request of the endpoint's dialect.
-    pub body: Vec<u8>,
+    pub body: Document,
     /// The model asked for.
     pub model: String,
     /// How the answer shall come.
@@ -55,7 +55,8 @@ pub(super) fn plan(
     grant: &Grant,
     snapshot: &Rc<Snapshot>,
 ) -> Result<Asked, Refusal> {
-    let json = Json::parse(&body).map_err(Refusal::BadJson)?;
+    let body = Document::read(body).map_err(Refusal::BadJson)?;
+    let json = body.json();
     check_members(json)?;
     let request = dialect::of(endpoint.dialect)
         .read_request(&endpoint, json)
@@ -144,6 +145,25 @@ impl Asked {
     /// How that provider is asked.
     pub fn service(&self, planned: &Planned) -> Option<&Service> {
         select::service(self.provider(planned)?, self.endpoint.dialect)
+    }
+
+    /// What a writer needs to know of the exchange.
+    pub fn reply(&self) -> Reply {
+        Reply {
+            delivery: self.delivery,
+            exchange: self.id.clone(),
+            created: self.began_ms / 1000,
+            model: self.model.clone(),
+        }
+    }
+
+    /// A writer for an answer to the client, made from the body alone.
+    pub fn writer(&self) -> Box<dyn WriteResponse> {
+        let dialect = dialect::of(self.endpoint.dialect);
+        let request = dialect.read_request(&self.endpoint, self.body.json());
+        // It was readable when it was planned; should it not be, an empty request of the dialect says the same.
+        let request = request.unwrap_or_else(|_| Request::new(dialect.id(), self.delivery));
+        dialect.writer(&request, self.reply())
     }
 
     /// Takes credentials out of the worker's memory; gives back the ids of those that are not there.

@@ -143,6 +143,19 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<serde_json::Value>(out.as_str()).unwrap(), value);
     }
 
+    /// A document that remembers its large values is read like a text that is walked over.
+    #[test]
+    fn a_document_reads_as_its_text_does(value in any_json(), fill in 0usize..300, pretty in any::<bool>()) {
+        let big = serde_json::json!({ "a": value, "b": "x".repeat(fill), "c": [value, { "d": "y".repeat(fill), "e": value }], "f": 1 });
+        let text = if pretty { serde_json::to_string_pretty(&big) } else { serde_json::to_string(&big) }.unwrap();
+        let document = Document::read(text.clone().into_bytes()).unwrap();
+        let (mut one, mut two) = (Writer::new(), Writer::new());
+        rebuilt(document.json(), &mut one);
+        rebuilt(Json::parse(text.as_bytes()).unwrap(), &mut two);
+        prop_assert_eq!(one.as_str(), two.as_str());
+        prop_assert_eq!(serde_json::from_str::<serde_json::Value>(one.as_str()).unwrap(), big);
+    }
+
     /// Law 3: the named members read back as set; every other one is as it was.
     #[test]
     fn edit_changes_what_it_names_and_nothing_else(value in any_json(), pretty in any::<bool>(), ops in prop::collection::btree_map("[a-e]{1,2}", 0..3u8, 0..4)) {

@@ -14,8 +14,10 @@ const FAREWELL: Duration = Duration::from_secs(10);
 /// How much of the log a failing test shows.
 const LOG_LINES: usize = 80;
 
-/// Runs the gateway and ends it when the input closes, which it does when the test process dies, however it dies.
+/// Runs the gateway and ends it when the input closes, which it does when the test process dies, however it dies; a signal
+/// to the whole group does the same.
 const KEEPER: &str = r#"
+trap : INT TERM
 "$@" </dev/null >&2 &
 child=$!
 echo "$child"

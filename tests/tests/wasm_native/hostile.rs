@@ -16,7 +16,7 @@ use super::{Both, conversation, good, native};
 /// Hosts that are tried.
 const HOSTS: u32 = 300;
 /// Damaged requests that are tried, each with a damaged answer.
-const DAMAGES: u32 = 300;
+const DAMAGES: u32 = 1500;
 
 /// One thing a host does.
 #[derive(Debug, Clone)]
