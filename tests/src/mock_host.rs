@@ -100,6 +100,12 @@ impl Vm {
         self.store.data_mut()
     }
 
+    /// How much memory the module has, in bytes.
+    pub fn memory(&self) -> u64 {
+        let memory = self.instance.get_memory(&self.store, "memory");
+        memory.map_or(0, |memory| memory.data_size(&self.store) as u64)
+    }
+
     /// Calls an export; 0 when it gives nothing back. The first argument names the context that is called.
     ///
     /// # Errors

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expected")]
 
+#[path = "wasm_native/damaged.rs"]
+mod damaged;
 #[path = "wasm_native/fixtures.rs"]
 mod fixtures;
 #[path = "wasm_native/hostile.rs"]
@@ -194,6 +196,25 @@ fn streams_that_stop_in_the_middle_end_as_natively() {
             }
         }
     }
+}
+
+/// Memory of a VM never shrinks, so what an exchange leaves behind would add up.
+#[test]
+fn exchanges_leave_nothing_behind() {
+    let mut both = Both::start(plane(""));
+    let (mut sizes, answers, clients) = (Vec::new(), fixtures("answers"), DialectId::ALL.map(conversation));
+    for round in 0..6 {
+        for turn in 0..60 {
+            let mut cut = Cut(turn);
+            let (said, client) = (&answers[cut.below(answers.len())], &clients[cut.below(3)]);
+            let request = cut.request(client.ask(CHAIN, Delivery::Streamed));
+            let ends = [Ends::LastChunk, Ends::Breaks, Ends::Leaves][cut.below(3)];
+            let answer = Answer { ends, ..said.answer(&mut cut) };
+            both.serve(&request, &[Some(answer), None, None]).unwrap_or_else(|error| panic!("{round}: {error}"));
+        }
+        sizes.push(both.wasm.vm.memory());
+    }
+    assert_eq!(sizes[2..], [sizes[2]; 4], "bytes after each round: {sizes:?}");
 }
 
 /// Envoy drops the calls of a root context that ends (a listener was changed) and tells nobody.

@@ -25,14 +25,14 @@ impl Pace {
         rounds: 5,
         busy: Duration::from_millis(700),
         calm: Duration::from_millis(1200),
-        longest: Duration::from_secs(270),
+        longest: Duration::from_secs(255),
     };
     /// For a look: below one minute.
     const QUICK: Self = Self {
         rounds: 3,
         busy: Duration::from_millis(200),
         calm: Duration::from_millis(300),
-        longest: Duration::from_secs(50),
+        longest: Duration::from_secs(48),
     };
 }
 

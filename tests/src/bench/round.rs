@@ -154,9 +154,9 @@ impl Chunks {
 /// A rate at which Envoy is idle most of the time, so that latency is not queueing.
 fn rate(size: usize) -> usize {
     match size {
-        ..=10_000 => 200,
-        ..=200_000 => 100,
-        ..=1_000_000 => 40,
+        0..=10_000 => 200,
+        10_001..=200_000 => 100,
+        200_001..=1_000_000 => 40,
         _ => 10,
     }
 }

@@ -145,7 +145,8 @@ fn model(shape: Shape, manner: Manner) -> String {
 
 /// Every stub twice: as a provider of chat completions, and as one of messages.
 fn setup(stubs: &[SocketAddr]) -> Setup {
-    let mut setup = Setup::new();
+    // Nothing is to fail over here; a loaded machine may let an answer wait.
+    let mut setup = Setup::new().limit("first_event_timeout", "\"10s\"");
     for (manner, stub) in MANNERS.into_iter().zip(stubs) {
         let url = format!("http://{stub}");
         for shape in Shape::ALL.into_iter().filter(|shape| shape.streams() == (manner != Manner::Whole)) {

@@ -87,10 +87,12 @@ impl Report {
         let control = median(self.cells.iter().map(|cell| median(cell.control_plane.iter().copied())));
         writeln!(
             out,
-            "\nCPU is of the whole Envoy process for one request. req/s is with 8 connections that ask again at once; Envoy used \
-             at least {:.0} % (bare) and {:.0} % (gateway) of its core. Latency is to the first byte of the answer's body at {}; \
-             bodies are 1500-byte turns of a conversation; streams have {PIECES} events, 1 ms apart (for req/s: as fast as \
-             they can be written). The control plane used {control:.0} µs a request beside it.\n",
+            "\nCPU is of the whole Envoy process for one request: whole answers with 8 connections that ask again at once, \
+             streams at the fixed rate. req/s is with those 8 connections; Envoy used at least {:.0} % (bare) and {:.0} % \
+             (gateway) of its core. Latency is to the first byte of the answer's body at {}. Clients speak chat completions, \
+             bodies are 1500-byte turns of a conversation, bare Envoy relays them to the same provider. Streams have {PIECES} \
+             words, an event each, 1 ms apart (for req/s: as fast as they can be written). The control plane used \
+             {control:.0} µs a request beside it.\n",
             bare * 100.0,
             gateway * 100.0,
             self.rates(),
