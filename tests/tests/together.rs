@@ -62,7 +62,7 @@ fn nobody_hears_anothers_answer() {
                 for round in 0..ROUNDS {
                     let turn = number + round * CLIENTS;
                     let dialect = |shift: usize| Dialect::ALL[(turn / shift) % Dialect::ALL.len()];
-                    live(dialect(1), dialect(3), dialect(9), turn % 2 == 0, FATES[turn % FATES.len()]);
+                    live(dialect(1), dialect(3), dialect(9), turn.is_multiple_of(2), FATES[turn % FATES.len()]);
                 }
             });
         }
