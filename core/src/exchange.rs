@@ -338,7 +338,8 @@ impl Exchange {
         FinalHead::Replace(edits, reply.body)
     }
 
-    fn refuse(&mut self, refusal: Refusal) -> Step {
+    /// Says no for a reason that only the worker knows.
+    pub fn refuse(&mut self, refusal: Refusal) -> Step {
         self.phase = Phase::Refused;
         Step::Refuse(self.reply(&refusal))
     }

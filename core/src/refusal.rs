@@ -119,6 +119,8 @@ pub enum Refusal {
     CompressedBody,
     /// The body is larger than the limit in bytes.
     TooLarge(usize),
+    /// This worker holds as many large bodies as it can.
+    Busy,
     /// No route, family or provider has that model.
     UnknownModel(String),
     /// The route is strict, and these members cannot be said to any of its targets.
@@ -159,6 +161,7 @@ impl Refusal {
             Refusal::BadMember { .. } => "bad_member",
             Refusal::CompressedBody => "compressed_body",
             Refusal::TooLarge(_) => "too_large",
+            Refusal::Busy => "busy",
             Refusal::UnknownModel(_) => "model_not_found",
             Refusal::CannotSay(_) => "cannot_say",
             Refusal::NotReady => "not_ready",
@@ -180,7 +183,8 @@ impl Refusal {
                 ErrorClass::InvalidRequest
             }
             Refusal::TooLarge(_) => ErrorClass::TooLarge,
-            Refusal::NotReady
+            Refusal::Busy
+            | Refusal::NotReady
             | Refusal::ControlPlaneAway
             | Refusal::NoCredential(_)
             | Refusal::NoAnswer(Unanswered::Unreachable)
@@ -212,6 +216,7 @@ impl Refusal {
             Refusal::BadMember { param, problem } => format!("`{param}` {problem}"),
             Refusal::CompressedBody => "compressed request bodies are not accepted; send it as it is".into(),
             Refusal::TooLarge(limit) => format!("the request body is larger than {limit} bytes"),
+            Refusal::Busy => "the gateway holds as many large requests as it can; try again in a moment".into(),
             Refusal::UnknownModel(model) => format!("no provider serves the model `{model}`"),
             Refusal::CannotSay(members) => {
                 format!("no candidate of this strict route can be told: {}", members.join(", "))

@@ -8,8 +8,7 @@
 
 use dragoman_core::catalog::DialectId;
 use dragoman_core::exchange::{Exchange, FinalHead, Head, HeadEdits, Header, RETRY, Step, error_reply};
-use dragoman_core::hub::event::ErrorClass;
-use dragoman_core::refusal::{ClientError, Origin, Refusal};
+use dragoman_core::refusal::Refusal;
 
 use crate::dispatch::{BodyFlow, End, HeadFlow, Stream};
 use crate::host::{self, Buffer, Direction, Level, Map};
@@ -57,15 +56,7 @@ impl Router {
         let bodies = worker.bodies.saturating_add(self.size);
         let step = if bodies > MAX_BODIES {
             self.size = 0;
-            let error = ClientError {
-                status: 503,
-                class: ErrorClass::Overloaded,
-                code: "busy".into(),
-                message: "the gateway holds as many large requests as it can; try again in a moment".into(),
-                param: None,
-                origin: Origin::Gateway,
-            };
-            Step::Refuse(error_reply(exchange.dialect(), &error, &self.exchange))
+            exchange.refuse(Refusal::Busy)
         } else {
             worker.bodies = bodies;
             let body = if self.size == 0 { Ok(Vec::new()) } else { host::buffer(Buffer::RequestBody) };

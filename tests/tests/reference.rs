@@ -26,6 +26,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::BadMember { param: "<member>".into(), problem: "<what is wrong with it>".into() },
         Refusal::CompressedBody,
         Refusal::TooLarge(exchange::MAX_BODY),
+        Refusal::Busy,
         Refusal::UnknownModel("<model>".into()),
         Refusal::CannotSay(vec!["<members>".into()]),
         Refusal::NotReady,
@@ -41,7 +42,7 @@ fn refusals() -> Vec<Refusal> {
             Refusal::KeyInQuery | Refusal::UnknownKey | Refusal::RouteForbidden(_) | Refusal::BadJson(_) => {}
             Refusal::BadMember { .. } | Refusal::CompressedBody | Refusal::TooLarge(_) | Refusal::UnknownModel(_) => {}
             Refusal::CannotSay(_) | Refusal::NotReady | Refusal::ControlPlaneAway | Refusal::NoCredential(_) => {}
-            Refusal::NoAnswer(_) | Refusal::Forgotten => {}
+            Refusal::NoAnswer(_) | Refusal::Forgotten | Refusal::Busy => {}
         }
     }
     all
