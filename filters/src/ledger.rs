@@ -55,17 +55,20 @@ impl Ledger {
         self.records.len() >= BATCH_RECORDS || self.bytes >= BATCH_BYTES
     }
 
-    /// Forgets the Records of these exchanges.
+    /// Forgets the Records of these exchanges, which were of the batch just sent. They are looked for where the batch was: at
+    /// the front, so that a long queue behind it costs nothing.
     pub fn settled(&mut self, exchanges: &[String]) {
         let settled: HashSet<&str> = exchanges.iter().map(String::as_str).collect();
-        let bytes = &mut self.bytes;
-        self.records.retain(|(exchange, record)| {
-            let stays = !settled.contains(exchange.as_str());
-            if !stays {
-                *bytes = bytes.saturating_sub(record.len());
+        let mut kept = Vec::new();
+        for _ in 0..self.records.len().min(BATCH_RECORDS) {
+            let Some((exchange, record)) = self.records.pop_front() else { break };
+            if settled.contains(exchange.as_str()) {
+                self.bytes = self.bytes.saturating_sub(record.len());
+            } else {
+                kept.push((exchange, record));
             }
-            stays
-        });
+        }
+        kept.into_iter().rev().for_each(|record| self.records.push_front(record));
     }
 }
 
