@@ -17,12 +17,14 @@
 //! of a value walks over its text, so reading level by level costs at most depth × length. What is read often, and may be large,
 //! is a [`Document`]: it remembers where its large values end, and walking over them costs a look.
 
+mod brackets;
 mod document;
 pub mod edit;
 pub mod scan;
 mod text;
 pub mod write;
 
+pub use brackets::Brackets;
 pub use document::Document;
 pub use scan::{ScanError, Trouble};
 pub use text::Text;

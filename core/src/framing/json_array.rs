@@ -1,14 +1,13 @@
 //! The items of one JSON array that comes bit by bit (Gemini's streaming without `alt=sse`).
 
 use super::{MAX_FRAME, TooLarge};
+use crate::json::Brackets;
 
 /// What is known of an unfinished item.
 #[derive(Debug, Default)]
 pub struct JsonArray {
     item: Vec<u8>,
-    depth: u32,
-    in_string: bool,
-    escaped: bool,
+    place: Brackets,
     closed: bool,
 }
 
@@ -16,14 +15,17 @@ impl JsonArray {
     /// Takes the next bytes and gives out the text of each item (objects only) that they complete.
     pub fn push(&mut self, chunk: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<(), TooLarge> {
         for &byte in chunk {
-            let inside = self.depth >= 2 || (self.depth == 1 && byte == b'{');
-            if inside {
+            let before = self.place.depth();
+            let begins = before == 1 && byte == b'{' && !self.place.in_string();
+            self.place.step(byte);
+            let after = self.place.depth();
+            self.closed |= before == 1 && after == 0;
+            if before >= 2 || begins {
                 self.item.push(byte);
-            }
-            self.step(byte);
-            if self.depth == 1 && inside && !self.in_string && byte == b'}' {
-                each(&self.item);
-                self.item.clear();
+                if after == 1 {
+                    each(&self.item);
+                    self.item.clear();
+                }
             }
             if self.item.len() > MAX_FRAME {
                 return Err(TooLarge);
@@ -35,27 +37,6 @@ impl JsonArray {
     /// Whether the array's closing bracket was seen.
     pub fn is_closed(&self) -> bool {
         self.closed
-    }
-
-    fn step(&mut self, byte: u8) {
-        if self.in_string {
-            match (self.escaped, byte) {
-                (true, _) => self.escaped = false,
-                (false, b'\\') => self.escaped = true,
-                (false, b'"') => self.in_string = false,
-                _ => {}
-            }
-            return;
-        }
-        match byte {
-            b'"' if self.depth > 0 => self.in_string = true,
-            b'{' | b'[' => self.depth = self.depth.saturating_add(1),
-            b'}' | b']' => {
-                self.closed |= self.depth == 1;
-                self.depth = self.depth.saturating_sub(1);
-            }
-            _ => {}
-        }
     }
 }
 
@@ -79,6 +60,7 @@ mod tests {
 {"b":[{}]}
 ]"#;
         assert_eq!(items(&[text]), (vec![r#"{"a":"}]\"{"}"#.to_string(), r#"{"b":[{}]}"#.to_string()], true));
+        assert_eq!(items(&[br#"["{",1,"}",{}]"#]), (vec!["{}".to_string()], true));
         assert_eq!(items(&[br#"[{"a":1},{"b"#]), (vec![r#"{"a":1}"#.to_string()], false));
     }
 

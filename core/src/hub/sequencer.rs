@@ -17,7 +17,7 @@
 //! event is an error.
 
 use super::event::{Block, ErrorClass, Event, Piece, ProviderError, Stop, StopReason};
-use crate::json::{Json, Text, write::escape_into};
+use crate::json::{Brackets, Json, Text, write::escape_into};
 use crate::usage::Usage;
 
 /// Most bytes of arguments held for calls that wait for an earlier one; more is an error in the answer.
@@ -322,18 +322,15 @@ fn too_much(message: &str) -> ProviderError {
 /// Tells, fragment by fragment, whether the JSON text of some arguments is complete: every bracket closed.
 #[derive(Debug, Default)]
 struct Completeness {
-    depth: u32,
+    place: Brackets,
     begun: bool,
-    in_string: bool,
-    /// The last character was a backslash of the inner text (two in the escaped text).
-    escaped: bool,
     /// A backslash of the outer escape was the last byte of the fragment before.
     half: bool,
 }
 
 impl Completeness {
     fn complete(&self) -> bool {
-        self.begun && self.depth == 0 && !self.in_string
+        self.begun && self.place.depth() == 0 && !self.place.in_string()
     }
 
     /// Reads escaped text: `\"` is a quote of the inner text, `\\` its backslash, other escapes are no structure.
@@ -355,24 +352,8 @@ impl Completeness {
     }
 
     fn inner(&mut self, byte: u8) {
-        if self.in_string {
-            match (self.escaped, byte) {
-                (true, _) => self.escaped = false,
-                (false, b'\\') => self.escaped = true,
-                (false, b'"') => self.in_string = false,
-                _ => {}
-            }
-            return;
-        }
-        match byte {
-            b'"' => self.in_string = true,
-            b'{' | b'[' => {
-                self.begun = true;
-                self.depth += 1;
-            }
-            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-            _ => {}
-        }
+        self.place.step(byte);
+        self.begun |= self.place.depth() > 0;
     }
 }
 
