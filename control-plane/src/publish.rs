@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use dragoman_core::catalog::{Provider, Target};
 use dragoman_core::snapshot::{Family, Route, Snapshot};
 
-use crate::catalog::{Catalog, DEMO, Registered};
+use crate::catalog::{Catalog, Registered};
 use crate::settings::{File, ModelRow};
 
 /// Makes the Snapshot of a catalogue; the second value lists what the operator should know.
@@ -35,7 +35,6 @@ fn provider(row: &Registered) -> Provider {
         headers: row.headers.clone(),
         omit: row.omit.clone(),
         rename: row.rename.clone(),
-        demo: row.id == DEMO,
     }
 }
 

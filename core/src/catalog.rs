@@ -85,8 +85,6 @@ pub struct Provider {
     pub omit: Vec<String>,
     /// Top-level request members it calls otherwise: (the dialect's name, the provider's name).
     pub rename: Vec<(String, String)>,
-    /// The answer says plainly that it is the demo; nothing else depends on it.
-    pub demo: bool,
 }
 
 /// What stands for a cluster in a slot header: 16 hexadecimal digits of its name's SHA-256. Envoy keeps one header map for all

@@ -110,7 +110,7 @@ impl Stream for Translator {
         let Some(attempt) = &mut self.attempt else { return HeadFlow::Continue };
         self.response = end;
         let headers: Vec<Header> = host::headers(Map::ResponseHead).unwrap_or_default().to_vec();
-        match attempt.response_head(&headers, end == End::Reached, host::now_ms()) {
+        match attempt.response_head(&headers, end == End::Reached) {
             HeadVerdict::Hold => HeadFlow::Pause,
             HeadVerdict::Pass(edits) => {
                 edit_head(&edits);

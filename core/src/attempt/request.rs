@@ -98,7 +98,7 @@ pub(super) fn outgoing(asked: &Asked, planned: &Planned, current: &[Header]) -> 
     push("content-length", length.to_string().as_bytes());
     // No decompressor can stand behind this filter, and events must be seen as they come.
     push("accept-encoding", b"identity");
-    head.extend(asked.client_headers().filter(|(name, _)| passes(name, relay)).cloned());
+    head.extend(asked.head.headers.iter().filter(|(name, _)| passes(name, relay)).cloned());
     for (name, value) in &provider.headers {
         if !head.iter().any(|(known, _)| known == name.as_bytes()) {
             head.push((name.as_bytes().to_vec(), value.as_bytes().to_vec()));

@@ -105,7 +105,7 @@ impl Answer {
 
 impl Attempt {
     /// Takes the provider's response head. `ends` when no body follows.
-    pub fn response_head(&mut self, headers: &[Header], ends: bool, _now_ms: u64) -> HeadVerdict {
+    pub fn response_head(&mut self, headers: &[Header], ends: bool) -> HeadVerdict {
         let State::AwaitingHead(awaiting) = &mut self.state else { return HeadVerdict::Pass(HeadEdits::default()) };
         let awaiting = core::mem::take(awaiting);
         let get = |name: &str| {

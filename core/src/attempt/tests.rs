@@ -30,7 +30,6 @@ fn memory(dialects: &[DialectId]) -> Memory {
             headers: vec![],
             omit: vec![],
             rename: vec![],
-            demo: false,
         });
         let target = format!("{id}/m");
         targets.push(Target { id: target, provider: index, model: "m".into(), output_limit: 0, context_window: 0 });
@@ -128,7 +127,7 @@ fn answer(attempt: &mut Attempt, status: &str, kind: &str, chunks: &[&[u8]]) -> 
         .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
         .collect();
     let mut passed = Passed::default();
-    match attempt.response_head(&head, false, 1001) {
+    match attempt.response_head(&head, false) {
         HeadVerdict::Pass(edits) => {
             passed.take_head(&edits);
             passed.bytes = chunks.concat();
@@ -413,7 +412,7 @@ fn a_client_that_leaves_is_told_from_a_provider_that_is_silent() {
     assert_eq!(silent.end(1010).ending, Ending::Silent);
     let (mut left, _) = begin(&asked, 1);
     let head = vec![(b":status".to_vec(), b"200".to_vec()), (b"content-type".to_vec(), SSE.as_bytes().to_vec())];
-    left.response_head(&head, false, 1001);
+    left.response_head(&head, false);
     left.response_body(&CHAT_STREAM.as_bytes()[..500], false, 1001);
     assert_eq!(left.end(1010).ending, Ending::Abandoned);
 }
@@ -425,11 +424,11 @@ fn a_head_without_a_body_is_retried_or_explained() {
         let head =
             vec![(b":status".to_vec(), status.as_bytes().to_vec()), (b"x-echo".to_vec(), b"secret-of-p2".to_vec())];
         let (mut last, _) = begin(&asked, 2);
-        let HeadVerdict::Say(edits, body) = last.response_head(&head, true, 1001) else { panic!("{status}") };
+        let HeadVerdict::Say(edits, body) = last.response_head(&head, true) else { panic!("{status}") };
         assert!(Json::parse(&body).unwrap().get("error").is_some());
         assert!(edits.remove.contains(&b"x-echo".to_vec()), "the credential must not be told: {edits:?}");
         let (mut first, _) = begin(&asked, 1);
-        let verdict = first.response_head(&head, true, 1001);
+        let verdict = first.response_head(&head, true);
         assert_eq!(matches!(verdict, HeadVerdict::Pass(_)), status != "404", "{status}: {verdict:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::head::{Head, HeadEdits, Header};
+use super::head::{Head, HeadEdits};
 use crate::admission::Grant;
 use crate::catalog::{Provider, Service, Target};
 use crate::dialect::{self, Addressee, Endpoint, Reply, WriteResponse};
@@ -208,10 +208,5 @@ impl Asked {
         // Envoy tries exactly as often as there are targets.
         edits.set("x-envoy-max-retries", &(self.plan.len() - 1).to_string());
         edits
-    }
-
-    /// The headers of the client's that a provider of its own dialect may see.
-    pub fn client_headers(&self) -> impl Iterator<Item = &Header> {
-        self.head.headers.iter()
     }
 }

@@ -16,7 +16,6 @@ fn memory() -> Memory {
         headers: vec![],
         omit: vec![],
         rename: vec![],
-        demo: false,
     };
     let target = Target { id: "p/m".into(), provider: 0, model: "m".into(), output_limit: 0, context_window: 0 };
     let routes = vec![

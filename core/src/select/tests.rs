@@ -12,7 +12,6 @@ fn provider(id: &str, dialect: DialectId) -> Provider {
         headers: vec![],
         omit: vec![],
         rename: vec![],
-        demo: false,
     }
 }
 

@@ -43,7 +43,6 @@ fn write_provider(row: &Provider, out: &mut Writer) {
         out.field("headers").array(|out| row.headers.iter().for_each(|pair| write_pair(pair, out)));
         out.field("omit").array(|out| row.omit.iter().for_each(|name| out.string(name)));
         out.field("rename").array(|out| row.rename.iter().for_each(|pair| write_pair(pair, out)));
-        out.field("demo").bool(row.demo);
     });
 }
 
@@ -126,7 +125,6 @@ fn read_provider(row: Json<'_>) -> Option<Provider> {
         headers: row.get("headers")?.items().map(read_pair).collect::<Option<_>>()?,
         omit: row.get("omit")?.items().map(plain).collect::<Option<_>>()?,
         rename: row.get("rename")?.items().map(read_pair).collect::<Option<_>>()?,
-        demo: row.get("demo")?.bool()?,
     })
 }
 

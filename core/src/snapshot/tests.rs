@@ -11,7 +11,6 @@ fn provider(id: &str) -> Provider {
         headers: vec![("anthropic-version".into(), "2023-06-01".into())],
         omit: vec!["seed".into()],
         rename: vec![("max_completion_tokens".into(), "max_tokens".into())],
-        demo: false,
     }
 }
 

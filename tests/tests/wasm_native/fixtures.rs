@@ -56,7 +56,6 @@ pub fn plane(generation: &str) -> ControlPlane {
             headers: vec![("x-row".into(), "1".into())],
             omit: vec!["seed".into()],
             rename: vec![("max_completion_tokens".into(), "max_tokens".into())],
-            demo: false,
             id: id.clone(),
         });
         for own_name in [true, false] {

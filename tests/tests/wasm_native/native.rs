@@ -154,7 +154,7 @@ fn hear(exchange: &mut Exchange, attempt: &mut Attempt, answer: &Answer) -> Told
     let mut told = Told { head: None, bytes: Vec::new(), cut: false, ends: answer.ends };
     // Whether Envoy holds bytes, and so a place for what is said at the very end.
     let mut place = false;
-    let verdict = attempt.response_head(&head, answer.ends == Ends::Head, NOW_MS);
+    let verdict = attempt.response_head(&head, answer.ends == Ends::Head);
     let (edits, unsaid) = match verdict {
         HeadVerdict::Hold => (None, None),
         HeadVerdict::Pass(edits) => (Some(edits), None),
