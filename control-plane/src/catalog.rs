@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
-use dragoman_core::catalog::{DialectId, Origin, Service};
+use dragoman_core::catalog::{DialectId, Origin, Paths, Service};
 
-use crate::settings::{Auth, File, Known, Mistakes, ModelRow, ProviderRow, Secret};
+use crate::settings::{Auth, Enabled, File, Known, Mistakes, ModelRow, ProviderRow, Secret, Signing, Variables};
 
 const PROVIDERS: &str = include_str!("../catalog/providers.toml");
 const MODELS: &str = include_str!("../catalog/models.toml");
@@ -31,12 +31,16 @@ pub struct Registered {
     pub services: Vec<Service>,
     /// Its credential header, name and value; `None` when it needs none.
     pub credential: Option<(String, Secret)>,
+    /// How Envoy signs its requests; `None` when they carry a credential or nothing.
+    pub signing: Option<Signing>,
     /// Headers of every request.
     pub headers: Vec<(String, String)>,
     /// Members it refuses.
     pub omit: Vec<String>,
     /// Members it calls otherwise.
     pub rename: Vec<(String, String)>,
+    /// Members it wants: (name, JSON text).
+    pub set: Vec<(String, String)>,
     /// Prefixes of names that are its own.
     pub families: Vec<String>,
     /// Whether plain text speaks HTTP/2.
@@ -54,11 +58,13 @@ impl Registered {
         Registered {
             id: DEMO.into(),
             origin,
-            services: vec![Service { dialect: DialectId::ChatCompletions, prefix: String::new() }],
+            services: plain_service(),
             credential: None,
+            signing: None,
             headers: Vec::new(),
             omit: Vec::new(),
             rename: Vec::new(),
+            set: Vec::new(),
             families: vec![String::new()],
             http2: false,
         }
@@ -93,9 +99,8 @@ impl Catalog {
         // The operator's own come first: where several serve the same name, the file's order decides.
         providers.sort_by_key(|row| own.iter().position(|id| *id == row.id).unwrap_or(own.len()));
         let mut catalog = Catalog { models: join_models(shipped_models, file), ..Catalog::default() };
-        for row in providers.iter().filter(|row| row.enabled != Some(false)) {
-            let register = register(row, environment);
-            match register {
+        for row in providers.iter().filter(|row| is_enabled(row, environment)) {
+            match register(row, environment) {
                 Ok(registered) => catalog.providers.push(registered),
                 Err(why) if own.contains(&row.id) => catalog.warnings.push(format!("provider {}: {why}", row.id)),
                 // A shipped provider without a key is not missing: it was not asked for.
@@ -119,6 +124,13 @@ fn shipped() -> Result<(Vec<ProviderRow>, Vec<ModelRow>), Mistakes> {
     Ok((providers.providers, File::read("models.toml", MODELS, &known)?.models))
 }
 
+/// What the shipped rows say of a model, by its own name or by one that a provider has for it.
+pub fn described(model: &str) -> Option<ModelRow> {
+    let models = shipped().ok()?.1;
+    let offered = |row: &ModelRow| row.offers.iter().any(|(_, name, _)| name == model);
+    models.iter().find(|row| row.name == model).or_else(|| models.iter().find(|row| offered(row))).cloned()
+}
+
 /// What a settings file may name without defining it.
 pub fn known() -> Result<Known, Mistakes> {
     let (providers, models) = shipped()?;
@@ -135,17 +147,24 @@ fn change(shipped: &mut ProviderRow, row: &ProviderRow) {
             to.clone_from(from);
         }
     }
-    take(&mut shipped.enabled, &row.enabled);
+    // Whoever writes a row for a provider wants it, whatever else would have shown that.
+    shipped.enabled = Some(row.enabled.clone().unwrap_or(Enabled::Yes));
     take(&mut shipped.base_url, &row.base_url);
     take(&mut shipped.services, &row.services);
     take(&mut shipped.api_key, &row.api_key);
     take(&mut shipped.auth, &row.auth);
+    take(&mut shipped.signing, &row.signing);
     take(&mut shipped.headers, &row.headers);
     take(&mut shipped.omit, &row.omit);
     take(&mut shipped.rename, &row.rename);
+    take(&mut shipped.set, &row.set);
     take(&mut shipped.families, &row.families);
     take(&mut shipped.models, &row.models);
     take(&mut shipped.http2, &row.http2);
+    match (&mut shipped.variables, &row.variables) {
+        (Some(variables), Some(other)) => variables.change(other),
+        (variables, other) => take(variables, other),
+    }
 }
 
 fn join_models(shipped: Vec<ModelRow>, file: &File) -> Vec<ModelRow> {
@@ -153,13 +172,7 @@ fn join_models(shipped: Vec<ModelRow>, file: &File) -> Vec<ModelRow> {
     let mut place: HashMap<String, usize> = models.iter().enumerate().map(|(at, row)| (row.name.clone(), at)).collect();
     for row in &file.models {
         match place.get(&row.name).and_then(|at| models.get_mut(*at)) {
-            Some(known) => {
-                known.context_window = row.context_window.or(known.context_window);
-                known.output_limit = row.output_limit.or(known.output_limit);
-                if !row.offers.is_empty() {
-                    known.offers.clone_from(&row.offers);
-                }
-            }
+            Some(known) => known.change(row),
             None => {
                 place.insert(row.name.clone(), models.len());
                 models.push(row.clone());
@@ -189,45 +202,86 @@ fn join_models(shipped: Vec<ModelRow>, file: &File) -> Vec<ModelRow> {
     models
 }
 
+/// The service of a row that names none.
+fn plain_service() -> Vec<Service> {
+    let dialect = DialectId::ChatCompletions;
+    vec![Service { dialect, prefix: String::new(), operations: Vec::new(), paths: None }]
+}
+
+fn is_enabled(row: &ProviderRow, environment: Environment<'_>) -> bool {
+    match &row.enabled {
+        None | Some(Enabled::Yes) => true,
+        Some(Enabled::No) => false,
+        Some(Enabled::With(names)) => {
+            names.iter().filter_map(|name| environment(name)).any(|value| !value.trim().is_empty())
+        }
+    }
+}
+
 /// The provider as it can be asked, or why it can't.
 fn register(row: &ProviderRow, environment: Environment<'_>) -> Result<Registered, String> {
-    let credential = match &row.api_key {
-        None => None,
-        Some(reference) => {
-            let none = || format!("unavailable, for {} is not set", reference.env.join(" or "));
-            let key = reference.resolve(environment).ok_or_else(none)?;
-            let auth = row.auth.clone().unwrap_or_default();
-            Some((auth.header.clone(), Secret::new(header_value(&auth, &key))))
-        }
+    let variables = row.variables.clone().unwrap_or_default();
+    let fill = |text: &str| variables.fill(text, environment).map_err(|why| format!("unavailable, for {why}"));
+    let (credential, signing) = proof(row, environment, &variables)?;
+    let services = row.services.clone().unwrap_or_else(plain_service);
+    let filled = |service: Service| {
+        let paths = match service.paths {
+            Some(paths) => Some(Paths { whole: fill(&paths.whole)?, streamed: fill(&paths.streamed)? }),
+            None => None,
+        };
+        Ok(Service { prefix: fill(&service.prefix)?, paths, ..service })
     };
     Ok(Registered {
         id: row.id.clone(),
-        origin: origin(row, environment)?,
-        services: match row.services.clone() {
-            Some(services) => services,
-            None => vec![Service { dialect: DialectId::ChatCompletions, prefix: String::new() }],
-        },
+        origin: origin(row, environment, &variables)?,
+        services: services.into_iter().map(filled).collect::<Result<_, String>>()?,
         credential,
+        signing,
         headers: row.headers.clone().unwrap_or_default(),
         omit: row.omit.clone().unwrap_or_default(),
         rename: row.rename.clone().unwrap_or_default(),
+        set: row.set.clone().unwrap_or_default(),
         families: row.families.clone().unwrap_or_default(),
         http2: row.http2.unwrap_or(false),
     })
+}
+
+/// How a provider knows us: by its key; where there is none and the row says so, by a signature.
+type Proof = (Option<(String, Secret)>, Option<Signing>);
+
+fn proof(row: &ProviderRow, environment: Environment<'_>, variables: &Variables) -> Result<Proof, String> {
+    let key = row.api_key.as_ref().map(|reference| (reference, reference.resolve(environment)));
+    match (key, &row.signing) {
+        (Some((_, Some(key))), _) => {
+            let auth = row.auth.clone().unwrap_or_default();
+            Ok((Some((auth.header.clone(), Secret::new(header_value(&auth, &key)))), None))
+        }
+        (_, Some(signing)) => {
+            let region =
+                variables.fill(&signing.region, environment).map_err(|why| format!("unavailable, for {why}"))?;
+            Ok((None, Some(Signing { service: signing.service.clone(), region })))
+        }
+        (Some((reference, None)), None) => Err(format!("unavailable, for {} is not set", reference.env.join(" or "))),
+        (None, None) => Ok((None, None)),
+    }
 }
 
 fn header_value(auth: &Auth, key: &Secret) -> String {
     format!("{}{}{}", auth.before, key.expose(), auth.after)
 }
 
-fn origin(row: &ProviderRow, environment: Environment<'_>) -> Result<Origin, String> {
+fn origin(row: &ProviderRow, environment: Environment<'_>, variables: &Variables) -> Result<Origin, String> {
     let base = row.base_url.as_ref().ok_or("unavailable, for it has no `base_url`")?;
     let given = base.env.as_ref().and_then(|name| environment(name).map(|value| (name, value)));
     match given.filter(|(_, value)| !value.trim().is_empty()) {
         Some((name, value)) => {
             crate::settings::origin(value.trim()).map_err(|why| format!("unavailable, for {name} is wrong: {why}"))
         }
-        None => base.origin.clone().ok_or_else(|| "unavailable, for its `base_url` is not set".to_string()),
+        None => {
+            let text = base.text.as_ref().ok_or("unavailable, for its `base_url` is not set")?;
+            let text = variables.fill(text, environment).map_err(|why| format!("unavailable, for {why}"))?;
+            crate::settings::origin(&text).map_err(|why| format!("unavailable, for its `base_url` is wrong: {why}"))
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::catalog::Catalog;
 use crate::publish;
@@ -12,6 +12,7 @@ use crate::run::{EnvoyBy, Options, environment, run};
 use crate::settings::{DEFAULT_FILE, EXAMPLE, File};
 use crate::store::Store;
 use crate::store::keys::{Keys, Listed};
+use crate::translate::{Translation, translate};
 use crate::xds::{self, Module};
 
 /// An LLM gateway inside Envoy: one address for every provider, in the dialect you speak.
@@ -62,6 +63,8 @@ enum Command {
         #[command(flatten)]
         wasm: Wasm,
     },
+    /// Say a request or an answer of one dialect in another: from the input to the output, and on the error output what was lost.
+    Translate(Translation),
     /// Callers' keys.
     Key {
         #[command(subcommand)]
@@ -138,6 +141,24 @@ impl Common {
     }
 }
 
+/// Every command and what it takes, as the reference prints it: what `--help` says, without the values of this environment.
+pub fn help() -> String {
+    let mut root = Line::command();
+    root.build();
+    let mut page = String::new();
+    describe(root, &mut page);
+    page
+}
+
+fn describe(command: clap::Command, page: &mut String) {
+    let mut command = command.mut_args(|argument| argument.hide_env_values(true));
+    let help = command.render_long_help().to_string();
+    help.lines().for_each(|line| page.extend([line.trim_end(), "\n"]));
+    page.push('\n');
+    let own = command.get_subcommands().filter(|own| own.get_name() != "help");
+    own.for_each(|own| describe(own.clone(), page));
+}
+
 /// Does what the command line says.
 pub async fn main() -> anyhow::Result<()> {
     match Line::parse().command {
@@ -148,6 +169,10 @@ pub async fn main() -> anyhow::Result<()> {
         Command::Serve { common, wasm } => run(Options { wasm: wasm.wasm, ..common.options() }, EnvoyBy::Others).await,
         Command::Check { common } => check(&common.options()),
         Command::Render { what, common, wasm } => render(what, &Options { wasm: wasm.wasm, ..common.options() }),
+        Command::Translate(asked) => {
+            let (mut input, mut out) = (std::io::stdin().lock(), std::io::stdout().lock());
+            translate(&asked, &mut input, &mut out, &mut std::io::stderr().lock())
+        }
         Command::Key { command } => key(command).await,
         Command::Records { common, json, limit } => records(&common.options(), json, limit).await,
     }

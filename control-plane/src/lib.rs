@@ -22,4 +22,5 @@ pub mod publish;
 pub mod run;
 pub mod settings;
 pub mod store;
+pub mod translate;
 pub mod xds;

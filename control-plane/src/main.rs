@@ -21,7 +21,8 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("dragoman: {error:#}");
-            ExitCode::FAILURE
+            // What was given is wrong, as with arguments; everything else may go well another time.
+            if error.is::<dragoman::translate::BadInput>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

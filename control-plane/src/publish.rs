@@ -35,6 +35,7 @@ fn provider(row: &Registered) -> Provider {
         headers: row.headers.clone(),
         omit: row.omit.clone(),
         rename: row.rename.clone(),
+        set: row.set.clone(),
     }
 }
 
@@ -98,12 +99,17 @@ impl<'r> Builder<'r> {
             return Some(*known);
         }
         let row = self.offer.get(&(provider, model));
-        self.targets.push(Target {
-            id: id.clone(),
-            provider: at,
-            model: model.to_string(),
-            output_limit: row.and_then(|row| row.output_limit).unwrap_or(0),
-            context_window: row.and_then(|row| row.context_window).unwrap_or(0),
+        let unlisted = Target::unlisted(id.clone(), at, model);
+        self.targets.push(match row {
+            None => unlisted,
+            Some(row) => Target {
+                output_limit: row.output_limit.unwrap_or(0),
+                context_window: row.context_window.unwrap_or(0),
+                abilities: row.abilities.unwrap_or(unlisted.abilities),
+                thinking: row.thinking.unwrap_or(unlisted.thinking),
+                unsigned: row.unsigned.clone().unwrap_or_default(),
+                ..unlisted
+            },
         });
         self.target.insert(id, self.targets.len() - 1);
         Some(self.targets.len() - 1)

@@ -21,12 +21,18 @@
 //! Limits: secrets stand in the environment, never in the file; listening addresses, the data directory and Envoy's own
 //! settings are read at start only, everything else while running.
 
+mod address;
 mod example;
 mod file;
 mod members;
 mod mistake;
+mod model;
 mod provider;
 mod secret;
+mod service;
+mod set;
+mod signing;
+mod variable;
 pub mod watch;
 pub(crate) use file::split_address;
 
@@ -35,16 +41,23 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use address::{BaseUrl, origin};
 pub use example::EXAMPLE;
 pub use members::Placed;
 pub use mistake::{Mistake, Mistakes};
-pub use provider::{Auth, BaseUrl, ModelRow, ProviderRow, origin};
+pub use model::ModelRow;
+pub use provider::{Auth, Enabled, ProviderRow};
 pub use secret::{Secret, SecretRef};
+pub use signing::Signing;
+pub use variable::{Variable, Variables};
 
 use dragoman_core::snapshot::Loss;
 
 /// The file looked for when none is named.
 pub const DEFAULT_FILE: &str = "dragoman.toml";
+
+/// Longest id or name of a row: it becomes a header value and a cluster's name.
+const MAX_NAME: usize = 200;
 
 /// Largest settings file read: ten thousand rows fit.
 pub const MAX_FILE: u64 = 4 << 20;
@@ -161,6 +174,8 @@ pub struct Known {
     pub models: BTreeSet<String>,
     /// Prefixes of names; never the empty one, which would know everything.
     pub families: BTreeSet<String>,
+    /// Variables: the provider's id and the variable's name.
+    pub variables: BTreeSet<(String, String)>,
 }
 
 impl Known {
@@ -169,12 +184,19 @@ impl Known {
         for row in &file.providers {
             self.providers.insert(row.id.clone());
             self.models.extend(row.models.iter().flatten().cloned());
+            let names = row.variables.iter().flat_map(Variables::names);
+            self.variables.extend(names.map(|name| (row.id.clone(), name.to_string())));
             self.families.extend(row.families.iter().flatten().filter(|prefix| !prefix.is_empty()).cloned());
         }
         for row in &file.models {
             self.models.insert(row.name.clone());
             self.models.extend(row.offers.iter().map(|(_, name, _)| name.clone()));
         }
+    }
+
+    /// Whether the provider has a variable of that name.
+    pub fn has_variable(&self, provider: &str, name: &str) -> bool {
+        self.variables.iter().any(|(known, variable)| known == provider && variable == name)
     }
 
     /// Whether a candidate of that name can mean something.

@@ -1,10 +1,12 @@
-//! What `dragoman render` prints, word for word: a change of Envoy's configuration is seen in review.
+//! What `dragoman render` and `--help` print, word for word: a change of Envoy's configuration or of the command line is seen in
+//! review.
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p dragoman --test render` writes the files anew.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use dragoman::catalog::{Catalog, known};
 use dragoman::run::Options;
@@ -23,25 +25,56 @@ base_url = "http://127.0.0.1:8080/v1"
 id = "safe"
 base_url = "https://api.example.com"
 services = [{ dialect = "messages", prefix = "/v1" }]
+[[provider]]
+id = "signed"
+base_url = "https://api.{region}.example.com"
+services = [{ dialect = "converse", prefix = "" }]
+variables = { region = "eu-central-1" }
+signing = { aws = { service = "bedrock", region = "{region}" } }
 "#;
 
-fn check(name: &str, rendered: &Value) {
+fn check(name: &str, rendered: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    let rendered = format!("{rendered:#}\n");
+    let rendered = format!("{}\n", rendered.trim_end());
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &rendered).unwrap();
     }
-    let golden = std::fs::read_to_string(&path).unwrap();
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(rendered == golden, "{name} is another; look at it with UPDATE_GOLDEN=1 and git diff");
+}
+
+fn rendered(module: Module) -> (Value, Value) {
+    let file = File::read("f", SETTINGS, &known().unwrap()).unwrap();
+    let (options, start) = (Options::default(), Options::default().start(&file));
+    let providers = Catalog::join(&file, &|_| None).unwrap().providers;
+    let edge = options.edge(&file, module, providers);
+    (bootstrap::whole(&start, &edge).unwrap(), bootstrap::by_ads(&start, &file.limits).unwrap())
 }
 
 #[test]
 fn envoys_configuration_is_the_golden_one() {
-    let file = File::read("f", SETTINGS, &known().unwrap()).unwrap();
-    let (options, start) = (Options::default(), Options::default().start(&file));
     let module = Module { path: PathBuf::from("/usr/share/dragoman/filters.wasm"), digest: "00".repeat(32) };
-    let providers = Catalog::join(&file, &|_| None).unwrap().providers;
-    let edge = options.edge(&file, module, providers);
-    check("envoy.json", &bootstrap::whole(&start, &edge).unwrap());
-    check("bootstrap.json", &bootstrap::by_ads(&start, &file.limits).unwrap());
+    let (whole, by_ads) = rendered(module);
+    check("envoy.json", &format!("{whole:#}"));
+    check("bootstrap.json", &format!("{by_ads:#}"));
+}
+
+/// The reference prints this file.
+#[test]
+fn the_command_line_is_the_golden_one() {
+    check("commands.txt", &dragoman::cli::help());
+}
+
+/// Needs DRAGOMAN_ENVOY and DRAGOMAN_WASM; without them there is nothing to ask.
+#[test]
+fn envoy_itself_finds_nothing_wrong_with_it() {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let (Some(envoy), Some(wasm)) = (variable("DRAGOMAN_ENVOY"), variable("DRAGOMAN_WASM")) else {
+        eprintln!("skipped: DRAGOMAN_ENVOY and DRAGOMAN_WASM name no Envoy and no module to try it with");
+        return;
+    };
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("validate.json");
+    std::fs::write(&file, rendered(Module::at(&wasm).unwrap()).0.to_string()).unwrap();
+    let said = Command::new(envoy).args(["--mode", "validate", "--config-path"]).arg(&file).output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
 }

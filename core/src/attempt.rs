@@ -13,8 +13,8 @@
 //!
 //! **The fence.** [`request::outgoing`] writes the whole head anew for every attempt and puts in exactly one credential.
 
+mod embed;
 mod failure;
-mod interpret;
 mod relay;
 mod request;
 mod response;
@@ -22,6 +22,7 @@ mod response;
 use std::rc::Rc;
 
 use crate::exchange::{Asked, Header};
+use crate::loss::Losses;
 use crate::record::{Ending, Outcome};
 use crate::usage::Usage;
 
@@ -49,7 +50,7 @@ pub struct Attempt {
     number: usize,
     began_ms: u64,
     state: State,
-    dropped: Vec<String>,
+    losses: Losses,
     /// Names of the provider's response headers that the client must not see.
     withheld: Vec<Vec<u8>>,
     outcome: Outcome,
@@ -77,7 +78,7 @@ impl Attempt {
             number,
             began_ms: now_ms,
             state: State::AwaitingHead(told.awaiting),
-            dropped: told.dropped,
+            losses: told.losses,
             withheld: Vec::new(),
             outcome,
             over: false,
@@ -91,9 +92,9 @@ impl Attempt {
         self.number
     }
 
-    /// What could not be said to this target.
-    pub fn dropped(&self) -> &[String] {
-        &self.dropped
+    /// What could not be said to this target as it was said.
+    pub fn losses(&self) -> &Losses {
+        &self.losses
     }
 
     /// The credential to forget, when the provider rejected it.
@@ -110,7 +111,7 @@ impl Attempt {
             self.outcome.usage.update(self.state.usage());
             // A stream that is taken away while it answers: the client left, or the connection broke.
             self.outcome.ending = match self.state {
-                State::AwaitingHead(_) | State::Gate(_) | State::Failing { .. } => Ending::Silent,
+                State::AwaitingHead(_) | State::Gate(_) | State::Embedding(_) | State::Failing { .. } => Ending::Silent,
                 State::Relaying(_) | State::Interpreting(_) | State::Done => Ending::Abandoned,
             };
         }

@@ -12,11 +12,24 @@ pub enum DialectId {
     Messages,
     /// Gemini generateContent and streamGenerateContent.
     GenerateContent,
+    /// OpenAI responses.
+    Responses,
+    /// Cohere chat v2; spoken to providers only.
+    ChatV2,
+    /// Amazon Bedrock Converse and ConverseStream; spoken to providers only.
+    Converse,
 }
 
 impl DialectId {
     /// Every dialect there is.
-    pub const ALL: [DialectId; 3] = [DialectId::ChatCompletions, DialectId::Messages, DialectId::GenerateContent];
+    pub const ALL: [DialectId; 6] = [
+        DialectId::ChatCompletions,
+        DialectId::Messages,
+        DialectId::GenerateContent,
+        DialectId::Responses,
+        DialectId::ChatV2,
+        DialectId::Converse,
+    ];
 
     /// Its one name in configuration, JSON, headers and prose.
     pub fn name(self) -> &'static str {
@@ -24,12 +37,179 @@ impl DialectId {
             DialectId::ChatCompletions => "chat_completions",
             DialectId::Messages => "messages",
             DialectId::GenerateContent => "generate_content",
+            DialectId::Responses => "responses",
+            DialectId::ChatV2 => "chat_v2",
+            DialectId::Converse => "converse",
         }
     }
 
     /// The dialect of that name.
     pub fn named(name: &str) -> Option<DialectId> {
         DialectId::ALL.into_iter().find(|id| id.name() == name)
+    }
+}
+
+/// What an endpoint is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// An answer of a model: interpreted between dialects. Every service does this.
+    Generate,
+    /// Vectors of texts: interpreted between the dialects that have them.
+    Embed,
+    /// Counting the tokens of a request. From here on: relayed to a service of the client's own dialect, never interpreted.
+    CountTokens,
+    /// Text completion without turns.
+    Complete,
+    /// Making and changing pictures.
+    Images,
+    /// Words spoken.
+    Speech,
+    /// Speech written down or translated.
+    Transcribe,
+    /// Judging content.
+    Moderate,
+    /// Ordering documents by relevance.
+    Rerank,
+    /// Files kept by the provider.
+    Files,
+    /// Work done later.
+    Batches,
+    /// Answers kept by the provider.
+    Stored,
+    /// Which models there are; the gateway answers this itself.
+    Models,
+}
+
+impl Operation {
+    const NAMES: [(Operation, &'static str); 13] = [
+        (Operation::Generate, "generate"),
+        (Operation::Embed, "embed"),
+        (Operation::CountTokens, "count_tokens"),
+        (Operation::Complete, "complete"),
+        (Operation::Images, "images"),
+        (Operation::Speech, "speech"),
+        (Operation::Transcribe, "transcribe"),
+        (Operation::Moderate, "moderate"),
+        (Operation::Rerank, "rerank"),
+        (Operation::Files, "files"),
+        (Operation::Batches, "batches"),
+        (Operation::Stored, "stored"),
+        (Operation::Models, "models"),
+    ];
+
+    /// Its name in configuration, Snapshots and Records.
+    pub fn name(self) -> &'static str {
+        Operation::NAMES.iter().find(|(known, _)| *known == self).map_or("", |(_, name)| name)
+    }
+
+    /// The operation of that name.
+    pub fn named(name: &str) -> Option<Operation> {
+        Operation::NAMES.iter().find(|(_, known)| *known == name).map(|(operation, _)| *operation)
+    }
+
+    /// Every operation's name, for error messages.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Operation::NAMES.iter().map(|(_, name)| *name)
+    }
+}
+
+/// A set of things that a request can need and a model or a dialect can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Abilities(u8);
+
+impl Abilities {
+    /// Nothing.
+    pub const NONE: Abilities = Abilities(0);
+    /// Calling functions.
+    pub const TOOLS: Abilities = Abilities(1);
+    /// Answers of a given JSON schema.
+    pub const JSON_SCHEMA: Abilities = Abilities(1 << 1);
+    /// Reading pictures.
+    pub const IMAGES: Abilities = Abilities(1 << 2);
+    /// Hearing sound.
+    pub const AUDIO: Abilities = Abilities(1 << 3);
+    /// Watching films.
+    pub const VIDEO: Abilities = Abilities(1 << 4);
+    /// Reading documents (PDF).
+    pub const DOCUMENTS: Abilities = Abilities(1 << 5);
+    /// Thinking before answering.
+    pub const THINKING: Abilities = Abilities(1 << 6);
+    /// Everything; also what is said of a model that nobody described.
+    pub const ALL: Abilities = Abilities(0x7f);
+
+    const NAMES: [(Abilities, &'static str); 7] = [
+        (Abilities::TOOLS, "tools"),
+        (Abilities::JSON_SCHEMA, "json_schema"),
+        (Abilities::IMAGES, "images"),
+        (Abilities::AUDIO, "audio"),
+        (Abilities::VIDEO, "video"),
+        (Abilities::DOCUMENTS, "documents"),
+        (Abilities::THINKING, "thinking"),
+    ];
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn and(self, other: Abilities) -> Abilities {
+        Abilities(self.0 | other.0)
+    }
+
+    /// What of this set is not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Abilities) -> Abilities {
+        Abilities(self.0 & !other.0)
+    }
+
+    /// Whether nothing is in it.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether all of `needs` is in it.
+    pub const fn cover(self, needs: Abilities) -> bool {
+        needs.without(self).is_empty()
+    }
+
+    /// The names of what is in it.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Abilities::NAMES.into_iter().filter(move |(one, _)| self.cover(*one)).map(|(_, name)| name)
+    }
+
+    /// The ability of that name.
+    pub fn named(name: &str) -> Option<Abilities> {
+        Abilities::NAMES.into_iter().find(|(_, known)| *known == name).map(|(one, _)| one)
+    }
+}
+
+/// How a model is told how much to think. A fact of the model, not of its dialect: Gemini 2.5 takes tokens, Gemini 3 a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ThinkingStyle {
+    /// Nobody said; the dialect's current form is used.
+    #[default]
+    Unknown,
+    /// In words (`reasoning_effort`, `output_config.effort`, `thinkingLevel`).
+    Words,
+    /// In tokens (`budget_tokens`, `thinkingBudget`).
+    Tokens,
+    /// It cannot be told: it never thinks, or always as it likes.
+    Never,
+}
+
+impl ThinkingStyle {
+    /// Its name in configuration and Snapshots.
+    pub fn name(self) -> &'static str {
+        match self {
+            ThinkingStyle::Unknown => "unknown",
+            ThinkingStyle::Words => "words",
+            ThinkingStyle::Tokens => "tokens",
+            ThinkingStyle::Never => "never",
+        }
+    }
+
+    /// The style of that name.
+    pub fn named(name: &str) -> Option<ThinkingStyle> {
+        [ThinkingStyle::Unknown, ThinkingStyle::Words, ThinkingStyle::Tokens, ThinkingStyle::Never]
+            .into_iter()
+            .find(|style| style.name() == name)
     }
 }
 
@@ -64,6 +244,27 @@ pub struct Service {
     pub dialect: DialectId,
     /// The prefix of its endpoints below [`Origin::base`], for instance `/v1` or `/v1beta`; no trailing slash.
     pub prefix: String,
+    /// What it does besides [`Operation::Generate`].
+    pub operations: Vec<Operation>,
+    /// Its own paths for [`Operation::Generate`] instead of the dialect's.
+    pub paths: Option<Paths>,
+}
+
+impl Service {
+    /// A service that only generates, at the dialect's own paths.
+    pub fn new(dialect: DialectId, prefix: &str) -> Service {
+        Service { dialect, prefix: prefix.to_string(), operations: Vec::new(), paths: None }
+    }
+}
+
+/// Paths of a provider that puts a dialect where the dialect itself does not: `{model}` stands for the model's name. The body
+/// then has no `model`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// For a whole answer, with its query: `/models/{model}:rawPredict`.
+    pub whole: String,
+    /// For a streamed one.
+    pub streamed: String,
 }
 
 /// Where to reach a provider and how it differs from its dialect's own specification.
@@ -85,6 +286,8 @@ pub struct Provider {
     pub omit: Vec<String>,
     /// Top-level request members it calls otherwise: (the dialect's name, the provider's name).
     pub rename: Vec<(String, String)>,
+    /// Top-level request members it wants: (name, JSON text), set where the client does not say them.
+    pub set: Vec<(String, String)>,
 }
 
 /// What stands for a cluster in a slot header: 16 hexadecimal digits of its name's SHA-256. Envoy keeps one header map for all
@@ -108,4 +311,20 @@ pub struct Target {
     pub output_limit: u64,
     /// The most tokens in and out together; 0 when unknown.
     pub context_window: u64,
+    /// What the model can do; [`Abilities::ALL`] when nobody described it.
+    pub abilities: Abilities,
+    /// How it is told how much to think.
+    pub thinking: ThinkingStyle,
+    /// What to write as the proof of a call that another maker's model made, where the model demands one; empty when it does
+    /// not. (Gemini 3 refuses a history whose calls have none; its documentation names the words that it accepts instead.)
+    pub unsigned: String,
+}
+
+impl Target {
+    /// A model that nobody described.
+    pub fn unlisted(id: String, provider: usize, model: &str) -> Target {
+        let (abilities, thinking) = (Abilities::ALL, ThinkingStyle::Unknown);
+        let unsigned = String::new();
+        Target { id, provider, model: model.into(), output_limit: 0, context_window: 0, abilities, thinking, unsigned }
+    }
 }

@@ -4,18 +4,34 @@
 //! other dialect, no provider and no model by name.
 
 pub mod chat_completions;
+pub mod chat_v2;
+pub mod converse;
 pub mod generate_content;
 pub mod messages;
+pub mod responses;
 
-use crate::catalog::DialectId;
+use crate::catalog::{Abilities, DialectId, Operation, Target, ThinkingStyle};
+use crate::hub::embed::{EmbedRequest, Embedded};
 use crate::hub::{Delivery, Event, Piece, ProviderError, Request};
 use crate::json::{Json, Text, Writer};
-use crate::refusal::ClientError;
+use crate::loss::Losses;
+use crate::refusal::{ClientError, UnknownMethod};
 use crate::usage::UsageTable;
 
 /// All dialects, in the order in which they are asked whether a path is theirs.
-pub static ALL: [&dyn Dialect; 3] =
-    [&chat_completions::ChatCompletions, &messages::Messages, &generate_content::GenerateContent];
+pub static ALL: [&dyn Dialect; 6] = [
+    &chat_completions::ChatCompletions,
+    &messages::Messages,
+    &generate_content::GenerateContent,
+    &responses::Responses,
+    &chat_v2::ChatV2,
+    &converse::Converse,
+];
+
+/// How clients speak the dialect of that id. Every endpoint's dialect has a way; for the others it is the commonest one.
+pub fn client(id: DialectId) -> &'static dyn Client {
+    of(id).client().unwrap_or(&chat_completions::ChatCompletions)
+}
 
 /// The dialect of that id.
 pub fn of(id: DialectId) -> &'static dyn Dialect {
@@ -23,6 +39,9 @@ pub fn of(id: DialectId) -> &'static dyn Dialect {
         DialectId::ChatCompletions => &chat_completions::ChatCompletions,
         DialectId::Messages => &messages::Messages,
         DialectId::GenerateContent => &generate_content::GenerateContent,
+        DialectId::Responses => &responses::Responses,
+        DialectId::ChatV2 => &chat_v2::ChatV2,
+        DialectId::Converse => &converse::Converse,
     }
 }
 
@@ -31,10 +50,28 @@ pub fn of(id: DialectId) -> &'static dyn Dialect {
 pub struct Endpoint {
     /// Whose path it is.
     pub dialect: DialectId,
+    /// What it is for.
+    pub operation: Operation,
     /// The model, where the path says it (percent-decoded).
     pub model: Option<String>,
     /// How the answer comes, where the path says it.
     pub delivery: Option<Delivery>,
+    /// For operations that are relayed: the path below the dialect's own prefix, without query, `{model}` where the path names
+    /// the model: `/images/generations`, `/models/{model}:countTokens`; and `{prefix}` where the service's prefix does not come
+    /// first: `/upload{prefix}/files`. For [`Operation::Models`]: the id asked for, or empty.
+    pub rest: String,
+}
+
+impl Endpoint {
+    /// The endpoint of a dialect that asks for an answer.
+    pub fn generate(dialect: DialectId) -> Endpoint {
+        Endpoint::of(dialect, Operation::Generate, "")
+    }
+
+    /// An endpoint whose path names neither a model nor how the answer comes.
+    pub fn of(dialect: DialectId, operation: Operation, rest: &str) -> Endpoint {
+        Endpoint { dialect, operation, model: None, delivery: None, rest: rest.to_string() }
+    }
 }
 
 /// Why a body is not a request of the dialect.
@@ -54,53 +91,63 @@ impl ReadError {
 }
 
 /// Whom a request is written for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Addressee<'a> {
     /// The model's name as the provider knows it.
     pub model: &'a str,
     /// The most output tokens the model gives, for dialects that require a limit; 0 when unknown.
     pub output_limit: u64,
+    /// How the model is told how much to think.
+    pub thinking: ThinkingStyle,
+    /// What to write as the proof of a call that nobody signed, where the model demands one; else empty.
+    pub unsigned: &'a str,
 }
 
-/// Most members listed as dropped: no honest request loses more, and the list must fit into a header.
-pub const MAX_DROPPED: usize = 64;
+impl Target {
+    /// Whom a request to this target is written for.
+    pub fn addressee(&self) -> Addressee<'_> {
+        let Target { model, output_limit, thinking, unsigned, .. } = self;
+        Addressee { model, output_limit: *output_limit, thinking: *thinking, unsigned }
+    }
+}
 
-/// Longest name in that list, in characters.
-pub const MAX_DROPPED_NAME: usize = 80;
+impl<'a> Addressee<'a> {
+    /// An addressee of whom nothing but the model's name is known.
+    pub fn model(model: &'a str) -> Addressee<'a> {
+        Addressee { model, ..Addressee::default() }
+    }
+}
 
 /// A request as written for a provider.
 #[derive(Clone, Debug, Default)]
 pub struct Written {
     /// The body.
     pub body: String,
-    /// Members that could not be said, as paths such as `top_k` or `messages[].name`; no duplicates.
-    pub dropped: Vec<String>,
+    /// What could not be said as it was said.
+    pub losses: Losses,
     /// Tool names that had to be changed.
     pub aliases: Aliases,
 }
 
 impl Written {
-    /// Notes a member that could not be said.
-    pub fn drop(&mut self, path: &str) {
-        if self.dropped.len() > MAX_DROPPED {
-            return;
-        }
-        // Names are the caller's, and the list goes into a header.
-        let plain = |c: char| if c.is_ascii_graphic() && c != ',' { c } else { '?' };
-        let shown: String = path.chars().take(MAX_DROPPED_NAME).map(plain).collect();
-        let shown = if self.dropped.len() == MAX_DROPPED { "and-more".to_string() } else { shown };
-        if !self.dropped.contains(&shown) {
-            self.dropped.push(shown);
-        }
+    /// Notes a member that was said with a near meaning.
+    pub fn approximate(&mut self, path: &str) {
+        self.losses.approximate(path);
     }
 
-    /// Notes every member of `extra` below `place` (with its trailing dot, or empty for the top level), unless it is null.
-    pub fn drop_extra(&mut self, place: &str, extra: &[crate::json::Member<'_>]) {
-        for (name, value) in extra {
-            if !value.is_null() {
-                self.drop(&format!("{place}{}", name.decode()));
-            }
-        }
+    /// Notes a member that could not be said.
+    pub fn drop(&mut self, path: &str) {
+        self.losses.drop(path);
+    }
+
+    /// See [`Losses::lose`].
+    pub fn lose(&mut self, place: &str, extra: &[crate::json::Member<'_>]) {
+        self.losses.lose(place, extra);
+    }
+
+    /// See [`Losses::lose_raw`].
+    pub fn lose_raw(&mut self, place: &str, value: Json<'_>) {
+        self.losses.lose_raw(place, value);
     }
 }
 
@@ -128,9 +175,9 @@ impl Aliases {
 pub enum Frame<'a> {
     /// A whole body.
     Whole(Json<'a>),
-    /// One server-sent event: its name (empty when it has none) and its data.
+    /// One server-sent event, or one message of an event stream: its name (empty when it has none) and its data.
     Event {
-        /// What stands behind `event:`.
+        /// What stands behind `event:`; of an event stream the `:event-type` or `:exception-type`.
         name: &'a str,
         /// The data lines, joined; usually one JSON document.
         data: &'a str,
@@ -164,34 +211,26 @@ pub struct Reply {
     pub model: String,
 }
 
-/// A wire format.
+/// A wire format, as the gateway speaks it to providers.
 pub trait Dialect: Sync {
     /// Which one.
     fn id(&self) -> DialectId;
 
-    /// The endpoint that a path (with its query) names, if it is one of this dialect's. The method is POST.
-    fn endpoint(&self, path: &str) -> Option<Endpoint>;
+    /// What of a request's needs it has words for; a target is not asked for what its dialect cannot say.
+    fn carries(&self) -> Abilities;
 
     /// The path (with the query the dialect itself needs) for asking `model`, below a provider's prefix such as `/v1`.
     fn path(&self, prefix: &str, model: &str, delivery: Delivery) -> String;
 
-    /// Understands a request. Strict where policy depends on it, patient elsewhere: what it does not know it keeps raw.
-    fn read_request<'a>(&self, endpoint: &Endpoint, body: Json<'a>) -> Result<Request<'a>, ReadError>;
-
-    /// Writes a request for a provider.
+    /// Writes a request for a provider. Every signature that a foreign request still has belongs to the addressee and is to be
+    /// written (see [`crate::hub::provenance`]).
     fn write_request(&self, request: &Request<'_>, to: Addressee<'_>) -> Written;
 
     /// A reader for one answer.
     fn reader(&self, aliases: Aliases) -> Box<dyn ReadResponse>;
 
-    /// A writer for one answer to `request`.
-    fn writer(&self, request: &Request<'_>, reply: Reply) -> Box<dyn WriteResponse>;
-
     /// Understands an error body (or whatever came instead of one).
     fn read_error(&self, status: u16, body: &[u8]) -> ProviderError;
-
-    /// Writes an error body.
-    fn write_error(&self, error: &ClientError, out: &mut Writer);
 
     /// Where the dialect reports tokens.
     fn usage(&self) -> &'static UsageTable;
@@ -200,8 +239,70 @@ pub trait Dialect: Sync {
     /// after it, nothing is missing. For relayed streams, which nobody reads, so it must be cheap.
     fn is_end(&self, name: &str, data: &str) -> bool;
 
-    /// Edits that make a request ask for another model, when the model stands in the body.
+    /// The member of a request's body that names the model, when it stands there.
     fn model_member(&self) -> Option<&'static str>;
+
+    /// How clients speak it to the gateway, if they do.
+    fn client(&self) -> Option<&'static dyn Client> {
+        None
+    }
+
+    /// How vectors are asked for, if it has them.
+    fn embeddings(&self) -> Option<&'static dyn Embeddings> {
+        None
+    }
+}
+
+/// A wire format, as clients speak it to the gateway.
+pub trait Client: Sync {
+    /// The endpoint that a method and a path (with its query) name, if it is one of this dialect's. A path that is known with
+    /// other methods is an error.
+    fn endpoint(&self, method: &str, path: &str) -> Option<Result<Endpoint, UnknownMethod>>;
+
+    /// Understands a request. Strict where policy depends on it, patient elsewhere: what it does not know it keeps raw.
+    fn read_request<'a>(&self, endpoint: &Endpoint, body: Json<'a>) -> Result<Request<'a>, ReadError>;
+
+    /// A writer for one answer to `request`.
+    fn writer(&self, request: &Request<'_>, reply: Reply) -> Box<dyn WriteResponse>;
+
+    /// Writes an error body.
+    fn write_error(&self, error: &ClientError, out: &mut Writer);
+
+    /// Writes the models that the caller may ask for: a whole body. `one` when a single one was asked for by its id.
+    fn write_models(&self, models: &[Listed<'_>], one: bool, out: &mut Writer);
+}
+
+/// A model as a client is told of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed<'a> {
+    /// What to ask for.
+    pub name: &'a str,
+    /// Who serves it first: a provider's id.
+    pub owner: &'a str,
+    /// The most tokens in and out together; 0 when unknown.
+    pub context_window: u64,
+    /// The most output tokens; 0 when unknown.
+    pub output_limit: u64,
+    /// What it can do.
+    pub abilities: Abilities,
+}
+
+/// How a dialect asks for vectors of texts.
+pub trait Embeddings: Sync {
+    /// The path for asking `model`, which may depend on whether one input stands alone.
+    fn path(&self, prefix: &str, model: &str, request: &EmbedRequest<'_>) -> String;
+
+    /// Understands a client's request.
+    fn read_request<'a>(&self, endpoint: &Endpoint, body: Json<'a>) -> Result<EmbedRequest<'a>, ReadError>;
+
+    /// Writes a request for a provider.
+    fn write_request(&self, request: &EmbedRequest<'_>, to: Addressee<'_>) -> Written;
+
+    /// Understands a provider's answer.
+    fn read_answer<'a>(&self, body: Json<'a>) -> Result<Embedded<'a>, ProviderError>;
+
+    /// Writes an answer to a client's request.
+    fn write_answer(&self, request: &EmbedRequest<'_>, answer: &Embedded<'_>, reply: &Reply, out: &mut Writer);
 }
 
 /// An escaped text that somebody else made, such as a gateway-made id: plain ASCII only.

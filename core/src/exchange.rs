@@ -14,21 +14,27 @@
 //! The machine decides; the filter carries. Everything it needs to know comes as an argument: the head, the body, what the
 //! worker remembers ([`Memory`]) and the time.
 
+mod content;
 mod head;
+mod models;
 mod plan;
+mod reply;
 
 use std::rc::Rc;
 
 use crate::admission::{Grant, KeyDigest, digest};
-use crate::catalog::DialectId;
-use crate::dialect::{self, Endpoint};
-use crate::json::Writer;
+use crate::catalog::{DialectId, Operation};
+use crate::dialect::Endpoint;
+use crate::loss::Losses;
 use crate::memory::{Memory, Standing};
 use crate::record::{Ending, Outcome, Record};
-use crate::refusal::{ClientError, Origin, Refusal, Unanswered};
+use crate::refusal::{Refusal, Unanswered};
+use crate::snapshot::Loss;
 
+pub use content::Content;
 pub use head::{Head, HeadEdits, Header, MAX_BODY};
 pub use plan::{Asked, Planned};
+pub use reply::{LocalReply, error_reply};
 
 /// Header that tells the client which exchange it was.
 pub const REQUEST_ID: &str = "x-dragoman-request-id";
@@ -36,8 +42,15 @@ pub const REQUEST_ID: &str = "x-dragoman-request-id";
 pub const EXCHANGE: &str = "x-dragoman-exchange";
 /// Prefix of the headers that name the clusters of the Plan in order (see [`crate::catalog::slot`]), `-1` first.
 pub const SLOT: &str = "x-dragoman-try-";
+/// Request header by which a caller names the provider for what names no model, such as a file; it goes no further.
+pub const PROVIDER: &str = "x-dragoman-provider";
 /// Response header by which an attempt tells Envoy to try the next target.
 pub const RETRY: &str = "x-dragoman-retry";
+
+/// Response header that lists what could not be said to the target.
+const DROPPED: &str = "x-dragoman-dropped";
+/// Response header that lists what was said to the target with a near meaning.
+const APPROXIMATED: &str = "x-dragoman-approximated";
 
 /// What the filter shall do next.
 #[derive(Debug)]
@@ -49,7 +62,7 @@ pub enum Step {
     /// Change the request's head like this, choose the route anew and let it go.
     Send(HeadEdits),
     /// Answer at once.
-    Refuse(LocalReply),
+    Reply(LocalReply),
 }
 
 /// A question for the control plane. Its answer goes into [`Memory`].
@@ -59,17 +72,6 @@ pub enum Question {
     Admit(KeyDigest),
     /// What authenticates to this provider?
     Credential(String),
-}
-
-/// An answer of the gateway's own.
-#[derive(Debug, PartialEq, Eq)]
-pub struct LocalReply {
-    /// HTTP status.
-    pub status: u16,
-    /// All headers.
-    pub headers: Vec<Header>,
-    /// The body, in the client's dialect.
-    pub body: Vec<u8>,
 }
 
 /// What to do with the response head that Envoy is about to send to the client.
@@ -87,11 +89,11 @@ enum Phase {
     /// The key or the body is still awaited.
     Reading { admission: Admission, body: Option<Vec<u8>> },
     /// It is decided who answers; `asked` once credentials were asked for.
-    Planned { asked: Asked, questions: Questions },
+    Planned { asked: Box<Asked>, questions: Questions },
     /// It is on its way.
     Sent(Rc<Asked>),
-    /// The gateway said no.
-    Refused,
+    /// The gateway has answered itself.
+    Answered,
 }
 
 #[derive(Debug)]
@@ -145,6 +147,14 @@ impl Exchange {
             head,
         };
         exchange.record.dialect = exchange.dialect().name().to_string();
+        let operation = exchange.endpoint.as_ref().map(|endpoint| endpoint.operation.name());
+        exchange.record.operation = operation.unwrap_or_default().to_string();
+        if exchange.head.is_greeting() {
+            exchange.phase = Phase::Answered;
+            exchange.record.status = 200;
+            let step = Step::Reply(reply::greeting(&exchange.id));
+            return (exchange, step);
+        }
         let key = endpoint.and_then(|_| exchange.head.acceptable()).and_then(|()| exchange.head.key());
         let step = match key {
             Err(refusal) => exchange.refuse(refusal),
@@ -204,9 +214,16 @@ impl Exchange {
                 }
             };
             self.record.caller.clone_from(&grant.caller);
+            if let Some(endpoint) = self.endpoint.as_ref().filter(|endpoint| endpoint.operation == Operation::Models) {
+                let snapshot = memory.snapshot().ok_or(Refusal::NotReady)?;
+                let reply = models::answer(endpoint, &grant, snapshot, &self.id)?;
+                self.record.status = reply.status;
+                self.phase = Phase::Answered;
+                return Ok(Step::Reply(reply));
+            }
             let Some(body) = body.take() else { return Ok(Step::Wait) };
             let asked = self.plan(body, &grant, memory)?;
-            self.phase = Phase::Planned { asked, questions: Questions::Unasked };
+            self.phase = Phase::Planned { asked: Box::new(asked), questions: Questions::Unasked };
         }
         self.equip(memory, now_ms)
     }
@@ -225,7 +242,7 @@ impl Exchange {
         let snapshot = memory.snapshot().ok_or(Refusal::NotReady)?;
         let endpoint = self.endpoint.clone().ok_or(Refusal::UnknownPath)?;
         let head = core::mem::take(&mut self.head);
-        let asked = plan::plan(&self.id, self.began_ms, head, endpoint, body, grant, snapshot)?;
+        let asked = plan::plan(self, head, endpoint, body, grant, snapshot)?;
         self.record.route.clone_from(&asked.model);
         self.record.streamed = asked.delivery != crate::hub::Delivery::Whole;
         self.record.snapshot = snapshot.version;
@@ -243,10 +260,10 @@ impl Exchange {
         asked.leave_unequipped()?;
         self.record.plan = asked.plan.iter().map(|planned| planned.target.id.clone()).collect();
         let edits = asked.slots();
-        let Phase::Planned { asked, .. } = core::mem::replace(&mut self.phase, Phase::Refused) else {
+        let Phase::Planned { asked, .. } = core::mem::replace(&mut self.phase, Phase::Answered) else {
             return Ok(Step::Wait);
         };
-        self.phase = Phase::Sent(Rc::new(asked));
+        self.phase = Phase::Sent(Rc::from(asked));
         Ok(Step::Send(edits))
     }
 
@@ -264,9 +281,9 @@ impl Exchange {
     }
 
     /// An attempt passes its answer on: what the client sees from now on is that attempt's.
-    pub fn attempt_answers(&mut self, number: usize, dropped: &[String]) {
+    pub fn attempt_answers(&mut self, number: usize, losses: &Losses) {
         self.answering = number;
-        self.record.dropped = dropped.to_vec();
+        self.record.losses = losses.clone();
     }
 
     /// An attempt's answer has no body, and this should be one.
@@ -297,8 +314,14 @@ impl Exchange {
             }
             edits.set("x-dragoman-attempts", &self.answering.to_string());
             edits.set(REQUEST_ID, &self.id);
-            if !self.record.dropped.is_empty() {
-                edits.set("x-dragoman-dropped", &self.record.dropped.join(", "));
+            if asked.loss != Loss::Silent {
+                for (name, list) in
+                    [(DROPPED, &self.record.losses.dropped), (APPROXIMATED, &self.record.losses.approximated)]
+                {
+                    if !list.is_empty() {
+                        edits.set(name, &list.join(", "));
+                    }
+                }
             }
             return match self.unsaid.take() {
                 Some(body) => FinalHead::Replace(edits, body),
@@ -340,15 +363,19 @@ impl Exchange {
 
     /// Says no for a reason that only the worker knows.
     pub fn refuse(&mut self, refusal: Refusal) -> Step {
-        self.phase = Phase::Refused;
-        Step::Refuse(self.reply(&refusal))
+        self.phase = Phase::Answered;
+        Step::Reply(self.reply(&refusal))
     }
 
     fn reply(&mut self, refusal: &Refusal) -> LocalReply {
         let error = refusal.to_client();
         self.record.status = error.status;
         self.record.refusal = refusal.code().to_string();
-        error_reply(self.dialect(), &error, &self.id)
+        let mut reply = error_reply(self.dialect(), &error, &self.id);
+        if let Refusal::UnknownMethod(unknown) = refusal {
+            reply.set("allow", unknown.allow);
+        }
+        reply
     }
 
     /// The client's side is over: answered, refused or left.
@@ -360,26 +387,6 @@ impl Exchange {
     pub fn record(&self) -> Option<&Record> {
         (self.closed && self.running == 0).then_some(&self.record)
     }
-}
-
-/// An error in a dialect, as a whole answer.
-pub fn error_reply(dialect: DialectId, error: &ClientError, exchange: &str) -> LocalReply {
-    let mut out = Writer::new();
-    dialect::of(dialect).write_error(error, &mut out);
-    let origin = match error.origin {
-        Origin::Gateway => "gateway",
-        Origin::Provider => "provider",
-    };
-    let header = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
-    let mut headers = vec![
-        header("content-type", "application/json"),
-        header(REQUEST_ID, exchange),
-        header("x-dragoman-error-origin", origin),
-    ];
-    if error.status == 405 {
-        headers.push(header("allow", "POST"));
-    }
-    LocalReply { status: error.status, headers, body: out.into_bytes() }
 }
 
 #[cfg(test)]

@@ -9,9 +9,13 @@
 //! **What is kept besides the meaning.** The law of identity asks that reading and writing in one dialect give the same
 //! JSON. Hence [`Shape`] (a list of one is not a bare value) and [`Limit::name`] (one word, two spellings).
 
+pub mod embed;
 pub mod event;
+pub mod foreign;
 pub mod message;
+mod needs;
 mod part;
+pub mod provenance;
 pub mod sequencer;
 
 use crate::catalog::DialectId;
@@ -77,6 +81,11 @@ pub struct Request<'a> {
     pub user: Option<Text<'a>>,
     /// Everything else at the top level.
     pub extra: Extra<'a>,
+    /// A member that only a service of the caller's own dialect can honour, such as a reference to an answer that the provider
+    /// keeps or several answers at once: then no other is asked.
+    pub tied: Option<&'static str>,
+    /// The body that it was read from, where its dialect writes its own requests by editing it rather than anew.
+    pub body: Option<Json<'a>>,
 }
 
 impl<'a> Request<'a> {
@@ -97,6 +106,8 @@ impl<'a> Request<'a> {
             reasoning: None,
             user: None,
             extra: Vec::new(),
+            tied: None,
+            body: None,
         }
     }
 
@@ -203,6 +214,8 @@ pub enum Part<'a> {
 pub enum Tool<'a> {
     /// A function the client runs.
     Function(Function<'a>),
+    /// A tool the client runs whose input is plain words, not JSON.
+    Custom(Custom<'a>),
     /// What only the caller's dialect has, such as a search that the provider runs.
     Other(Json<'a>),
 }
@@ -210,6 +223,8 @@ pub enum Tool<'a> {
 /// A function the client runs.
 #[derive(Clone, Debug)]
 pub struct Function<'a> {
+    /// The group it belongs to, where the dialect has groups; see [`foreign`].
+    pub namespace: Option<Text<'a>>,
     /// Its name.
     pub name: Text<'a>,
     /// What it is for.
@@ -219,6 +234,21 @@ pub struct Function<'a> {
     /// Whether the arguments must match the schema exactly.
     pub strict: Option<bool>,
     /// Everything else (cache marks, …).
+    pub extra: Extra<'a>,
+}
+
+/// A tool whose input is plain words, perhaps of a grammar. Other dialects are told of a function; see [`foreign`].
+#[derive(Clone, Debug)]
+pub struct Custom<'a> {
+    /// The group it belongs to.
+    pub namespace: Option<Text<'a>>,
+    /// Its name.
+    pub name: Text<'a>,
+    /// What it is for.
+    pub description: Option<Text<'a>>,
+    /// What its input must look like.
+    pub format: Option<Json<'a>>,
+    /// Everything else.
     pub extra: Extra<'a>,
 }
 

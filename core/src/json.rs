@@ -21,6 +21,7 @@ mod brackets;
 mod document;
 pub mod edit;
 pub mod scan;
+pub mod schema;
 mod text;
 pub mod write;
 

@@ -5,9 +5,9 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | bytes | [`json`], [`framing`] |
-//! | meaning | [`hub`], [`usage`], [`catalog`], [`refusal`], [`record`], [`secret`] |
-//! | judgement | [`dialect`], [`snapshot`], [`select`], [`admission`], [`memory`] |
+//! | bytes | [`json`], [`framing`], [`percent`] |
+//! | meaning | [`hub`], [`usage`], [`catalog`], [`refusal`], [`hints`], [`loss`], [`record`], [`secret`] |
+//! | judgement | [`dialect`], [`snapshot`], [`select`], [`admission`], [`memory`], [`interpret`] |
 //! | machines | [`exchange`] (one client request), [`attempt`] (one try at one target) |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -19,9 +19,13 @@ pub mod catalog;
 pub mod dialect;
 pub mod exchange;
 pub mod framing;
+pub mod hints;
 pub mod hub;
+pub mod interpret;
 pub mod json;
+pub mod loss;
 pub mod memory;
+pub mod percent;
 pub mod record;
 pub mod refusal;
 pub mod secret;

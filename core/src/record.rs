@@ -4,6 +4,7 @@
 //! id. It holds counts and names, never a word that was said.
 
 use crate::json::{Json, Writer};
+use crate::loss::Losses;
 use crate::usage::Usage;
 
 /// How an attempt ended.
@@ -63,6 +64,8 @@ pub struct Outcome {
     pub retry_after_ms: Option<u64>,
     /// What the provider says it cost.
     pub usage: Usage,
+    /// What the provider said that the client's dialect has no word for: `citations`, `logprobs`, …
+    pub lost: Vec<String>,
 }
 
 /// One exchange, as it will be stored.
@@ -76,7 +79,9 @@ pub struct Record {
     pub began_ms: u64,
     /// The client's dialect; empty when unknown.
     pub dialect: String,
-    /// The route asked for.
+    /// What was to be done (see [`crate::catalog::Operation`]); empty when unknown.
+    pub operation: String,
+    /// The route asked for; empty when none was.
     pub route: String,
     /// Whether the answer was to be streamed.
     pub streamed: bool,
@@ -88,8 +93,9 @@ pub struct Record {
     pub status: u16,
     /// The refusal's code when the gateway itself said no; empty otherwise.
     pub refusal: String,
-    /// Members that could not be said in the last target's dialect.
-    pub dropped: Vec<String>,
+    /// What could not be said to the last target as it was said; what the answer said that could not be passed on begins
+    /// with `answer.`, when it was known before the head went.
+    pub losses: Losses,
     /// One per attempt, in order.
     pub outcomes: Vec<Outcome>,
 }
@@ -103,13 +109,15 @@ impl Record {
             out.field("caller").string(&self.caller);
             out.field("began_ms").number(self.began_ms);
             out.field("dialect").string(&self.dialect);
+            out.field("operation").string(&self.operation);
             out.field("route").string(&self.route);
             out.field("streamed").bool(self.streamed);
             out.field("snapshot").number(self.snapshot);
             out.field("plan").array(|out| self.plan.iter().for_each(|target| out.string(target)));
             out.field("status").number(u64::from(self.status));
             out.field("refusal").string(&self.refusal);
-            out.field("dropped").array(|out| self.dropped.iter().for_each(|name| out.string(name)));
+            out.field("approximated").array(|out| self.losses.approximated.iter().for_each(|name| out.string(name)));
+            out.field("dropped").array(|out| self.losses.dropped.iter().for_each(|name| out.string(name)));
             out.field("outcomes").array(|out| self.outcomes.iter().for_each(|outcome| write_outcome(outcome, out)));
         });
         out.into_bytes()
@@ -123,13 +131,14 @@ impl Record {
             caller: string(json, "caller")?,
             began_ms: json.get("began_ms")?.u64()?,
             dialect: string(json, "dialect")?,
+            operation: string(json, "operation")?,
             route: string(json, "route")?,
             streamed: json.get("streamed")?.bool()?,
             snapshot: json.get("snapshot")?.u64()?,
             plan: strings(json, "plan")?,
             status: status(json)?,
             refusal: string(json, "refusal")?,
-            dropped: strings(json, "dropped")?,
+            losses: Losses { approximated: strings(json, "approximated")?, dropped: strings(json, "dropped")? },
             outcomes: json.get("outcomes")?.items().map(read_outcome).collect::<Option<_>>()?,
         })
     }
@@ -142,6 +151,9 @@ fn write_outcome(outcome: &Outcome, out: &mut Writer) {
         out.field("status").number(u64::from(outcome.status));
         out.field("code").string(&outcome.code);
         out.field("total_ms").number(outcome.total_ms);
+        if !outcome.lost.is_empty() {
+            out.field("lost").array(|out| outcome.lost.iter().for_each(|what| out.string(what)));
+        }
         let usage = &outcome.usage;
         let optional = [
             ("first_event_ms", outcome.first_event_ms),
@@ -170,6 +182,7 @@ fn read_outcome(json: Json<'_>) -> Option<Outcome> {
         first_event_ms: optional("first_event_ms"),
         total_ms: json.get("total_ms")?.u64()?,
         retry_after_ms: optional("retry_after_ms"),
+        lost: if json.get("lost").is_some() { strings(json, "lost")? } else { Vec::new() },
         usage: Usage {
             input: optional("input_tokens"),
             cache_read: optional("cache_read_tokens"),
@@ -203,13 +216,14 @@ mod tests {
             caller: "key_1".into(),
             began_ms: 1_790_000_000_000,
             dialect: "messages".into(),
+            operation: "generate".into(),
             route: "auto".into(),
             streamed: true,
             snapshot: 3,
             plan: vec!["a/m".into(), "b/m".into()],
             status: 200,
             refusal: String::new(),
-            dropped: vec!["top_k".into()],
+            losses: Losses { approximated: vec!["stop".into()], dropped: vec!["top_k".into()] },
             outcomes: vec![
                 Outcome { target: "a/m".into(), ending: Ending::Retriable, status: 429, ..Outcome::default() },
                 Outcome {

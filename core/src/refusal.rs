@@ -6,6 +6,13 @@
 use crate::hub::event::{ErrorClass, ProviderError};
 use crate::json::ScanError;
 
+/// A path is known, but not with this method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownMethod {
+    /// The methods it takes, as the `allow` header says them.
+    pub allow: &'static str,
+}
+
 /// Who says no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -44,7 +51,7 @@ impl ClientError {
             class: error.class,
             code: error.code.clone(),
             message,
-            param: None,
+            param: error.param.clone(),
             origin: Origin::Provider,
         }
     }
@@ -61,7 +68,7 @@ fn status_of(error: &ProviderError) -> u16 {
 /// The status that says a class of error.
 pub fn default_status(class: ErrorClass) -> u16 {
     match class {
-        ErrorClass::InvalidRequest => 400,
+        ErrorClass::InvalidRequest | ErrorClass::ContextTooLong | ErrorClass::ContentPolicy => 400,
         ErrorClass::Authentication => 401,
         ErrorClass::Permission => 403,
         ErrorClass::NotFound => 404,
@@ -94,8 +101,8 @@ pub fn class_of_status(status: u16) -> ErrorClass {
 pub enum Refusal {
     /// No dialect has that path.
     UnknownPath,
-    /// The path is known, the method is not POST.
-    UnknownMethod,
+    /// The path is known, the method is not one that it takes.
+    UnknownMethod(UnknownMethod),
     /// No key came with the request.
     NoKey,
     /// Several different keys came with the request.
@@ -123,6 +130,27 @@ pub enum Refusal {
     Busy,
     /// No route, family or provider has that model.
     UnknownModel(String),
+    /// Nobody who serves the model can do what the request needs (see [`crate::catalog::Abilities`]).
+    Unable {
+        /// The model asked for.
+        model: String,
+        /// What is missing.
+        lacking: Vec<&'static str>,
+    },
+    /// The request has a member that only a provider of this very dialect can honour, and none serves the model.
+    Tied {
+        /// The model asked for.
+        model: String,
+        /// The member.
+        member: &'static str,
+    },
+    /// No provider does this in this dialect.
+    Unserved {
+        /// The model asked for; empty when none was.
+        model: String,
+        /// What was to be done (see [`crate::catalog::Operation`]).
+        operation: &'static str,
+    },
     /// The route is strict, and these members cannot be said to any of its targets.
     CannotSay(Vec<String>),
     /// The filters have not been told anything by the control plane yet.
@@ -151,7 +179,7 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Refusal::UnknownPath => "unknown_path",
-            Refusal::UnknownMethod => "unknown_method",
+            Refusal::UnknownMethod(_) => "unknown_method",
             Refusal::NoKey => "no_key",
             Refusal::SeveralKeys => "several_keys",
             Refusal::KeyInQuery => "key_in_query",
@@ -163,6 +191,9 @@ impl Refusal {
             Refusal::TooLarge(_) => "too_large",
             Refusal::Busy => "busy",
             Refusal::UnknownModel(_) => "model_not_found",
+            Refusal::Unable { .. } => "unable",
+            Refusal::Tied { .. } => "tied",
+            Refusal::Unserved { .. } => "unserved",
             Refusal::CannotSay(_) => "cannot_say",
             Refusal::NotReady => "not_ready",
             Refusal::ControlPlaneAway => "control_plane_away",
@@ -174,14 +205,18 @@ impl Refusal {
 
     fn class(&self) -> ErrorClass {
         match self {
-            Refusal::UnknownPath | Refusal::UnknownMethod | Refusal::UnknownModel(_) => ErrorClass::NotFound,
+            Refusal::UnknownPath | Refusal::UnknownMethod(_) | Refusal::UnknownModel(_) => ErrorClass::NotFound,
             Refusal::NoKey | Refusal::SeveralKeys | Refusal::KeyInQuery | Refusal::UnknownKey => {
                 ErrorClass::Authentication
             }
             Refusal::RouteForbidden(_) => ErrorClass::Permission,
-            Refusal::BadJson(_) | Refusal::BadMember { .. } | Refusal::CompressedBody | Refusal::CannotSay(_) => {
-                ErrorClass::InvalidRequest
-            }
+            Refusal::BadJson(_)
+            | Refusal::BadMember { .. }
+            | Refusal::CompressedBody
+            | Refusal::Unable { .. }
+            | Refusal::Tied { .. }
+            | Refusal::CannotSay(_) => ErrorClass::InvalidRequest,
+            Refusal::Unserved { .. } => ErrorClass::NotFound,
             Refusal::TooLarge(_) => ErrorClass::TooLarge,
             Refusal::Busy
             | Refusal::NotReady
@@ -195,7 +230,7 @@ impl Refusal {
 
     fn status(&self) -> u16 {
         match self {
-            Refusal::UnknownMethod => 405,
+            Refusal::UnknownMethod(_) => 405,
             Refusal::CompressedBody => 415,
             _ => default_status(self.class()),
         }
@@ -204,7 +239,7 @@ impl Refusal {
     fn message(&self) -> String {
         match self {
             Refusal::UnknownPath => "this gateway has no such path".into(),
-            Refusal::UnknownMethod => "this path takes POST only".into(),
+            Refusal::UnknownMethod(unknown) => format!("this path takes {} only", unknown.allow),
             Refusal::NoKey => "no API key: send it as `Authorization: Bearer`, `x-api-key` or `x-goog-api-key`".into(),
             Refusal::SeveralKeys => "several different API keys came with this request; send one".into(),
             Refusal::KeyInQuery => {
@@ -218,6 +253,18 @@ impl Refusal {
             Refusal::TooLarge(limit) => format!("the request body is larger than {limit} bytes"),
             Refusal::Busy => "the gateway holds as many large requests as it can; try again in a moment".into(),
             Refusal::UnknownModel(model) => format!("no provider serves the model `{model}`"),
+            Refusal::Unable { model, lacking } => {
+                format!("nobody who serves the model `{model}` can do what this request needs: {}", lacking.join(", "))
+            }
+            Refusal::Tied { model, member } => {
+                format!("`{member}` needs a provider that speaks this API itself, and none of those of `{model}` does")
+            }
+            Refusal::Unserved { model, operation } if model.is_empty() => {
+                format!("no provider is configured for `{operation}` in this API")
+            }
+            Refusal::Unserved { model, operation } => {
+                format!("no provider of the model `{model}` does `{operation}` in this API")
+            }
             Refusal::CannotSay(members) => {
                 format!("no candidate of this strict route can be told: {}", members.join(", "))
             }
@@ -234,7 +281,8 @@ impl Refusal {
     pub fn to_client(&self) -> ClientError {
         let param = match self {
             Refusal::BadMember { param, .. } => Some(param.clone()),
-            Refusal::UnknownModel(_) | Refusal::RouteForbidden(_) => Some("model".into()),
+            Refusal::Tied { member, .. } => Some((*member).to_string()),
+            Refusal::UnknownModel(_) | Refusal::RouteForbidden(_) | Refusal::Unserved { .. } => Some("model".into()),
             _ => None,
         };
         ClientError {

@@ -4,9 +4,18 @@
 //! `provider:model`, a family (`gpt-…`), and at last whatever the provider of the empty family makes of it. A route lists its
 //! candidates; the control plane has already added every provider that serves an equivalent model.
 //!
+//! **Who is no candidate.**
+//!
+//! | the request needs | a target without it |
+//! |---|---|
+//! | an operation, or a member tied to the caller's own dialect | is not asked |
+//! | tools, a JSON schema, pictures, sound, films, documents | is not asked; the model's row and the provider's dialect must both have it |
+//! | thinking, room for its words | is not asked while another one has it. When none has, all are: agents ask for thought by habit, and a token count is an estimate |
+//!
 //! The same name, Snapshot and needs always give the same Plan, and no Plan names a target that cannot serve the request.
 
-use crate::catalog::{DialectId, Provider, Service, Target};
+use crate::catalog::{Abilities, DialectId, Operation, Provider, Service, Target};
+use crate::dialect;
 use crate::refusal::Refusal;
 use crate::snapshot::{Loss, Snapshot};
 
@@ -21,8 +30,21 @@ pub const MAX_MODEL_NAME: usize = 256;
 pub struct Needs {
     /// The client's dialect.
     pub dialect: DialectId,
-    /// It asks for what no other dialect can say (several answers at once).
-    pub own_dialect_only: bool,
+    /// What is to be done.
+    pub operation: Operation,
+    /// A member that only a service of the client's own dialect can honour.
+    pub tied: Option<&'static str>,
+    /// What the model must be able to do.
+    pub abilities: Abilities,
+    /// About how many tokens it must read.
+    pub tokens: u64,
+}
+
+impl Needs {
+    /// Nothing but that operation.
+    pub fn only(dialect: DialectId, operation: Operation) -> Needs {
+        Needs { dialect, operation, tied: None, abilities: Abilities::NONE, tokens: 0 }
+    }
 }
 
 /// The targets that may answer, first choice first, and what to do about loss.
@@ -36,30 +58,109 @@ pub struct Plan {
 
 /// Chooses the targets for a request that asks for `model`.
 pub fn plan(model: &str, needs: Needs, snapshot: &Snapshot) -> Result<Plan, Refusal> {
-    let (candidates, loss) = candidates(model, snapshot).ok_or_else(|| Refusal::UnknownModel(shown(model)))?;
-    let can_serve = |target: &Target| {
-        let provider = snapshot.providers.get(target.provider);
-        provider.is_some_and(|provider| !needs.own_dialect_only || speaks(provider, needs.dialect).is_some())
-    };
-    let mut targets: Vec<Target> = Vec::new();
-    for candidate in candidates.into_iter().filter(can_serve) {
-        if targets.len() < MAX_ATTEMPTS && targets.iter().all(|known| known.id != candidate.id) {
-            targets.push(candidate);
+    let (mut targets, loss) = candidates(model, snapshot).ok_or_else(|| Refusal::UnknownModel(shown(model)))?;
+    let mut lacking: Vec<&'static str> = Vec::new();
+    targets.retain(|target| match lack(target, needs, snapshot) {
+        None => true,
+        Some(Lack::Service) => false,
+        Some(Lack::Abilities(abilities)) => {
+            lacking.extend(abilities.names());
+            false
+        }
+    });
+    if targets.is_empty() {
+        let model = shown(model);
+        return Err(match (needs.tied, lacking.is_empty()) {
+            (_, false) => {
+                lacking.sort_unstable();
+                lacking.dedup();
+                Refusal::Unable { model, lacking }
+            }
+            (Some(member), true) => Refusal::Tied { model, member },
+            (None, true) => Refusal::Unserved { model, operation: needs.operation.name() },
+        });
+    }
+    prefer(&mut targets, |target| able(target, needs, snapshot).cover(needs.abilities));
+    prefer(&mut targets, |target| target.context_window == 0 || target.context_window >= needs.tokens);
+    let mut chosen: Vec<Target> = Vec::new();
+    for candidate in targets {
+        if chosen.len() < MAX_ATTEMPTS && chosen.iter().all(|known| known.id != candidate.id) {
+            chosen.push(candidate);
         }
     }
-    match targets.is_empty() {
-        true => Err(Refusal::CannotSay(vec!["several answers at once".into()])),
-        false => Ok(Plan { targets, loss }),
+    Ok(Plan { targets: chosen, loss })
+}
+
+/// The target of a request that names no model, such as one for a file: the provider that the caller names, else the first that
+/// does such things. There is one only, since nobody else keeps what it keeps.
+pub fn keeper(provider: Option<&str>, needs: Needs, snapshot: &Snapshot) -> Result<Plan, Refusal> {
+    let unserved = || Refusal::Unserved { model: String::new(), operation: needs.operation.name() };
+    let serves = |row: &Provider| service(row, needs.dialect, needs.operation).is_some();
+    let index = match provider {
+        Some(id) => snapshot.provider_index(id).filter(|index| snapshot.providers.get(*index).is_some_and(serves)),
+        None => snapshot.providers.iter().position(serves),
+    };
+    let index = index.ok_or_else(unserved)?;
+    let id = snapshot.providers.get(index).map(|row| row.id.clone()).ok_or_else(unserved)?;
+    Ok(Plan { targets: vec![Target::unlisted(id, index, "")], loss: Loss::Warn })
+}
+
+/// Leaves only those that satisfy, if any does.
+fn prefer(targets: &mut Vec<Target>, satisfies: impl Fn(&Target) -> bool) {
+    if targets.iter().any(&satisfies) {
+        targets.retain(satisfies);
     }
 }
 
-/// How a provider is asked: in the client's own dialect where it offers it, else in the one it prefers.
-pub fn service(provider: &Provider, dialect: DialectId) -> Option<&Service> {
-    speaks(provider, dialect).or(provider.services.first())
+/// Why a target cannot serve a request.
+enum Lack {
+    Service,
+    Abilities(Abilities),
 }
 
-fn speaks(provider: &Provider, dialect: DialectId) -> Option<&Service> {
-    provider.services.iter().find(|service| service.dialect == dialect)
+fn lack(target: &Target, needs: Needs, snapshot: &Snapshot) -> Option<Lack> {
+    let provider = snapshot.providers.get(target.provider)?;
+    let found = match needs.tied {
+        Some(_) => speaks(provider, needs.dialect, needs.operation),
+        None => service(provider, needs.dialect, needs.operation),
+    };
+    if found.is_none() {
+        return Some(Lack::Service);
+    }
+    let required = needs.abilities.without(Abilities::THINKING);
+    let missing = required.without(able(target, needs, snapshot));
+    (!missing.is_empty()).then_some(Lack::Abilities(missing))
+}
+
+/// What of a request's needs gets through to a target and is understood there.
+fn able(target: &Target, needs: Needs, snapshot: &Snapshot) -> Abilities {
+    let provider = snapshot.providers.get(target.provider);
+    let service = provider.and_then(|provider| service(provider, needs.dialect, needs.operation));
+    match service {
+        Some(service) if service.dialect != needs.dialect => {
+            let unsaid = Abilities::ALL.without(dialect::of(service.dialect).carries());
+            target.abilities.without(unsaid)
+        }
+        _ => target.abilities,
+    }
+}
+
+/// How a provider is asked to do that: in the client's own dialect where it offers it; else, for what can be interpreted, in
+/// the one it prefers.
+pub fn service(provider: &Provider, dialect: DialectId, operation: Operation) -> Option<&Service> {
+    let foreign = || match operation {
+        Operation::Generate => provider.services.first(),
+        Operation::Embed => provider.services.iter().find(|service| {
+            service.operations.contains(&operation) && dialect::of(service.dialect).embeddings().is_some()
+        }),
+        _ => None,
+    };
+    speaks(provider, dialect, operation).or_else(foreign)
+}
+
+fn speaks(provider: &Provider, dialect: DialectId, operation: Operation) -> Option<&Service> {
+    let does = |service: &&Service| operation == Operation::Generate || service.operations.contains(&operation);
+    provider.services.iter().filter(|service| service.dialect == dialect).find(does)
 }
 
 fn candidates(model: &str, snapshot: &Snapshot) -> Option<(Vec<Target>, Loss)> {
@@ -86,7 +187,7 @@ fn target_at(index: usize, model: &str, snapshot: &Snapshot) -> Option<Target> {
     let provider = snapshot.providers.get(index)?;
     let id = format!("{}/{model}", provider.id);
     let listed = snapshot.target(&id).cloned();
-    Some(listed.unwrap_or(Target { id, provider: index, model: model.into(), output_limit: 0, context_window: 0 }))
+    Some(listed.unwrap_or(Target::unlisted(id, index, model)))
 }
 
 /// Whether a name nobody listed may be passed on: it can end up in a URL's path and in headers.

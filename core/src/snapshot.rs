@@ -37,6 +37,27 @@ pub enum Loss {
     /// It is left out and reported in `x-dragoman-dropped` and the Record.
     #[default]
     Warn,
+    /// It is left out; only the Record says so.
+    Silent,
+}
+
+impl Loss {
+    /// Every way.
+    pub const ALL: [Loss; 3] = [Loss::Strict, Loss::Warn, Loss::Silent];
+
+    /// Its name in configuration and Snapshots.
+    pub fn name(self) -> &'static str {
+        match self {
+            Loss::Strict => "strict",
+            Loss::Warn => "warn",
+            Loss::Silent => "silent",
+        }
+    }
+
+    /// The way of that name.
+    pub fn named(name: &str) -> Option<Loss> {
+        Loss::ALL.into_iter().find(|loss| loss.name() == name)
+    }
 }
 
 /// Names nobody listed: a prefix such as `gpt-` says which provider has the family.

@@ -30,11 +30,17 @@ impl Usage {
         *self != Usage::default()
     }
 
-    /// Takes over what `later` reports; counts are cumulative, so it corrects rather than adds.
+    /// Takes over what `later` reports; counts are cumulative, so it corrects rather than adds. A later report that does not
+    /// speak of the cache may have left out what came from it, so it does not make the input smaller.
     pub fn update(&mut self, later: Usage) {
         let newer = |old: Option<u64>, new: Option<u64>| new.or(old);
+        let cached = |usage: &Usage| usage.cache_read.is_some() || usage.cache_write.is_some();
+        let input = match cached(self) && !cached(&later) {
+            true => self.input.max(later.input),
+            false => newer(self.input, later.input),
+        };
         *self = Usage {
-            input: newer(self.input, later.input),
+            input,
             cache_read: newer(self.cache_read, later.cache_read),
             cache_write: newer(self.cache_write, later.cache_write),
             output: newer(self.output, later.output),
@@ -159,5 +165,14 @@ mod tests {
         let mut usage = read(r#"{"message":{"usage":{"input_tokens":10,"output_tokens":1}}}"#);
         usage.update(read(r#"{"usage":{"output_tokens":9}}"#));
         assert_eq!((usage.input, usage.output, usage.total()), (Some(10), Some(9), 19));
+    }
+
+    #[test]
+    fn a_report_without_the_cache_does_not_forget_it() {
+        let mut usage = read(r#"{"message":{"usage":{"input_tokens":3,"cache_read_input_tokens":1000}}}"#);
+        usage.update(read(r#"{"usage":{"input_tokens":3,"output_tokens":9}}"#));
+        assert_eq!((usage.input, usage.cache_read), (Some(1003), Some(1000)));
+        usage.update(read(r#"{"usage":{"input_tokens":3,"cache_read_input_tokens":900}}"#));
+        assert_eq!((usage.input, usage.cache_read), (Some(903), Some(900)));
     }
 }

@@ -86,9 +86,9 @@ impl Router {
                     host::log(Level::Error, "a request could not be sent: its head could not be changed");
                     let dialect = worker.exchanges.get(&self.exchange);
                     let dialect = dialect.map_or(DialectId::ChatCompletions, Exchange::dialect);
-                    step = Step::Refuse(error_reply(dialect, &Refusal::Forgotten.to_client(), &self.exchange));
+                    step = Step::Reply(error_reply(dialect, &Refusal::Forgotten.to_client(), &self.exchange));
                 }
-                Step::Refuse(reply) => {
+                Step::Reply(reply) => {
                     self.request = Request::Refused;
                     if host::reply(reply.status, "dragoman_refused", &reply.headers, &reply.body).is_err() {
                         let _ = host::close(Direction::Request);

@@ -7,9 +7,7 @@
 //! the stream is reset instead, so that it does not look complete.
 
 use dragoman_core::attempt::{Attempt, Body, HeadVerdict};
-use dragoman_core::catalog::DialectId;
-use dragoman_core::dialect::ALL;
-use dragoman_core::exchange::{EXCHANGE, HeadEdits, Header, RETRY, error_reply};
+use dragoman_core::exchange::{EXCHANGE, Head, HeadEdits, Header, RETRY, error_reply};
 use dragoman_core::refusal::Refusal;
 
 use crate::dispatch::{BodyFlow, End, HeadFlow, Stream};
@@ -57,7 +55,7 @@ impl Translator {
         if answer.answers
             && let Some(exchange) = worker.exchanges.get_mut(&self.exchange)
         {
-            exchange.attempt_answers(attempt.number(), attempt.dropped());
+            exchange.attempt_answers(attempt.number(), attempt.losses());
         }
         let (bytes, flow) = match answer.body {
             Body::Keep => return BodyFlow::Continue,
@@ -82,10 +80,8 @@ impl Stream for Translator {
         if self.begin(worker).is_some() {
             return HeadFlow::Continue;
         }
-        let path = host::header(Map::RequestHead, ":path").ok().flatten().unwrap_or_default();
-        let endpoint =
-            str::from_utf8(&path).ok().and_then(|path| ALL.iter().find_map(|dialect| dialect.endpoint(path)));
-        let dialect = endpoint.map_or(DialectId::ChatCompletions, |endpoint| endpoint.dialect);
+        let head = Head { headers: host::headers(Map::RequestHead).unwrap_or_default().to_vec() };
+        let dialect = head.endpoint().map_or_else(|_| head.likely_dialect(), |endpoint| endpoint.dialect);
         let reply = error_reply(dialect, &Refusal::Forgotten.to_client(), &self.exchange);
         if host::reply(reply.status, "dragoman_forgotten", &reply.headers, &reply.body).is_err() {
             let _ = host::close(Direction::Request);
@@ -110,20 +106,20 @@ impl Stream for Translator {
         let Some(attempt) = &mut self.attempt else { return HeadFlow::Continue };
         self.response = end;
         let headers: Vec<Header> = host::headers(Map::ResponseHead).unwrap_or_default().to_vec();
-        match attempt.response_head(&headers, end == End::Reached) {
+        match attempt.response_head(&headers, end == End::Reached, host::now_ms()) {
             HeadVerdict::Hold => HeadFlow::Pause,
             HeadVerdict::Pass(edits) => {
                 edit_head(&edits);
                 let retries = edits.set.iter().any(|(name, _)| name == RETRY.as_bytes());
                 if !retries && let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
-                    exchange.attempt_answers(attempt.number(), attempt.dropped());
+                    exchange.attempt_answers(attempt.number(), attempt.losses());
                 }
                 HeadFlow::Continue
             }
             HeadVerdict::Say(edits, body) => {
                 edit_head(&edits);
                 if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
-                    exchange.attempt_answers(attempt.number(), attempt.dropped());
+                    exchange.attempt_answers(attempt.number(), attempt.losses());
                     exchange.attempt_says(body);
                 }
                 HeadFlow::Continue

@@ -229,8 +229,6 @@ fn unknown_paths_and_methods_are_told_apart() {
         "/v2/chat/completions",
         "/v1/unknown",
         "/v1/messagesx",
-        "/v1beta/models",
-        "/v1beta/models/m",
         "/v1beta/models/m:unknown",
         "/v1beta/models/:generateContent",
         "/v1/chat/completions%2f",

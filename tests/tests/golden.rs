@@ -1,7 +1,7 @@
 //! The golden matrix: every fixture in its own dialect, said in every other, as files a reviewer can read.
 //!
 //! `tests/golden/requests/<dialect>/<name>.json` is what a client asks; `<name>.<other>.json` beside it is what a provider of the
-//! other dialect is asked, with what was dropped. `tests/golden/answers/<dialect>/<name>.{json,sse}` is what a provider answers;
+//! other dialect is asked, with what was lost. `tests/golden/answers/<dialect>/<name>.{json,sse}` is what a provider answers;
 //! `<name>.<other>.whole.json` and `<name>.<other>.stream.txt` are what a client of the other dialect hears.
 //!
 //! After a wanted change: `UPDATE_GOLDEN=1 cargo test -p dragoman-tests --test golden`, then read the difference.
@@ -12,10 +12,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dragoman_core::catalog::DialectId;
-use dragoman_core::dialect::{self, ALL, Addressee, Aliases, Endpoint, Frame, Reply};
-use dragoman_core::framing::Sse;
-use dragoman_core::hub::{Delivery, Event, Request, Sequencer};
+use dragoman_core::dialect::{self, ALL, Addressee, Aliases, Endpoint, Reply};
+use dragoman_core::hub::foreign::{self, FullNames};
+use dragoman_core::hub::{Delivery, Request};
+use dragoman_core::interpret::{Framing, Interpreter};
 use dragoman_core::json::Json;
+use dragoman_core::loss::Losses;
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
@@ -35,8 +37,18 @@ fn fixtures(kind: &str, dialect: DialectId) -> Vec<(String, PathBuf)> {
 }
 
 fn endpoint(dialect: DialectId) -> Endpoint {
-    let in_path = dialect == DialectId::GenerateContent;
-    Endpoint { dialect, model: in_path.then(|| "m".into()), delivery: in_path.then_some(Delivery::Whole) }
+    match dialect {
+        DialectId::GenerateContent => {
+            let (model, delivery) = (Some("m".into()), Some(Delivery::Whole));
+            Endpoint { model, delivery, ..Endpoint::generate(dialect) }
+        }
+        _ => Endpoint::generate(dialect),
+    }
+}
+
+/// The dialects that clients speak.
+fn clients() -> impl Iterator<Item = DialectId> {
+    DialectId::ALL.into_iter().filter(|id| dialect::of(*id).client().is_some())
 }
 
 fn pretty(json: &str) -> serde_json::Value {
@@ -57,15 +69,24 @@ fn check(path: &Path, said: &str, differences: &mut Vec<String>) {
 #[test]
 fn requests_are_said_in_every_dialect() {
     let mut differences = Vec::new();
-    for from in DialectId::ALL {
+    for from in clients() {
         for (name, path) in fixtures("requests", from) {
             let text = fs::read_to_string(&path).unwrap();
             let body = Json::parse(text.as_bytes()).unwrap();
-            let request = dialect::of(from).read_request(&endpoint(from), body);
-            let request = request.unwrap_or_else(|error| panic!("{}: {error:?}", path.display()));
+            let read = || {
+                let request = dialect::client(from).read_request(&endpoint(from), body);
+                request.unwrap_or_else(|error| panic!("{}: {error:?}", path.display()))
+            };
+            let names = FullNames::of(&read());
             for to in ALL {
-                let written = to.write_request(&request, Addressee { model: "target-model", output_limit: 8192 });
-                let said = serde_json::json!({ "dropped": written.dropped, "body": pretty(&written.body) });
+                let mut losses = Losses::default();
+                let request = foreign::prepare(read(), &names, to.id(), "0123456789abcdef", &mut losses);
+                let addressee = Addressee { output_limit: 8192, ..Addressee::model("target-model") };
+                let written = to.write_request(&request, addressee);
+                losses.add(written.losses);
+                let Losses { approximated, dropped } = losses;
+                let body = pretty(&written.body);
+                let said = serde_json::json!({ "approximated": approximated, "dropped": dropped, "body": body });
                 let said = serde_json::to_string_pretty(&said).unwrap() + "\n";
                 check(&path.with_file_name(format!("{name}.{}.json", to.id().name())), &said, &mut differences);
             }
@@ -77,24 +98,17 @@ fn requests_are_said_in_every_dialect() {
 /// What a client of `to` hears of a provider's words.
 fn heard(from: DialectId, to: DialectId, delivery: Delivery, bytes: &[u8]) -> String {
     let reply = Reply { delivery, exchange: "exchange".into(), created: 1_790_000_000, model: "m".into() };
-    let mut writer = dialect::of(to).writer(&Request::new(to, delivery), reply);
-    let mut reader = dialect::of(from).reader(Aliases::default());
-    let (mut sequencer, mut out) = (Sequencer::new(), Vec::new());
-    let mut emit = |event: Event<'_>| writer.write(&event, &mut out);
-    match Json::parse(bytes) {
-        Ok(json) => reader.read(Frame::Whole(json), &mut |piece| sequencer.push(piece, &mut emit)),
-        Err(_) => {
-            let mut sse = Sse::default();
-            let mut each = |name: &str, data: &[u8]| {
-                let data = std::str::from_utf8(data).unwrap();
-                reader.read(Frame::Event { name, data }, &mut |piece| sequencer.push(piece, &mut emit));
-            };
-            sse.push(bytes, &mut each).unwrap();
-            sse.finish(&mut each);
-        }
-    }
-    sequencer.finish(&mut emit);
-    String::from_utf8(out).unwrap()
+    let writer = dialect::client(to).writer(&Request::new(to, delivery), reply);
+    let reader = dialect::of(from).reader(Aliases::default());
+    let framing = match Json::parse(bytes) {
+        Ok(_) => Framing::Whole,
+        Err(_) if from == DialectId::Converse => Framing::EventStream,
+        Err(_) => Framing::Sse,
+    };
+    let maker = (from != to).then_some("0123456789abcdef");
+    let mut interpreter = Interpreter::new(framing, reader, writer, delivery, maker);
+    interpreter.feed(bytes, true);
+    String::from_utf8(interpreter.take()).unwrap()
 }
 
 #[test]
@@ -103,7 +117,7 @@ fn answers_are_said_in_every_dialect() {
     for from in DialectId::ALL {
         for (name, path) in fixtures("answers", from) {
             let bytes = fs::read(&path).unwrap();
-            for to in DialectId::ALL {
+            for to in clients() {
                 let whole = heard(from, to, Delivery::Whole, &bytes);
                 // An answer that failed has no whole form; the attempt answers with a status instead.
                 if !whole.is_empty() {

@@ -9,14 +9,14 @@ use std::path::Path;
 
 use dragoman_core::framing::MAX_FRAME;
 use dragoman_core::json::{ScanError, Trouble, scan};
-use dragoman_core::refusal::{Refusal, Unanswered};
-use dragoman_core::{attempt, dialect, exchange, hub, memory, select, snapshot};
+use dragoman_core::refusal::{Refusal, Unanswered, UnknownMethod};
+use dragoman_core::{attempt, exchange, hub, loss, memory, select, snapshot};
 
 /// One of each. A new variant must be added here: the match below does not compile without it.
 fn refusals() -> Vec<Refusal> {
     let all = vec![
         Refusal::UnknownPath,
-        Refusal::UnknownMethod,
+        Refusal::UnknownMethod(UnknownMethod { allow: "<methods>" }),
         Refusal::NoKey,
         Refusal::SeveralKeys,
         Refusal::KeyInQuery,
@@ -28,6 +28,9 @@ fn refusals() -> Vec<Refusal> {
         Refusal::TooLarge(exchange::MAX_BODY),
         Refusal::Busy,
         Refusal::UnknownModel("<model>".into()),
+        Refusal::Unable { model: "<model>".into(), lacking: vec!["<abilities>"] },
+        Refusal::Tied { model: "<model>".into(), member: "<member>" },
+        Refusal::Unserved { model: "<model>".into(), operation: "<operation>" },
         Refusal::CannotSay(vec!["<members>".into()]),
         Refusal::NotReady,
         Refusal::ControlPlaneAway,
@@ -38,9 +41,10 @@ fn refusals() -> Vec<Refusal> {
     ];
     for refusal in &all {
         match refusal {
-            Refusal::UnknownPath | Refusal::UnknownMethod | Refusal::NoKey | Refusal::SeveralKeys => {}
+            Refusal::UnknownPath | Refusal::UnknownMethod(_) | Refusal::NoKey | Refusal::SeveralKeys => {}
             Refusal::KeyInQuery | Refusal::UnknownKey | Refusal::RouteForbidden(_) | Refusal::BadJson(_) => {}
             Refusal::BadMember { .. } | Refusal::CompressedBody | Refusal::TooLarge(_) | Refusal::UnknownModel(_) => {}
+            Refusal::Unable { .. } | Refusal::Tied { .. } | Refusal::Unserved { .. } => {}
             Refusal::CannotSay(_) | Refusal::NotReady | Refusal::ControlPlaneAway | Refusal::NoCredential(_) => {}
             Refusal::NoAnswer(_) | Refusal::Forgotten | Refusal::Busy => {}
         }
@@ -70,13 +74,15 @@ fn reference(root: &Path) -> String {
         ("most tool calls of one answer", hub::sequencer::MAX_CALLS),
         ("most bytes of a provider's error that are read", attempt::MAX_ERROR_BODY),
         ("most bytes of a provider's error message that are passed on", hub::event::MAX_ERROR_MESSAGE),
-        ("most members listed as dropped", dialect::MAX_DROPPED),
+        ("most members listed as dropped, and as approximated", loss::MAX_LOST),
         ("most Grants remembered by one worker", memory::MAX_GRANTS),
         ("largest Snapshot, bytes", snapshot::MAX_SNAPSHOT),
     ];
     for (name, value) in limits {
         writeln!(page, "| {name} | {value} |").unwrap();
     }
+    let commands = fs::read_to_string(root.join("control-plane/tests/golden/commands.txt")).unwrap();
+    write!(page, "\n## Commands\n\nWhat `--help` says:\n\n```text\n{}\n```\n", commands.trim_end()).unwrap();
     let settings = fs::read_to_string(root.join("control-plane/src/settings/example.toml")).unwrap();
     write!(page, "\n## Settings\n\nWhat `dragoman init` writes:\n\n```toml\n{}\n```\n", settings.trim_end()).unwrap();
     page

@@ -108,8 +108,8 @@ fn a_model_with_another_name_at_the_provider_changes_that_name_alone() {
 const UNSAYABLE: [(Dialect, &str, &str, Dialect); 4] = [
     (Dialect::Chat, "logit_bias", "{\"50256\": -100}", Dialect::Messages),
     (Dialect::Chat, "logit_bias", "{\"50256\": -100}", Dialect::Gemini),
-    (Dialect::Messages, "top_k", "40", Dialect::Chat),
-    (Dialect::Gemini, "safetySettings", "[{\"category\": \"X\", \"threshold\": \"Y\"}]", Dialect::Chat),
+    (Dialect::Messages, "mcp_servers", "[{\"type\": \"url\"}]", Dialect::Chat),
+    (Dialect::Gemini, "futureSetting", "{\"x\": 1}", Dialect::Chat),
 ];
 
 fn with_member(dialect: Dialect, model: &str, words: &str, name: &str, value: &str) -> String {

@@ -18,7 +18,7 @@ use dragoman_core::catalog::DialectId;
 use dragoman_core::memory::Memory;
 use dragoman_tests::mock_host::{Answer, Context, ControlPlane, Ends, Envoy, Pace, Request, Served};
 
-use fixtures::{CHAIN, Cut, Delivery, Fixture, code, fixtures, headers, plane, route};
+use fixtures::{CHAIN, CLIENTS, Cut, Delivery, Fixture, code, fixtures, headers, plane, route};
 
 /// Differences that are shown; where there are more, they have one cause.
 const MOST_SHOWN: usize = 5;
@@ -107,6 +107,8 @@ fn every_fixture_in_every_dialect_is_served_as_natively() {
                 let request = cut.request(asked.ask(&model, *delivery));
                 served += 1;
                 match both.serve(&request, &[Some(said.answer(&mut cut))]) {
+                    // Some dialects have no words for sound; then nobody is asked.
+                    Ok(wasm) if text(&wasm.body).contains("nobody who serves the model") => {}
                     Ok(wasm) => assert_eq!(wasm.attempts.len(), 1, "{}", text(&wasm.body)),
                     Err(difference) => differences.push(format!(
                         "{} {delivery:?} answered by {}: {difference}",
@@ -161,7 +163,7 @@ fn failed_attempts_end_as_natively() {
         Some(failure("401", "application/json", r#"{"error":{"message":"bad key secret-of-chat_completions"}}"#)),
         Some(failure("404", "text/plain", "no such page")),
     ];
-    for client in DialectId::ALL {
+    for client in CLIENTS {
         for (place, first) in failures.iter().enumerate() {
             for (streamed, delivery) in [(false, Delivery::Whole), (true, Delivery::Streamed)] {
                 let request = Cut(place as u64).request(conversation(client).ask(CHAIN, delivery));
@@ -183,7 +185,7 @@ fn failed_attempts_end_as_natively() {
 fn streams_that_stop_in_the_middle_end_as_natively() {
     let mut both = Both::start(plane(""));
     for said in fixtures("answers") {
-        for (place, client) in DialectId::ALL.into_iter().enumerate() {
+        for (place, client) in CLIENTS.into_iter().enumerate() {
             for ends in [Ends::Breaks, Ends::Leaves] {
                 for part in 0..4 {
                     let mut cut = Cut(place as u64);
@@ -202,11 +204,11 @@ fn streams_that_stop_in_the_middle_end_as_natively() {
 #[test]
 fn exchanges_leave_nothing_behind() {
     let mut both = Both::start(plane(""));
-    let (mut sizes, answers, clients) = (Vec::new(), fixtures("answers"), DialectId::ALL.map(conversation));
+    let (mut sizes, answers, clients) = (Vec::new(), fixtures("answers"), CLIENTS.map(conversation));
     for round in 0..6 {
         for turn in 0..60 {
             let mut cut = Cut(turn);
-            let (said, client) = (&answers[cut.below(answers.len())], &clients[cut.below(3)]);
+            let (said, client) = (&answers[cut.below(answers.len())], &clients[cut.below(CLIENTS.len())]);
             let request = cut.request(client.ask(CHAIN, Delivery::Streamed));
             let ends = [Ends::LastChunk, Ends::Breaks, Ends::Leaves][cut.below(3)];
             let answer = Answer { ends, ..said.answer(&mut cut) };
@@ -238,7 +240,7 @@ fn a_question_that_is_lost_with_its_root_context_is_asked_again() {
 #[test]
 fn refusals_are_said_as_natively() {
     let mut both = Both::start(plane(""));
-    for client in DialectId::ALL {
+    for client in CLIENTS {
         let good = conversation(client).ask(CHAIN, Delivery::Whole);
         let with = |name: &str, value: &str| {
             let mut head = good.0.clone();
@@ -256,7 +258,7 @@ fn refusals_are_said_as_natively() {
             (conversation(client).ask("no/such", Delivery::Whole), 404),
             ((good.0.clone(), b"{".to_vec()), 400),
             ((good.0.clone(), Vec::new()), 400),
-            ((good.0.clone(), br#"{"messages":7,"contents":7,"model":"chain"}"#.to_vec()), 400),
+            ((good.0.clone(), br#"{"messages":7,"contents":7,"input":7,"model":"chain"}"#.to_vec()), 400),
         ];
         for (place, (asked, expected)) in cases.into_iter().enumerate() {
             for seed in 0..4 {

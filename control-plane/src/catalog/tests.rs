@@ -30,6 +30,9 @@ fn every_shipped_provider_registers_by_its_key() {
         ("OPENROUTER_API_KEY", "openrouter"),
         ("DEEPSEEK_API_KEY", "deepseek"),
         ("XAI_API_KEY", "xai"),
+        ("PERPLEXITY_API_KEY", "perplexity"),
+        ("CEREBRAS_API_KEY", "cerebras"),
+        ("FIREWORKS_API_KEY", "fireworks"),
     ] {
         let catalog = join("", &[key]);
         assert!(ids(&catalog).contains(&id) && ids(&catalog).contains(&"local"), "{key}: {:?}", ids(&catalog));
@@ -94,4 +97,63 @@ fn a_variable_may_move_the_local_server() {
     let catalog =
         Catalog::join(&file, &|name| (name == "LOCAL_BASE_URL").then(|| "http://vllm:8000/v1".into())).unwrap();
     assert_eq!(catalog.providers[0].origin.authority(), "vllm:8000");
+}
+
+/// The shipped rows with these words in the environment.
+fn with(set: &[(&str, &str)]) -> Catalog {
+    let environment = |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string());
+    Catalog::join(&File::default(), &environment).unwrap()
+}
+
+fn row<'c>(catalog: &'c Catalog, id: &str) -> &'c Registered {
+    catalog.providers.iter().find(|provider| provider.id == id).unwrap_or_else(|| panic!("{id} is not registered"))
+}
+
+#[test]
+fn a_hosted_cloud_needs_its_key_and_its_place() {
+    let key = ("AZURE_OPENAI_API_KEY", "k");
+    assert_eq!(ids(&with(&[key])), ["local"], "nobody knows the resource");
+    let named = with(&[key, ("AZURE_RESOURCE_NAME", "corp")]);
+    let azure = row(&named, "azure");
+    assert_eq!(
+        (azure.origin.host.as_str(), azure.services[0].prefix.as_str()),
+        ("corp.openai.azure.com", "/openai/v1")
+    );
+    assert_eq!(azure.credential.as_ref().map(|(name, _)| name.as_str()), Some("api-key"));
+    let given = with(&[key, ("AZURE_OPENAI_ENDPOINT", "https://eu.example/"), ("OPENAI_API_VERSION", "2025-01-01")]);
+    let deployments = row(&given, "azure-deployments");
+    let path = deployments.services[0].paths.as_ref().map(|paths| paths.whole.as_str());
+    assert_eq!(deployments.origin.host, "eu.example");
+    assert_eq!(path, Some("/openai/deployments/{model}/chat/completions?api-version=2025-01-01"));
+}
+
+#[test]
+fn a_cloud_that_signs_is_asked_by_key_if_there_is_one_and_signed_for_if_not() {
+    let region = ("AWS_REGION", "eu-central-1");
+    assert_eq!(ids(&with(&[region])), ["local"], "a region alone is no wish");
+    let signed = with(&[region, ("AWS_ACCESS_KEY_ID", "a")]);
+    let bedrock = row(&signed, "bedrock");
+    assert_eq!(bedrock.origin.host, "bedrock-runtime.eu-central-1.amazonaws.com");
+    assert_eq!(bedrock.signing, Some(Signing { service: "bedrock".into(), region: "eu-central-1".into() }));
+    assert!(bedrock.credential.is_none());
+    let by_key = with(&[region, ("AWS_BEARER_TOKEN_BEDROCK", "t"), ("AWS_ACCESS_KEY_ID", "a")]);
+    let bedrock = row(&by_key, "bedrock");
+    assert!(bedrock.signing.is_none() && bedrock.credential.is_some());
+}
+
+#[test]
+fn a_named_server_of_ones_own_takes_part_by_its_variable_or_by_a_row() {
+    let named = with(&[("VLLM_BASE_URL", "http://gpu:8000/v1")]);
+    assert_eq!((row(&named, "vllm").origin.host.as_str(), row(&named, "vllm").origin.base.as_str()), ("gpu", "/v1"));
+    let by_row = join("[[provider]]\nid = \"ollama\"\nmodels = [\"qwen3\"]\n", &[]);
+    assert_eq!(row(&by_row, "ollama").origin.port, 11434);
+}
+
+#[test]
+fn a_row_fills_in_one_variable_and_leaves_the_others() {
+    let text = "[[provider]]\nid = \"vertex-gemini\"\nvariables = { project = \"mine\", location = \"eu\" }\n";
+    let catalog = join(text, &["VERTEX_ACCESS_TOKEN"]);
+    let vertex = row(&catalog, "vertex-gemini");
+    assert_eq!(vertex.origin.host, "aiplatform.eu.rep.googleapis.com");
+    assert_eq!(vertex.services[0].prefix, "/v1/projects/mine/locations/eu/publishers/google");
 }

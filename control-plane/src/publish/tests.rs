@@ -1,5 +1,6 @@
 use super::*;
 use crate::catalog::known;
+use dragoman_core::catalog::{Abilities, ThinkingStyle};
 use dragoman_core::snapshot::Loss;
 
 fn published(text: &str, set: &[&str]) -> (Snapshot, Vec<String>) {
@@ -55,10 +56,48 @@ fn a_route_lists_targets_and_models_in_its_order() {
 fn families_are_those_of_registered_providers_longest_first_and_local_takes_the_rest() {
     let (snapshot, _) = published("", &["OPENAI_API_KEY", "ANTHROPIC_API_KEY"]);
     let prefixes: Vec<&str> = snapshot.families.iter().map(|family| family.prefix.as_str()).collect();
-    assert_eq!(prefixes.first(), Some(&"chatgpt-"));
-    assert!(prefixes.contains(&"claude-") && !prefixes.contains(&"gemini-"));
+    assert!(prefixes.is_sorted_by_key(|prefix| std::cmp::Reverse(prefix.len())));
+    assert!(prefixes.contains(&"chatgpt-") && prefixes.contains(&"claude-") && !prefixes.contains(&"gemini-"));
     let last = snapshot.families.last().unwrap();
     assert_eq!((last.prefix.as_str(), snapshot.providers[last.provider].id.as_str()), ("", "local"));
+}
+
+#[test]
+fn a_target_knows_what_its_model_can_do_and_one_that_nobody_described_can_do_everything() {
+    let (snapshot, _) = published(
+        "[[provider]]\nid = \"c\"\nbase_url = \"http://h\"\nmodels = [\"plain\", \"told\"]\n[[model]]\nname = \"told\"\n\
+         abilities = [\"tools\", \"images\"]\nthinking = \"tokens\"\nunsigned = \"skip\"\n",
+        &["GEMINI_API_KEY"],
+    );
+    let told = snapshot.target("c/told").unwrap();
+    assert_eq!(told.abilities, Abilities::TOOLS.and(Abilities::IMAGES));
+    assert_eq!((told.thinking, told.unsigned.as_str()), (ThinkingStyle::Tokens, "skip"));
+    let plain = snapshot.target("c/plain").unwrap();
+    assert_eq!(
+        (plain.abilities, plain.thinking, plain.unsigned.as_str()),
+        (Abilities::ALL, ThinkingStyle::Unknown, "")
+    );
+    let shipped = snapshot.target("gemini/gemini-3.5-flash").unwrap();
+    assert_eq!(shipped.thinking, ThinkingStyle::Words);
+    assert!(shipped.abilities.cover(Abilities::AUDIO) && !shipped.unsigned.is_empty());
+}
+
+#[test]
+fn how_a_provider_differs_reaches_the_filters() {
+    let file = File::read("f", "", &known().unwrap()).unwrap();
+    let set = [("VERTEX_ACCESS_TOKEN", "t"), ("GOOGLE_CLOUD_PROJECT", "p1"), ("GOOGLE_CLOUD_LOCATION", "us-east5")];
+    let environment = |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string());
+    let catalog = Catalog::join(&file, &environment).unwrap();
+    let (snapshot, _) = snapshot(1, &catalog, &file).unwrap();
+    let row = &snapshot.providers[snapshot.provider_index("vertex-claude").unwrap()];
+    let paths = row.services[0].paths.as_ref().unwrap();
+    assert_eq!(
+        paths.streamed,
+        "/v1/projects/p1/locations/us-east5/publishers/anthropic/models/{model}:streamRawPredict"
+    );
+    assert_eq!(row.origin.host, "us-east5-aiplatform.googleapis.com");
+    assert_eq!(row.set, [("anthropic_version".to_string(), "\"vertex-2023-10-16\"".to_string())]);
+    assert_eq!(Snapshot::read(&snapshot.write()), Ok(snapshot));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use dragoman_core::snapshot::Loss;
 
 use super::members::{Members, Placed, Reading};
 use super::mistake::Mistakes;
-use super::{EnvoySettings, File, Known, Limits, Listen, RouteRow, provider};
+use super::{EnvoySettings, File, Known, Limits, Listen, RouteRow, model, provider};
 
 /// Most candidates of one route that are ever tried: as many as Envoy has slots for.
 const MAX_CANDIDATES: usize = 64;
@@ -33,7 +33,7 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
         demo: members.flag(reading_ref, "demo").is_some_and(|placed| placed.value),
         loss: loss(reading_ref, &mut members).unwrap_or_default(),
         providers: providers.into_iter().map(|row| provider::provider(reading_ref, row)).collect(),
-        models: models.into_iter().map(|row| provider::model(reading_ref, row)).collect(),
+        models: models.into_iter().map(|row| model::model(reading_ref, row)).collect(),
         routes: routes.into_iter().map(|row| route(reading_ref, row)).collect(),
         aliases: members.pairs(reading_ref, "aliases").unwrap_or_default(),
     };
@@ -110,15 +110,12 @@ pub(crate) fn split_address(text: &str) -> Option<(&str, u16)> {
 
 fn loss(reading: &mut Reading<'_>, members: &mut Members<'_>) -> Option<Loss> {
     let text = members.string(reading, "loss")?;
-    match text.value.as_str() {
-        "warn" => Some(Loss::Warn),
-        "strict" => Some(Loss::Strict),
-        _ => {
-            reading
-                .mistake(text.at, "`loss` is \"warn\" (leave out what can't be said, and tell) or \"strict\" (refuse)");
-            None
-        }
+    let loss = Loss::named(&text.value);
+    if loss.is_none() {
+        let known = "\"warn\" (leave out what can't be said, and tell), \"silent\" (and tell the Record only) or \"strict\" (refuse)";
+        reading.mistake(text.at, format!("`loss` is {known}"));
     }
+    loss
 }
 
 fn route(reading: &mut Reading<'_>, mut row: Members<'_>) -> RouteRow {
@@ -160,6 +157,13 @@ fn check_references(reading: &mut Reading<'_>, file: &File, shipped: &Known) {
     for model in &file.models {
         for (provider, _, at) in model.offers.iter().filter(|(provider, _, _)| !known.providers.contains(provider)) {
             reading.mistake(*at, unknown_provider(provider, &known));
+        }
+    }
+    for provider in &file.providers {
+        for name in provider.mentions.iter().filter(|name| !known.has_variable(&provider.id, &name.value)) {
+            let mistake =
+                format!("`{{{0}}}` is no variable of {1}; say what it is in `variables`", name.value, provider.id);
+            reading.mistake(name.at, mistake);
         }
     }
     for candidate in file.routes.iter().flat_map(|route| &route.candidates) {

@@ -126,6 +126,16 @@ impl<'d> Members<'d> {
             .map(|placed| placed.value)
     }
 
+    /// A string, or a list of strings.
+    pub fn one_or_more(&mut self, reading: &mut Reading<'_>, name: &'static str) -> Option<Vec<String>> {
+        let text = |item: &Spanned<DeValue<'_>>| item.get_ref().as_str().map(str::to_string);
+        let convert = |value: &DeValue<'_>| match value.as_str() {
+            Some(one) => Some(vec![one.to_string()]),
+            None => value.as_array()?.iter().map(text).collect(),
+        };
+        self.typed(reading, name, "a string or a list of strings", convert).map(|placed| placed.value)
+    }
+
     /// A table whose values are all strings, in the order of its keys.
     pub fn pairs(&mut self, reading: &mut Reading<'_>, name: &'static str) -> Option<Vec<(Placed<String>, String)>> {
         let pair = |(key, value): (&Spanned<std::borrow::Cow<'_, str>>, &Spanned<DeValue<'_>>)| {

@@ -1,12 +1,15 @@
-//! A provider's and a model's rows, as written: every member optional, for a row may change another.
+//! A provider's row, as written: every member optional, for a row may change another.
 
-use dragoman_core::catalog::{DialectId, Origin, Service};
+use dragoman_core::catalog::Service;
 
+use super::MAX_NAME;
+use super::address::{BaseUrl, base_url};
 use super::members::{Members, Placed, Reading};
 use super::secret::SecretRef;
-
-/// Longest id or name of a row: it becomes a header value and a cluster's name.
-const MAX_NAME: usize = 200;
+use super::service::services;
+use super::set::set;
+use super::signing::{Signing, signing};
+use super::variable::{Variables, variables};
 
 /// One `[[provider]]`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -15,8 +18,8 @@ pub struct ProviderRow {
     pub id: String,
     /// Byte offset of the row.
     pub at: usize,
-    /// `enabled = false` takes a shipped provider away.
-    pub enabled: Option<bool>,
+    /// Whether it takes part; `false` takes a shipped provider away.
+    pub enabled: Option<Enabled>,
     /// Where it is.
     pub base_url: Option<BaseUrl>,
     /// Which dialects it speaks, and where below the base URL.
@@ -25,12 +28,20 @@ pub struct ProviderRow {
     pub api_key: Option<SecretRef>,
     /// How the key is sent.
     pub auth: Option<Auth>,
+    /// Who signs its requests when there is no key.
+    pub signing: Option<Signing>,
     /// Headers of every request.
     pub headers: Option<Vec<(String, String)>>,
     /// Members it refuses.
     pub omit: Option<Vec<String>>,
     /// Members it calls otherwise.
     pub rename: Option<Vec<(String, String)>>,
+    /// Members it wants: (name, JSON text).
+    pub set: Option<Vec<(String, String)>>,
+    /// What the names in braces stand for, in addresses and paths.
+    pub variables: Option<Variables>,
+    /// The names in braces, and where they stand.
+    pub mentions: Vec<Placed<String>>,
     /// Prefixes of model names that are its own; the empty prefix takes every other name.
     pub families: Option<Vec<String>>,
     /// Models it serves under their own names.
@@ -39,13 +50,15 @@ pub struct ProviderRow {
     pub http2: Option<bool>,
 }
 
-/// Where a provider is.
+/// When a provider takes part.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BaseUrl {
-    /// A variable that overrides the address.
-    pub env: Option<String>,
-    /// The address.
-    pub origin: Option<Origin>,
+pub enum Enabled {
+    /// Whenever it can.
+    Yes,
+    /// Never.
+    No,
+    /// When one of these environment variables is set: they show that somebody wants it.
+    With(Vec<String>),
 }
 
 /// How a key is sent: one header.
@@ -65,19 +78,6 @@ impl Default for Auth {
     }
 }
 
-/// One `[[model]]`: the same thing, wherever it is served.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct ModelRow {
-    /// The name callers use.
-    pub name: String,
-    /// Tokens in and out together.
-    pub context_window: Option<u64>,
-    /// Tokens out.
-    pub output_limit: Option<u64>,
-    /// Who serves it, under which name: (`provider`, its name there, byte offset), first choice first.
-    pub offers: Vec<(String, String, usize)>,
-}
-
 /// Reads one `[[provider]]`.
 pub(super) fn provider(reading: &mut Reading<'_>, mut row: Members<'_>) -> ProviderRow {
     let at = row.at;
@@ -85,46 +85,25 @@ pub(super) fn provider(reading: &mut Reading<'_>, mut row: Members<'_>) -> Provi
     if id.is_none() {
         reading.mistake(at, "this provider has no `id`; write for instance id = \"corp\"");
     }
+    let mut mentions = Vec::new();
     let read = ProviderRow {
         id: id.map(|id| checked_id(reading, &id)).unwrap_or_default(),
         at,
-        enabled: row.flag(reading, "enabled").map(|placed| placed.value),
-        base_url: base_url(reading, &mut row),
-        services: services(reading, &mut row),
+        enabled: enabled(reading, &mut row),
+        base_url: base_url(reading, &mut row, &mut mentions),
+        services: services(reading, &mut row, &mut mentions),
         api_key: api_key(reading, &mut row),
         auth: row.string(reading, "auth").and_then(|text| auth(reading, &text)),
+        signing: signing(reading, &mut row, &mut mentions),
         headers: headers(reading, &mut row),
         omit: plain(row.strings(reading, "omit")),
         rename: row.pairs(reading, "rename").map(|pairs| pairs.into_iter().map(|(key, to)| (key.value, to)).collect()),
+        set: set(reading, &mut row),
+        variables: variables(reading, &mut row, &mut mentions),
         families: plain(row.strings(reading, "families")),
         models: plain(row.strings(reading, "models")),
         http2: row.flag(reading, "http2").map(|placed| placed.value),
-    };
-    row.end(reading);
-    read
-}
-
-/// Reads one `[[model]]`.
-pub(super) fn model(reading: &mut Reading<'_>, mut row: Members<'_>) -> ModelRow {
-    let at = row.at;
-    let name = row.string(reading, "name");
-    if name.as_ref().is_none_or(|name| name.value.is_empty() || name.value.len() > MAX_NAME) {
-        reading.mistake(at, "this model needs a `name` of 1 to 200 bytes, which is what callers will ask for");
-    }
-    let mut offers = Vec::new();
-    for offer in row.strings(reading, "offers").unwrap_or_default() {
-        match offer.value.split_once('/') {
-            Some((provider, model)) if !provider.is_empty() && !model.is_empty() => {
-                offers.push((provider.to_string(), model.to_string(), offer.at));
-            }
-            _ => reading.mistake(offer.at, "an offer is written \"provider/model\""),
-        }
-    }
-    let read = ModelRow {
-        name: name.map(|name| name.value).unwrap_or_default(),
-        context_window: row.number(reading, "context_window", 1, u64::from(u32::MAX)),
-        output_limit: row.number(reading, "output_limit", 1, u64::from(u32::MAX)),
-        offers,
+        mentions,
     };
     row.end(reading);
     read
@@ -145,93 +124,27 @@ fn checked_id(reading: &mut Reading<'_>, id: &Placed<String>) -> String {
     id.value.clone()
 }
 
-/// `base_url = "https://…"` or `{ env = "NAME", default = "https://…" }`.
-fn base_url(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<BaseUrl> {
-    let value = row.value("base_url")?;
+/// `enabled = true`, `false` or `{ env = "NAME" }`.
+fn enabled(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<Enabled> {
+    let value = row.value("enabled")?;
     let at = value.span().start;
-    if let Some(text) = value.get_ref().as_str() {
-        return Some(BaseUrl { env: None, origin: checked_origin(reading, at, text) });
-    }
-    let Some(table) = value.get_ref().as_table() else {
-        reading.mistake(at, "`base_url` must be a string or { env = \"NAME\", default = \"https://…\" }");
-        return None;
-    };
-    let mut members = Members::of("`base_url`", at, table);
-    let env = members.string(reading, "env").map(|name| name.value);
-    let default = members.string(reading, "default");
-    members.end(reading);
-    Some(BaseUrl { env, origin: default.and_then(|text| checked_origin(reading, text.at, &text.value)) })
-}
-
-fn checked_origin(reading: &mut Reading<'_>, at: usize, text: &str) -> Option<Origin> {
-    origin(text).map_err(|message| reading.mistake(at, message)).ok()
-}
-
-/// Takes a base URL apart; an error says what is wrong with it.
-pub fn origin(text: &str) -> Result<Origin, String> {
-    let wrong = |what: &str| format!("{what}; a base URL looks like https://api.example.com/v1");
-    let (tls, after) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
-        (Some(after), _) => (true, after),
-        (_, Some(after)) => (false, after),
-        _ => return Err(wrong("this is not an http or https URL")),
-    };
-    let (authority, path) = after.split_at(after.find(['/', '?', '#']).unwrap_or(after.len()));
-    if path.contains(['?', '#', ' ']) {
-        return Err(wrong("a base URL has no query and no fragment"));
-    }
-    if authority.contains('@') {
-        return Err(wrong("a base URL carries no user or password; use `api_key`"));
-    }
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (
-            host,
-            port.parse()
-                .ok()
-                .filter(|port| *port != 0)
-                .ok_or_else(|| wrong("the port is no number from 1 to 65535"))?,
-        ),
-        _ => (authority, if tls { 443 } else { 80 }),
-    };
-    let literal = host.starts_with('[') && host.ends_with(']');
-    let named = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
-    if !literal && !named {
-        return Err(wrong("the host is no name and no address"));
-    }
-    let base = path.trim_end_matches('/').to_string();
-    Ok(Origin { tls, host: host.to_ascii_lowercase(), port, base })
-}
-
-fn services(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<Vec<Service>> {
-    let at = row.at;
-    let tables = row.tables(reading, "services", "a service")?;
-    if tables.is_empty() {
-        reading.mistake(at, "`services` is empty; leave it out for chat_completions, or name at least one dialect");
-    }
-    let mut services = Vec::new();
-    for mut table in tables {
-        let place = table.at;
-        let dialect = table.string(reading, "dialect");
-        let prefix = table.string(reading, "prefix");
-        table.end(reading);
-        let prefix = prefix.map(|prefix| checked_prefix(reading, prefix)).unwrap_or_default();
-        match dialect.as_ref().map(|name| (name.at, DialectId::named(&name.value))) {
-            Some((_, Some(dialect))) => services.push(Service { dialect, prefix }),
-            other => {
-                let names: Vec<&str> = DialectId::ALL.iter().map(|id| id.name()).collect();
-                let at = other.map_or(place, |(at, _)| at);
-                reading.mistake(at, format!("a service needs a `dialect`, one of `{}`", names.join("`, `")));
+    match (value.get_ref().as_bool(), value.get_ref().as_table()) {
+        (Some(true), _) => Some(Enabled::Yes),
+        (Some(false), _) => Some(Enabled::No),
+        (_, Some(table)) => {
+            let mut members = Members::of("`enabled`", at, table);
+            let env = members.one_or_more(reading, "env").unwrap_or_default();
+            members.end(reading);
+            if env.is_empty() {
+                reading.mistake(at, "`enabled` names no variable; write true, false or { env = \"NAME\" }");
             }
+            Some(Enabled::With(env))
+        }
+        _ => {
+            reading.mistake(at, "`enabled` must be true, false or { env = \"NAME\" }");
+            None
         }
     }
-    Some(services)
-}
-
-fn checked_prefix(reading: &mut Reading<'_>, prefix: Placed<String>) -> String {
-    let text = prefix.value.trim_end_matches('/');
-    if !text.is_empty() && (!text.starts_with('/') || text.contains(['?', '#', ' '])) {
-        reading.mistake(prefix.at, "a prefix begins with `/`, for instance \"/v1\"");
-    }
-    text.to_string()
 }
 
 fn api_key(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<SecretRef> {
@@ -245,10 +158,7 @@ fn api_key(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<SecretRef
         return None;
     };
     let mut members = Members::of("`api_key`", at, table);
-    let env = match table.get("env").map(|value| value.get_ref().is_array()) {
-        Some(true) => plain(members.strings(reading, "env")).unwrap_or_default(),
-        _ => members.string(reading, "env").map(|name| vec![name.value]).unwrap_or_default(),
-    };
+    let env = members.one_or_more(reading, "env").unwrap_or_default();
     members.end(reading);
     if env.is_empty() {
         reading.mistake(at, "`api_key` names no variable; write { env = \"NAME\" }");
@@ -292,34 +202,4 @@ fn is_header_name(name: &str) -> bool {
 
 fn is_header_value(value: &str) -> bool {
     value.chars().all(|c| c == ' ' || c.is_ascii_graphic())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_base_url_is_taken_apart() {
-        let all = |url: &str| origin(url).map(|o| (o.tls, o.host, o.port, o.base));
-        assert_eq!(all("https://Api.Groq.com/openai/v1/"), Ok((true, "api.groq.com".into(), 443, "/openai/v1".into())));
-        assert_eq!(all("http://127.0.0.1:11434/v1"), Ok((false, "127.0.0.1".into(), 11434, "/v1".into())));
-        assert_eq!(all("http://[::1]:80"), Ok((false, "[::1]".into(), 80, "".into())));
-        assert_eq!(all("https://[::1]"), Ok((true, "[::1]".into(), 443, "".into())));
-    }
-
-    #[test]
-    fn a_wrong_base_url_is_refused() {
-        for url in [
-            "",
-            "api.example.com",
-            "ftp://x",
-            "https://",
-            "http://x:0",
-            "http://x:99999",
-            "https://u:p@x/",
-            "http://x/?a",
-        ] {
-            assert!(origin(url).is_err(), "{url}");
-        }
-    }
 }

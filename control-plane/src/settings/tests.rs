@@ -1,3 +1,5 @@
+use dragoman_core::catalog::Operation;
+
 use super::*;
 
 fn read(name: &str, text: &str) -> Result<File, Mistakes> {
@@ -37,7 +39,7 @@ fn the_example_uncommented_is_a_good_file() {
     let file = read("example", &text).unwrap();
     assert_eq!(file.limits, Limits::default());
     assert_eq!(file.listen, Listen::default());
-    assert_eq!(file.providers.len(), 2);
+    assert_eq!(file.providers.len(), 3);
     assert_eq!(file.providers[1].services.as_ref().map(Vec::len), Some(2));
     assert_eq!((file.routes.len(), file.models.len(), file.aliases.len()), (1, 1, 1));
 }
@@ -71,6 +73,89 @@ loss = "perhaps"
     );
 }
 
+fn places(found: &[String]) -> Vec<String> {
+    found.iter().map(|mistake| mistake.splitn(3, ':').take(2).collect::<Vec<_>>().join(":")).collect()
+}
+
+#[test]
+fn what_is_wrong_with_how_a_provider_differs_is_reported_with_its_place() {
+    let found = mistakes(
+        r#"
+[[provider]]
+id = "a"
+enabled = "yes"
+base_url = "https://{host}/{model}"
+set = { when = 2026-01-01 }
+signing = { aws = { service = "s" } }
+[[provider.services]]
+dialect = "messages"
+prefix = "/{model}"
+operations = ["embed", "generate", "smoke"]
+path = "models/{model}"
+[[provider.services]]
+dialect = "messages"
+path = "/{model}/{model}"
+stream_path = "/{nobody}"
+[provider.variables]
+model = "x"
+host = { env = "H", cases = { "*" = "h" } }
+wrong = "a/b"
+[[model]]
+name = "m"
+abilities = ["tools", "magic"]
+thinking = "hard"
+"#,
+    );
+    assert_eq!(
+        places(&found),
+        [
+            "4:11", "5:12", "6:16", "7:11", "8:1", "10:10", "11:24", "11:36", "12:8", "15:8", "16:15", "18:1", "19:1",
+            "20:9", "23:23", "24:12"
+        ],
+        "{found:#?}"
+    );
+    let said = |place: &str| found.iter().find(|mistake| mistake.starts_with(place)).unwrap();
+    assert!(said("11:36").contains("count_tokens") && !said("11:36").contains("`models`"), "{}", said("11:36"));
+    assert!(said("16:15").contains("`{nobody}`") && said("23:23").contains("json_schema"), "{found:#?}");
+}
+
+#[test]
+fn how_a_provider_differs_is_read() {
+    let file = read(
+        "f",
+        r#"
+loss = "silent"
+[[provider]]
+id = "a"
+enabled = { env = "WANTED" }
+base_url = "https://{host}"
+variables = { host = { env = ["H1", "H2"], default = "h" } }
+set = { text = "a\"b", number = 1.5, list = [true, 2], table = { x = {} } }
+services = [{ dialect = "messages", operations = ["embed", "embed"], path = "/{model}:raw", stream_path = "/{model}:raw" }]
+signing = { aws = { service = "s", region = "r" } }
+"#,
+    )
+    .unwrap();
+    let row = &file.providers[0];
+    assert_eq!(row.enabled, Some(Enabled::With(vec!["WANTED".into()])));
+    let set: Vec<String> = row.set.iter().flatten().map(|(name, json)| format!("{name}={json}")).collect();
+    assert_eq!(set, [r#"list=[true,2]"#, "number=1.5", r#"table={"x":{}}"#, r#"text="a\"b""#]);
+    let service = &row.services.as_ref().unwrap()[0];
+    assert_eq!(service.operations, [Operation::Embed]);
+    assert_eq!(service.paths.as_ref().map(|paths| paths.whole.as_str()), Some("/{model}:raw"));
+    assert_eq!((row.signing.as_ref().unwrap().region.as_str(), file.loss), ("r", Loss::Silent));
+}
+
+#[test]
+fn a_shipped_row_lends_its_variables_to_the_row_that_changes_it() {
+    let mut known = Known::default();
+    known.providers.insert("cloud".into());
+    known.variables.insert(("cloud".into(), "region".into()));
+    let text = "[[provider]]\nid = \"cloud\"\nbase_url = \"https://{region}.example\"\n";
+    assert!(File::read("f", text, &known).is_ok());
+    assert!(File::read("f", text, &Known::default()).is_err());
+}
+
 #[test]
 fn names_are_unique() {
     let found = mistakes(
@@ -95,9 +180,7 @@ fn what_a_file_names_must_exist() {
     let found = mistakes(
         "[[route]]\nname = \"r\"\ncandidates = [\"openai/gpt-5\", \"nobody/m\", \"gpt-7\"]\n[[model]]\nname = \"m\"\noffers = [\"none/m\"]\n[aliases]\na = \"r\"\nb = \"x\"\n",
     );
-    let places: Vec<String> =
-        found.iter().map(|mistake| mistake.splitn(3, ':').take(2).collect::<Vec<_>>().join(":")).collect();
-    assert_eq!(places, ["3:31", "3:43", "6:11", "9:1"], "{found:#?}");
+    assert_eq!(places(&found), ["3:31", "3:43", "6:11", "9:1"], "{found:#?}");
 }
 
 #[test]

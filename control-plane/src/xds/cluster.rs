@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{CONTROL_PLANE, Edge, any, seconds, socket};
 use crate::catalog::Registered;
+use crate::settings::Signing;
 
 pub(super) const KIND: &str = "envoy.config.cluster.v3.Cluster";
 const PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
@@ -82,16 +83,31 @@ fn protocol(edge: &Edge, row: &Registered) -> Value {
         (false, true) => ("explicit_http_config", json!({ "http2_protocol_options": {} })),
         (false, false) => ("explicit_http_config", json!({ "http_protocol_options": {} })),
     };
+    let translator = json!({ "name": "dragoman.translator", "typed_config": edge.module.plugin("translator") });
+    let codec = json!({
+        "name": "envoy.filters.http.upstream_codec",
+        "typed_config": any("envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec", json!({})),
+    });
+    // What is signed is what the translator wrote, and nothing changes it any more.
+    let filters: Vec<Value> = [translator].into_iter().chain(row.signing.as_ref().map(signer)).chain([codec]).collect();
     json!({
         "common_http_protocol_options": { "idle_timeout": IDLE },
         kind: options,
-        "http_filters": [
-            { "name": "dragoman.translator", "typed_config": edge.module.plugin("translator") },
-            {
-                "name": "envoy.filters.http.upstream_codec",
-                "typed_config": any("envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec", json!({})),
-            },
-        ],
+        "http_filters": filters,
+    })
+}
+
+/// Signs with the credentials that Envoy finds by itself: its environment, its files, its place in the cloud. Only headers that
+/// the service looks at are signed; Envoy's own may change on the way out.
+fn signer(signing: &Signing) -> Value {
+    let config = json!({
+        "service_name": signing.service,
+        "region": signing.region,
+        "match_included_headers": [{ "exact": "content-type" }, { "prefix": "x-amz-" }],
+    });
+    json!({
+        "name": "envoy.filters.http.aws_request_signing",
+        "typed_config": any("envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning", config),
     })
 }
 

@@ -5,12 +5,19 @@ use dragoman_core::catalog::{DialectId, Origin, Service as Spoken};
 use super::resources::KINDS;
 use dragoman_core::select::MAX_ATTEMPTS;
 
+use crate::settings::Signing;
+
 use super::*;
 
 fn provider(id: &str, tls: bool, host: &str) -> Registered {
     Registered {
         origin: Origin { tls, host: host.into(), port: if tls { 443 } else { 8080 }, base: String::new() },
-        services: vec![Spoken { dialect: DialectId::ChatCompletions, prefix: "/v1".into() }],
+        services: vec![Spoken {
+            dialect: DialectId::ChatCompletions,
+            prefix: "/v1".into(),
+            operations: Vec::new(),
+            paths: None,
+        }],
         ..Registered {
             id: id.into(),
             families: Vec::new(),
@@ -86,6 +93,21 @@ fn a_provider_with_tls_is_checked_by_name_and_one_by_address_by_address() {
     let literal = cluster("[::1]");
     assert!(!literal.contains(r#""sni""#) && literal.contains(r#""exact":"::1""#) && literal.contains("IP_ADDRESS"));
     assert!(!text(&edge(vec![provider("a", false, "h")])).0.contains("transport_socket"));
+}
+
+#[test]
+fn requests_are_signed_after_the_translator_and_before_the_wire() {
+    let signed = Registered {
+        signing: Some(Signing { service: "bedrock".into(), region: "eu-central-1".into() }),
+        ..provider("a", true, "h.example")
+    };
+    let edge = edge(vec![signed]);
+    Resources::make(&edge).unwrap();
+    let cluster = text(&edge).0;
+    let place = |name: &str| cluster.find(name).unwrap_or_else(|| panic!("{name} is not there"));
+    assert!(place(r#""root_id":"translator""#) < place("envoy.filters.http.aws_request_signing"));
+    assert!(place("envoy.filters.http.aws_request_signing") < place("envoy.filters.http.upstream_codec"));
+    assert!(cluster.contains(r#""region":"eu-central-1""#) && cluster.contains(r#""service_name":"bedrock""#));
 }
 
 #[test]

@@ -20,6 +20,8 @@ impl Attempt {
                 | ErrorClass::Permission
                 | ErrorClass::NotFound
                 | ErrorClass::TooLarge
+                | ErrorClass::ContextTooLong
+                | ErrorClass::ContentPolicy
         );
         if !self.is_last() && !final_class {
             let head = self.retry(error);
@@ -39,11 +41,17 @@ impl Attempt {
         head
     }
 
+    /// Tells Envoy to try the next target, once the body was heard.
+    pub(super) fn retry_explained(&mut self, body: &[u8], status: u16) -> Answer {
+        let error = dialect::of(self.theirs()).read_error(status, body);
+        let head = self.retry(error);
+        Answer { head: Some(head), body: Body::Replace(Vec::new()), answers: false }
+    }
+
     /// A provider's no, told to the client: the very bytes in its own dialect, said anew in another.
     pub(super) fn explain(&mut self, body: Vec<u8>, status: u16) -> Answer {
-        let own = self.asked.endpoint.dialect;
+        let (own, theirs) = (self.asked.endpoint.dialect, self.theirs());
         let planned = self.asked.plan.get(self.number - 1);
-        let theirs = planned.and_then(|planned| self.asked.service(planned)).map_or(own, |service| service.dialect);
         let error = dialect::of(theirs).read_error(status, &body);
         let leaks = planned.and_then(|planned| planned.credential.as_ref()).is_some_and(|credential| {
             let value = credential.value.expose();
@@ -81,6 +89,11 @@ impl Attempt {
         let mut head = HeadEdits { remove: self.withheld.clone(), set: Vec::new() };
         head.remove("content-encoding");
         head.set("x-dragoman-error-origin", "provider");
+        if let Some(wait) = self.outcome.retry_after_ms {
+            // Whole seconds, as the header has no others; never sooner than was asked for.
+            head.set("retry-after", &wait.div_ceil(1000).to_string());
+            head.set("retry-after-ms", &wait.to_string());
+        }
         head
     }
 }
@@ -104,12 +117,4 @@ pub(super) fn is_retriable(status: u16, asks_again: bool) -> bool {
         409 => asks_again,
         _ => false,
     }
-}
-
-/// The provider's wish to be left alone, from the two commonest forms. At most 15 minutes are believed.
-pub(super) fn retry_after_ms(milliseconds: Option<&str>, seconds: Option<&str>) -> Option<u64> {
-    const MAX: f64 = 900_000.0;
-    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
-    let wish = milliseconds.and_then(number).or(seconds.and_then(number).map(|seconds| seconds * 1000.0))?;
-    Some(wish.clamp(0.0, MAX) as u64)
 }

@@ -4,10 +4,10 @@
 //! frames by lines and looks into a frame only when it mentions usage; it cannot fail, and it never changes a byte. One thing
 //! may be added at the end: the dialect's error event when the stream was cut, for a cut stream must not look complete.
 
-use super::interpret::{Framing, broken};
 use crate::dialect::{Aliases, Dialect, Frame, ReadResponse};
 use crate::framing::{JsonArray, MAX_FRAME, Sse};
 use crate::hub::event::{Piece, ProviderError};
+use crate::interpret::{Framing, broken};
 use crate::json::Json;
 use crate::usage::Usage;
 
@@ -56,15 +56,23 @@ impl core::fmt::Debug for Relay {
 }
 
 impl Relay {
-    pub(super) fn new(dialect: &'static dyn Dialect, framing: Framing) -> Relay {
+    /// For one answer. `reader` tells an answer from an error; without one everything is an answer.
+    pub(super) fn new(dialect: &'static dyn Dialect, framing: Framing, reader: Option<Box<dyn ReadResponse>>) -> Relay {
         let framer = match framing {
             Framing::Whole => Framer::Whole,
             Framing::Sse => Framer::Sse(Sse::default()),
             Framing::Array => Framer::Array(JsonArray::default()),
+            // No client speaks a dialect that comes so.
+            Framing::EventStream => Framer::Blind,
         };
-        let reader = Some(dialect.reader(Aliases::default()));
         let tap = Tap { usage: Usage::default(), complete: false, reader, begun: false, error: None };
         Relay { dialect, framer, held: Vec::new(), tap }
+    }
+
+    /// For bytes that nobody understands, such as sound.
+    pub(super) fn blind(dialect: &'static dyn Dialect) -> Relay {
+        let tap = Tap { usage: Usage::default(), complete: true, reader: None, begun: true, error: None };
+        Relay { dialect, framer: Framer::Blind, held: Vec::new(), tap }
     }
 
     /// Takes bytes that must not pass yet.

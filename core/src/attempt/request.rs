@@ -1,10 +1,20 @@
 //! What one attempt sends: the head written anew, the original body relayed, edited or interpreted.
 
 use super::Body;
-use crate::catalog::{DialectId, Provider};
-use crate::dialect::{self, Addressee, Aliases, WriteResponse};
-use crate::exchange::{Asked, Header, Planned};
+use crate::catalog::{Operation, Provider, Service};
+use crate::dialect::{self, Aliases, WriteResponse};
+use crate::exchange::{Asked, Content, Header, Planned};
+use crate::hub::foreign::{self, FullNames};
+use crate::hub::{Delivery, provenance};
 use crate::json::{Json, edit::Edit, edit::edit};
+use crate::loss::Losses;
+use crate::percent;
+
+/// What stands for the model's name in a path.
+const MODEL: &str = "{model}";
+
+/// What stands for the service's prefix in a relayed path, when that does not begin with it.
+const PREFIX: &str = "{prefix}";
 
 /// The head and body of one attempt.
 #[derive(Debug)]
@@ -50,10 +60,17 @@ const NEUTRAL: [&str; 3] = ["user-agent", "traceparent", "tracestate"];
 /// What one target is told, and what must be remembered of it for its answer.
 pub(super) struct Told {
     body: Body,
-    /// Members that could not be said.
-    pub(super) dropped: Vec<String>,
+    /// What could not be said as it was said.
+    pub(super) losses: Losses,
     /// What the answer needs.
     pub(super) awaiting: Awaiting,
+}
+
+impl Told {
+    /// The client's own bytes.
+    fn as_it_is() -> Told {
+        Told { body: Body::Keep, losses: Losses::default(), awaiting: Awaiting::default() }
+    }
 }
 
 /// What is remembered until the answer's head comes.
@@ -71,45 +88,209 @@ impl core::fmt::Debug for Awaiting {
     }
 }
 
+/// One attempt's request, as far as it is decided: who is asked, and how.
+struct Ask<'a> {
+    asked: &'a Asked,
+    planned: &'a Planned,
+    provider: &'a Provider,
+    service: &'a Service,
+}
+
 /// Writes the request for a planned target. `None` when the target's provider is not in the Snapshot.
 pub(super) fn outgoing(asked: &Asked, planned: &Planned, current: &[Header]) -> Option<(Outgoing, Told)> {
-    let provider = asked.provider(planned)?;
-    let service = asked.service(planned)?;
-    let relay = service.dialect == asked.endpoint.dialect;
-    let mut told = match relay {
-        true => relayed(asked, planned, provider),
-        false => interpreted(asked, planned, provider, service.dialect)?,
+    let (provider, service) = (asked.provider(planned)?, asked.service(planned)?);
+    let ask = Ask { asked, planned, provider, service };
+    let own = service.dialect == asked.endpoint.dialect;
+    let mut told = match asked.endpoint.operation {
+        Operation::Generate if own && !provenance::is_in(asked.content.bytes()) => ask.relayed(),
+        Operation::Generate => ask.interpreted()?,
+        Operation::Embed if !own || ask.names_model_within() => ask.embedded()?,
+        _ => ask.relayed(),
     };
     let body = core::mem::replace(&mut told.body, Body::Keep);
-    let length = match &body {
-        Body::Replace(bytes) => bytes.len(),
-        Body::Keep | Body::Hold => asked.body.len(),
-    };
-    let to = dialect::of(service.dialect);
-    let path = to.path(&service.prefix, &planned.target.model, asked.delivery);
-    let path = format!("{}{}", provider.origin.base, with_query(path, asked.head.path(), relay));
-    let mut head: Vec<Header> = Vec::with_capacity(asked.head.headers.len() + 8);
-    let mut push = |name: &str, value: &[u8]| head.push((name.as_bytes().to_vec(), value.to_vec()));
-    push(":method", b"POST");
-    push(":scheme", if provider.origin.tls { b"https" } else { b"http" });
-    push(":authority", provider.origin.authority().as_bytes());
-    push(":path", path.as_bytes());
-    push("content-type", b"application/json");
-    push("content-length", length.to_string().as_bytes());
-    // No decompressor can stand behind this filter, and events must be seen as they come.
-    push("accept-encoding", b"identity");
-    head.extend(asked.head.headers.iter().filter(|(name, _)| passes(name, relay)).cloned());
-    for (name, value) in &provider.headers {
-        if !head.iter().any(|(known, _)| known == name.as_bytes()) {
-            head.push((name.as_bytes().to_vec(), value.as_bytes().to_vec()));
-        }
-    }
-    if let Some(credential) = &planned.credential {
-        head.push((credential.header.as_bytes().to_vec(), credential.value.expose().to_vec()));
-    }
-    // Envoy reads the slots again when it retries, from this very map.
-    head.extend(current.iter().filter(|(name, _)| is_envoys(name)).cloned());
+    let head = ask.head(own, &body, current);
     Some((Outgoing { head, body }, told))
+}
+
+impl Ask<'_> {
+    /// The whole head, written anew.
+    fn head(&self, own: bool, body: &Body, current: &[Header]) -> Vec<Header> {
+        let Ask { asked, provider, .. } = self;
+        let length = match body {
+            Body::Replace(bytes) => bytes.len(),
+            Body::Keep | Body::Hold => asked.content.bytes().len(),
+        };
+        let mut head: Vec<Header> = Vec::with_capacity(asked.head.headers.len() + 8);
+        let mut push = |name: &str, value: &[u8]| head.push((name.as_bytes().to_vec(), value.to_vec()));
+        push(":method", asked.head.method().as_bytes());
+        push(":scheme", if provider.origin.tls { b"https" } else { b"http" });
+        push(":authority", provider.origin.authority().as_bytes());
+        push(":path", self.path(own).as_bytes());
+        match &asked.content {
+            Content::Json(_) => push("content-type", b"application/json"),
+            Content::Opaque { .. } => {
+                if let Some(kind) = asked.head.get("content-type") {
+                    push("content-type", kind);
+                }
+            }
+        }
+        if length > 0 || asked.head.method() == "POST" {
+            push("content-length", length.to_string().as_bytes());
+        }
+        // No decompressor can stand behind this filter, and events must be seen as they come.
+        push("accept-encoding", b"identity");
+        head.extend(asked.head.headers.iter().filter(|(name, _)| passes(name, own)).cloned());
+        for (name, value) in &provider.headers {
+            if !head.iter().any(|(known, _)| known == name.as_bytes()) {
+                head.push((name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+            }
+        }
+        if let Some(credential) = &self.planned.credential {
+            head.push((credential.header.as_bytes().to_vec(), credential.value.expose().to_vec()));
+        }
+        // Envoy reads the slots again when it retries, from this very map.
+        head.extend(current.iter().filter(|(name, _)| is_envoys(name)).cloned());
+        head
+    }
+
+    /// Where it goes, with the provider's base and the query.
+    fn path(&self, own: bool) -> String {
+        let Ask { asked, planned, provider, service } = self;
+        let (to, model) = (dialect::of(service.dialect), planned.target.model.as_str());
+        let with_model = |template: &str| match template.split_once(MODEL) {
+            Some((before, after)) => format!("{before}{}{after}", percent::encoded(model)),
+            None => template.to_string(),
+        };
+        let path = match (asked.endpoint.operation, &service.paths) {
+            (Operation::Generate, Some(paths)) => match asked.delivery {
+                Delivery::Whole => with_model(&paths.whole),
+                Delivery::Streamed | Delivery::StreamedArray => with_model(&paths.streamed),
+            },
+            (Operation::Generate, None) => to.path(&service.prefix, model, asked.delivery),
+            (Operation::Embed, _) if !own => self.vectors_path().unwrap_or_default(),
+            _ => match asked.endpoint.rest.split_once(PREFIX) {
+                // Some put something before the version.
+                Some((before, after)) => format!("{before}{}{}", service.prefix, with_model(after)),
+                None => format!("{}{}", service.prefix, with_model(&asked.endpoint.rest)),
+            },
+        };
+        format!("{}{}", provider.origin.base, with_query(path, asked.head.path(), own))
+    }
+
+    /// Where another dialect's vectors are asked for.
+    fn vectors_path(&self) -> Option<String> {
+        let Ask { asked, planned, service, .. } = self;
+        let own = dialect::of(asked.endpoint.dialect).embeddings()?;
+        let request = own.read_request(&asked.endpoint, asked.content.json()).ok()?;
+        let theirs = dialect::of(service.dialect).embeddings()?;
+        Some(theirs.path(&service.prefix, &planned.target.model, &request))
+    }
+
+    /// Same dialect: the very bytes, or the very bytes with the named members changed.
+    fn relayed(&self) -> Told {
+        let Ask { asked, planned, .. } = self;
+        let json = match &asked.content {
+            Content::Json(document) => document.json(),
+            Content::Opaque { .. } if asked.model == planned.target.model => return Told::as_it_is(),
+            Content::Opaque { .. } => {
+                let body = asked.content.form_with_model(&planned.target.model).map_or(Body::Keep, Body::Replace);
+                return Told { body, ..Told::as_it_is() };
+            }
+        };
+        let mut losses = Losses::default();
+        let edits = self.edits(json, &mut losses);
+        let body = if edits.is_empty() { Body::Keep } else { Body::Replace(edit(json, &edits).into_bytes()) };
+        Told { body, losses, awaiting: Awaiting::default() }
+    }
+
+    /// Read and said anew: in another dialect, or in the same one without the proofs that the target cannot check.
+    fn interpreted(&self) -> Option<Told> {
+        let Ask { asked, planned, service, .. } = self;
+        let client = dialect::client(asked.endpoint.dialect);
+        let request = client.read_request(&asked.endpoint, asked.content.json()).ok()?;
+        let writer = Some(client.writer(&request, asked.reply()));
+        let names = FullNames::of(&request);
+        let mut losses = Losses::default();
+        let request = foreign::prepare(request, &names, service.dialect, asked.maker(planned), &mut losses);
+        let mut written = dialect::of(service.dialect).write_request(&request, planned.target.addressee());
+        losses.add(written.losses);
+        self.deviate(&mut written.body, &mut losses)?;
+        let awaiting = Awaiting { aliases: written.aliases, writer };
+        Some(Told { body: Body::Replace(written.body.into_bytes()), losses, awaiting })
+    }
+
+    /// Vectors asked for in another dialect.
+    fn embedded(&self) -> Option<Told> {
+        let Ask { asked, planned, service, .. } = self;
+        let own = dialect::of(asked.endpoint.dialect).embeddings()?;
+        let request = own.read_request(&asked.endpoint, asked.content.json()).ok()?;
+        let theirs = dialect::of(service.dialect).embeddings()?;
+        let mut written = theirs.write_request(&request, planned.target.addressee());
+        self.deviate(&mut written.body, &mut written.losses)?;
+        let awaiting = Awaiting::default();
+        Some(Told { body: Body::Replace(written.body.into_bytes()), losses: written.losses, awaiting })
+    }
+
+    /// Makes a body that we wrote what the provider's row asks for.
+    fn deviate(&self, body: &mut String, losses: &mut Losses) -> Option<()> {
+        let Provider { omit, rename, set, .. } = self.provider;
+        if omit.is_empty() && rename.is_empty() && set.is_empty() && self.service.paths.is_none() {
+            return Some(());
+        }
+        let json = Json::parse(body.as_bytes()).ok()?;
+        let edits = self.edits(json, losses);
+        let edited = edit(json, &edits);
+        *body = edited;
+        Some(())
+    }
+
+    /// The edits that make a body of the service's dialect this provider's: its model's name and its row's deviations.
+    fn edits(&self, body: Json<'_>, losses: &mut Losses) -> Vec<Edit<'_>> {
+        let Ask { planned, provider, service, asked } = self;
+        let mut edits = Vec::new();
+        let member = dialect::of(service.dialect).model_member();
+        let said = |name: &str| body.get(name).and_then(Json::text);
+        match member {
+            // The path says it.
+            Some(name) if self.is_in_path() => edits.extend(said(name).map(|_| Edit::Remove(name))),
+            Some(name) if !planned.target.model.is_empty() => {
+                // A client's path that names the model is not the provider's, unless it is passed on.
+                let gone = asked.endpoint.model.is_some() && !asked.endpoint.rest.contains(MODEL);
+                let needed = asked.endpoint.operation == Operation::Generate || gone || said(name).is_some();
+                if needed && !said(name).is_some_and(|text| text.is(&planned.target.model)) {
+                    edits.push(Edit::Set(name, quoted(&planned.target.model)));
+                }
+            }
+            _ => {}
+        }
+        for name in provider.omit.iter().filter(|name| body.get(name).is_some()) {
+            edits.push(Edit::Remove(name));
+            losses.drop(name);
+        }
+        for (name, new) in provider.rename.iter().filter(|(name, _)| body.get(name).is_some()) {
+            // A client that says both means the newer word.
+            if body.get(new).is_some() {
+                edits.push(Edit::Remove(new));
+            }
+            edits.push(Edit::Rename(name, new));
+        }
+        for (name, value) in provider.set.iter().filter(|(name, _)| body.get(name).is_none()) {
+            edits.push(Edit::Set(name, value.clone()));
+        }
+        edits
+    }
+
+    /// Whether the model to be asked has another name than the client's, in a dialect that repeats it where no edit of one
+    /// member reaches.
+    fn names_model_within(&self) -> bool {
+        self.asked.model != self.planned.target.model && dialect::of(self.service.dialect).model_member().is_none()
+    }
+
+    /// Whether the provider's own path names the model.
+    fn is_in_path(&self) -> bool {
+        let generates = self.asked.endpoint.operation == Operation::Generate;
+        generates && self.service.paths.as_ref().is_some_and(|paths| paths.whole.contains(MODEL))
+    }
 }
 
 fn passes(name: &[u8], relay: bool) -> bool {
@@ -132,62 +313,6 @@ fn with_query(path: String, asked: &str, relay: bool) -> String {
     }
     let joint = if path.contains('?') { '&' } else { '?' };
     format!("{path}{joint}{}", extra.join("&"))
-}
-
-/// Same dialect: the very bytes, or the very bytes with the named members changed.
-fn relayed(asked: &Asked, planned: &Planned, provider: &Provider) -> Told {
-    let dialect = dialect::of(asked.endpoint.dialect);
-    let model = dialect.model_member().filter(|_| asked.model != planned.target.model);
-    if model.is_none() && provider.omit.is_empty() && provider.rename.is_empty() {
-        return Told { body: Body::Keep, dropped: Vec::new(), awaiting: Awaiting::default() };
-    }
-    let json = asked.body.json();
-    let mut edits: Vec<Edit<'_>> = Vec::new();
-    if let Some(member) = model {
-        edits.push(Edit::Set(member, quoted(&planned.target.model)));
-    }
-    let dropped = deviations(provider, json, &mut edits);
-    let body = if edits.is_empty() { Body::Keep } else { Body::Replace(edit(json, &edits).into_bytes()) };
-    Told { body, dropped, awaiting: Awaiting::default() }
-}
-
-/// Other dialect: read and said anew.
-fn interpreted(asked: &Asked, planned: &Planned, provider: &Provider, to: DialectId) -> Option<Told> {
-    let client = dialect::of(asked.endpoint.dialect);
-    let request = client.read_request(&asked.endpoint, asked.body.json()).ok()?;
-    let addressee = Addressee { model: &planned.target.model, output_limit: planned.target.output_limit };
-    let mut written = dialect::of(to).write_request(&request, addressee);
-    if !provider.omit.is_empty() || !provider.rename.is_empty() {
-        let json = Json::parse(written.body.as_bytes()).ok()?;
-        let mut edits = Vec::new();
-        let dropped = deviations(provider, json, &mut edits);
-        let body = edit(json, &edits);
-        written.body = body;
-        dropped.iter().for_each(|member| written.drop(member));
-    }
-    let writer = Some(client.writer(&request, asked.reply()));
-    Some(Told {
-        body: Body::Replace(written.body.into_bytes()),
-        dropped: written.dropped,
-        awaiting: Awaiting { aliases: written.aliases, writer },
-    })
-}
-
-/// The edits that a provider's row asks for; gives back the members that are left out.
-fn deviations<'e>(provider: &'e Provider, body: Json<'_>, edits: &mut Vec<Edit<'e>>) -> Vec<String> {
-    let mut dropped = Vec::new();
-    for name in provider.omit.iter().filter(|name| body.get(name).is_some()) {
-        edits.push(Edit::Remove(name));
-        dropped.push(name.clone());
-    }
-    for (name, new) in provider.rename.iter().filter(|(name, _)| body.get(name).is_some()) {
-        // A client that says both means the newer word.
-        if body.get(new).is_some() {
-            edits.push(Edit::Remove(new));
-        }
-        edits.push(Edit::Rename(name, new));
-    }
-    dropped
 }
 
 fn quoted(text: &str) -> String {

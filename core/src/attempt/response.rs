@@ -1,13 +1,16 @@
 //! What one attempt makes of a provider's answer.
 
-use super::failure::{bad_answer, code_of, is_retriable, retry_after_ms};
-use super::interpret::{Interpreter, Progress};
+use super::embed::Embedder;
+use super::failure::{bad_answer, code_of, is_retriable};
 use super::relay::{Relay, Seen};
 use super::request::Awaiting;
 use super::{Attempt, Body};
-use crate::dialect;
+use crate::catalog::{DialectId, Operation};
+use crate::dialect::{self, Aliases};
 use crate::exchange::{HeadEdits, Header};
+use crate::hints;
 use crate::hub::event::ProviderError;
+use crate::interpret::{Framing, Interpreter, Progress};
 use crate::record::Ending;
 use crate::refusal::class_of_status;
 use crate::usage::Usage;
@@ -43,10 +46,21 @@ pub(super) enum State {
     Relaying(Box<Relay>),
     /// Read and said anew.
     Interpreting(Box<Interpreter>),
+    /// Vectors in another dialect.
+    Embedding(Box<Embedder>),
     /// A bad head came and is held until its body explains it.
-    Failing { status: u16, body: Vec<u8> },
+    Failing { status: u16, body: Vec<u8>, next: Next },
     /// Nothing more to do; what comes is passed on as it is.
     Done,
+}
+
+/// What follows when a failure is understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The client is told.
+    Explain,
+    /// The next target is tried; the body was only awaited for how long to leave this one alone.
+    Retry,
 }
 
 /// A held answer, whichever way it goes.
@@ -98,14 +112,14 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn body(body: Body) -> Answer {
+    pub(super) fn body(body: Body) -> Answer {
         Answer { head: None, body, answers: false }
     }
 }
 
 impl Attempt {
     /// Takes the provider's response head. `ends` when no body follows.
-    pub fn response_head(&mut self, headers: &[Header], ends: bool) -> HeadVerdict {
+    pub fn response_head(&mut self, headers: &[Header], ends: bool, now_ms: u64) -> HeadVerdict {
         let State::AwaitingHead(awaiting) = &mut self.state else { return HeadVerdict::Pass(HeadEdits::default()) };
         let awaiting = core::mem::take(awaiting);
         let get = |name: &str| {
@@ -114,22 +128,39 @@ impl Attempt {
         };
         let status = get(":status").and_then(|status| status.parse().ok()).unwrap_or(0);
         self.outcome.status = status;
-        self.outcome.retry_after_ms = retry_after_ms(get("retry-after-ms"), get("retry-after"));
+        let good = (200..300).contains(&status);
+        if !good {
+            let text = |bytes: &'_ Vec<u8>| core::str::from_utf8(bytes).unwrap_or_default().to_string();
+            let texts: Vec<(String, String)> = headers.iter().map(|(name, value)| (text(name), text(value))).collect();
+            let pairs = texts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            self.outcome.retry_after_ms = hints::of_head(pairs, now_ms);
+        }
         let asks_again = get("x-should-retry") != Some("false");
         self.withheld = self.withheld(headers);
-        if (200..300).contains(&status) {
+        if good {
+            if ends && !self.interprets() {
+                // What is relayed may be empty: a file that was deleted.
+                self.conclude(Ending::Answered, Usage::default());
+                self.state = State::Done;
+                return HeadVerdict::Pass(self.good_head());
+            }
             if ends {
                 return bodiless(self.fail(bad_answer("the provider's answer was empty")));
             }
-            let way = self.way(get("content-type").unwrap_or_default(), awaiting);
-            self.state = State::Gate(Box::new(Gate { way }));
+            self.state = self.way(get("content-type").unwrap_or_default(), awaiting);
             return HeadVerdict::Hold;
         }
-        if !self.is_last() && is_retriable(status, asks_again) {
+        let retries = !self.is_last() && is_retriable(status, asks_again);
+        if retries && status == 429 && self.outcome.retry_after_ms.is_none() && !ends {
+            // Some say only in the body how long to wait, and whoever plans the next request should know.
+            self.state = State::Failing { status, body: Vec::new(), next: Next::Retry };
+            return HeadVerdict::Hold;
+        }
+        if retries {
             let class = class_of_status(status);
             return HeadVerdict::Pass(self.retry(ProviderError { class, status, ..ProviderError::default() }));
         }
-        self.state = State::Failing { status, body: Vec::new() };
+        self.state = State::Failing { status, body: Vec::new(), next: Next::Explain };
         if ends {
             return bodiless(self.explain(Vec::new(), status));
         }
@@ -162,13 +193,20 @@ impl Attempt {
                 }
                 Answer::body(Body::Replace(out))
             }
-            State::Failing { status, mut body } => {
+            State::Embedding(mut embedder) => self.embedding(&mut embedder, chunk, ends, now_ms),
+            State::Failing { status, mut body, next } => {
                 let room = MAX_ERROR_BODY.saturating_sub(body.len()).min(chunk.len());
                 body.extend_from_slice(chunk.get(..room).unwrap_or_default());
                 if ends || body.len() >= MAX_ERROR_BODY {
-                    return self.explain(body, status);
+                    if self.outcome.retry_after_ms.is_none() {
+                        self.outcome.retry_after_ms = hints::of_body(&body);
+                    }
+                    return match next {
+                        Next::Explain => self.explain(body, status),
+                        Next::Retry => self.retry_explained(&body, status),
+                    };
                 }
-                self.state = State::Failing { status, body };
+                self.state = State::Failing { status, body, next };
                 Answer::body(Body::Hold)
             }
             State::AwaitingHead(_) | State::Done => match self.over {
@@ -179,17 +217,39 @@ impl Attempt {
         }
     }
 
-    fn way(&self, content_type: &str, awaiting: Awaiting) -> Way {
-        let framing = super::interpret::Framing::of(content_type, self.asked.delivery);
-        let own = self.asked.endpoint.dialect;
+    /// Whether the answer's words are understood, whatever becomes of them.
+    fn interprets(&self) -> bool {
+        matches!(self.asked.endpoint.operation, Operation::Generate | Operation::Embed)
+    }
+
+    /// The dialect in which the provider was asked.
+    pub(super) fn theirs(&self) -> DialectId {
         let service = self.asked.plan.get(self.number - 1).and_then(|planned| self.asked.service(planned));
-        let theirs = service.map_or(own, |service| service.dialect);
-        if theirs == own && framing.delivers(self.asked.delivery) {
-            return Way::Relay(Relay::new(dialect::of(own), framing));
+        service.map_or(self.asked.endpoint.dialect, |service| service.dialect)
+    }
+
+    fn way(&self, content_type: &str, awaiting: Awaiting) -> State {
+        let framing = Framing::of(content_type, self.asked.delivery);
+        let (own, theirs) = (self.asked.endpoint.dialect, self.theirs());
+        let gate = |way| State::Gate(Box::new(Gate { way }));
+        match self.asked.endpoint.operation {
+            Operation::Generate if theirs == own && framing.delivers(self.asked.delivery) => {
+                let dialect = dialect::of(own);
+                gate(Way::Relay(Relay::new(dialect, framing, Some(dialect.reader(Aliases::default())))))
+            }
+            Operation::Generate => {
+                let writer = awaiting.writer.unwrap_or_else(|| self.asked.writer());
+                let reader = dialect::of(theirs).reader(awaiting.aliases);
+                let planned = self.asked.plan.get(self.number - 1).filter(|_| theirs != own);
+                let maker = planned.map(|planned| self.asked.maker(planned));
+                gate(Way::Interpret(Interpreter::new(framing, reader, writer, self.asked.delivery, maker)))
+            }
+            Operation::Embed if theirs != own => State::Embedding(Box::default()),
+            _ if content_type.starts_with("application/json") => {
+                gate(Way::Relay(Relay::new(dialect::of(own), Framing::Whole, None)))
+            }
+            _ => gate(Way::Relay(Relay::blind(dialect::of(own)))),
         }
-        let writer = awaiting.writer.unwrap_or_else(|| self.asked.writer());
-        let reader = dialect::of(theirs).reader(awaiting.aliases);
-        Way::Interpret(Interpreter::new(framing, reader, writer, self.asked.delivery))
     }
 
     fn at_gate(&mut self, mut gate: Box<Gate>, chunk: &[u8], ends: bool, now_ms: u64) -> Answer {
@@ -230,8 +290,9 @@ impl Attempt {
                 };
                 let out = interpreter.take();
                 let mut head = self.good_head();
-                head.set("content-type", super::interpret::content_type(self.asked.delivery));
+                head.set("content-type", crate::interpret::content_type(self.asked.delivery));
                 head.remove("content-length");
+                self.note_lost(&interpreter);
                 if !matches!(progress, Progress::Open) || ends {
                     self.interpret_ends(&interpreter, &progress);
                 }
@@ -243,10 +304,20 @@ impl Attempt {
         }
     }
 
+    /// What the provider said that the client cannot be told. Of a stream it is known only when the head is long gone; then it
+    /// stands in the Record alone.
+    fn note_lost(&mut self, interpreter: &Interpreter) {
+        for what in interpreter.lost() {
+            self.losses.drop(&format!("answer.{what}"));
+        }
+        self.outcome.lost = interpreter.lost().iter().map(|what| (*what).to_string()).collect();
+    }
+
     fn interpret_ends(&mut self, interpreter: &Interpreter, progress: &Progress) {
         if self.over {
             return;
         }
+        self.note_lost(interpreter);
         let ending = match progress {
             Progress::Failed(error) => {
                 self.outcome.code = code_of(error);
@@ -289,7 +360,7 @@ impl Attempt {
     }
 
     /// The changes that a good head needs on its way to the client.
-    fn good_head(&self) -> HeadEdits {
+    pub(super) fn good_head(&self) -> HeadEdits {
         HeadEdits { remove: self.withheld.clone(), set: Vec::new() }
     }
 

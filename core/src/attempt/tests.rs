@@ -10,12 +10,22 @@ use crate::secret::Secret;
 use crate::snapshot::{Loss, Route, Snapshot};
 use proptest::prelude::*;
 
+mod operations;
+
 const CHAT: DialectId = DialectId::ChatCompletions;
 const MESSAGES: DialectId = DialectId::Messages;
 const GENERATE: DialectId = DialectId::GenerateContent;
+const RESPONSES: DialectId = DialectId::Responses;
+/// The dialects that clients speak.
+const CLIENTS: [DialectId; 4] = [CHAT, MESSAGES, GENERATE, RESPONSES];
 
 /// A worker that knows one provider for each of `dialects`, `p1`, `p2`, …, all of them candidates of the route `m`.
 fn memory(dialects: &[DialectId]) -> Memory {
+    memory_with(dialects, |_| {})
+}
+
+/// The same, with each provider's row changed.
+fn memory_with(dialects: &[DialectId], change: impl Fn(&mut Provider)) -> Memory {
     let mut memory = Memory::default();
     let (mut providers, mut targets) = (Vec::new(), Vec::new());
     for (index, dialect) in dialects.iter().enumerate() {
@@ -25,14 +35,18 @@ fn memory(dialects: &[DialectId]) -> Memory {
             id: id.clone(),
             cluster: format!("provider_{id}"),
             origin: Origin { tls: true, host: format!("{id}.example"), port: 443, base: "/base".into() },
-            services: vec![Service { dialect: *dialect, prefix: prefix.into() }],
+            services: vec![Service::new(*dialect, prefix)],
             credential: id.clone(),
             headers: vec![],
             omit: vec![],
             rename: vec![],
+            set: vec![],
         });
+        if let Some(provider) = providers.last_mut() {
+            change(provider);
+        }
         let target = format!("{id}/m");
-        targets.push(Target { id: target, provider: index, model: "m".into(), output_limit: 0, context_window: 0 });
+        targets.push(Target::unlisted(target, index, "m"));
         let value = Secret::new(format!("secret-of-{id}").into_bytes());
         memory.equip(id, Credential { header: "x-api-key".into(), value }, 0, 0);
     }
@@ -71,6 +85,8 @@ fn hello(dialect: DialectId, streamed: bool) -> (&'static str, String) {
         }
         (GENERATE, true) => ("/v1beta/models/m:streamGenerateContent?alt=sse", GEMINI_HELLO.to_string()),
         (GENERATE, false) => ("/v1beta/models/m:generateContent", GEMINI_HELLO.to_string()),
+        (RESPONSES, _) => ("/v1/responses", format!(r#"{{"model":"m","stream":{streamed},"input":"hi"}}"#)),
+        (DialectId::ChatV2 | DialectId::Converse, _) => panic!("no client speaks it"),
     }
 }
 
@@ -78,7 +94,7 @@ const GEMINI_HELLO: &str = r#"{"contents":[{"role":"user","parts":[{"text":"hi"}
 
 fn exchange(memory: &Memory, path: &str, body: &str) -> (Exchange, Step) {
     let (mut exchange, step) = Exchange::begin(head(path), "x1".into(), memory, 1000);
-    if let Step::Refuse(_) = step {
+    if let Step::Reply(_) = step {
         return (exchange, step);
     }
     let step = exchange.body(body.as_bytes().to_vec(), memory, 1000);
@@ -127,7 +143,7 @@ fn answer(attempt: &mut Attempt, status: &str, kind: &str, chunks: &[&[u8]]) -> 
         .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
         .collect();
     let mut passed = Passed::default();
-    match attempt.response_head(&head, false) {
+    match attempt.response_head(&head, false, 1001) {
         HeadVerdict::Pass(edits) => {
             passed.take_head(&edits);
             passed.bytes = chunks.concat();
@@ -177,9 +193,33 @@ const GENERATE_STREAM: &str = concat!(
     "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\"}],\"role\":\"model\"},\"finishReason\":\"STOP\",\"index\":0}],\"usageMetadata\":{\"promptTokenCount\":3,\"candidatesTokenCount\":2,\"totalTokenCount\":5},\"modelVersion\":\"m\",\"responseId\":\"1\"}\r\n\r\n",
 );
 
-const STREAMS: [(DialectId, &str); 3] = [(CHAT, CHAT_STREAM), (MESSAGES, MESSAGES_STREAM), (GENERATE, GENERATE_STREAM)];
+const RESPONSES_STREAM: &str = concat!(
+    "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"1\",\"object\":\"response\",\"created_at\":1,\"status\":\"in_progress\",\"model\":\"m\",\"output\":[]}}\n\n",
+    "event: response.output_item.added\ndata: {\"type\":\"response.output_item.added\",\"sequence_number\":1,\"output_index\":0,\"item\":{\"type\":\"message\",\"id\":\"i\",\"status\":\"in_progress\",\"role\":\"assistant\",\"content\":[]}}\n\n",
+    "event: response.content_part.added\ndata: {\"type\":\"response.content_part.added\",\"sequence_number\":2,\"item_id\":\"i\",\"output_index\":0,\"content_index\":0,\"part\":{\"type\":\"output_text\",\"text\":\"\",\"annotations\":[]}}\n\n",
+    "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"sequence_number\":3,\"item_id\":\"i\",\"output_index\":0,\"content_index\":0,\"delta\":\"h\u{e9}\"}\n\n",
+    "event: response.output_text.done\ndata: {\"type\":\"response.output_text.done\",\"sequence_number\":4,\"item_id\":\"i\",\"output_index\":0,\"content_index\":0,\"text\":\"h\u{e9}\"}\n\n",
+    "event: response.output_item.done\ndata: {\"type\":\"response.output_item.done\",\"sequence_number\":5,\"output_index\":0,\"item\":{\"type\":\"message\",\"id\":\"i\",\"status\":\"completed\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"h\u{e9}\",\"annotations\":[]}]}}\n\n",
+    "event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":6,\"response\":{\"id\":\"1\",\"object\":\"response\",\"created_at\":1,\"status\":\"completed\",\"model\":\"m\",\"output\":[{\"type\":\"message\",\"id\":\"i\",\"status\":\"completed\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"h\u{e9}\",\"annotations\":[]}]}],\"usage\":{\"input_tokens\":3,\"output_tokens\":2,\"total_tokens\":5}}}\n\n",
+);
 
-const WHOLES: [(DialectId, &str); 3] = [
+const CHAT_V2_STREAM: &str = concat!(
+    "event: message-start\ndata: {\"type\":\"message-start\",\"id\":\"1\",\"delta\":{\"message\":{\"role\":\"assistant\",\"content\":[],\"tool_plan\":\"\",\"tool_calls\":[],\"citations\":[]}}}\n\n",
+    "event: content-start\ndata: {\"type\":\"content-start\",\"index\":0,\"delta\":{\"message\":{\"content\":{\"type\":\"text\",\"text\":\"\"}}}}\n\n",
+    "event: content-delta\ndata: {\"type\":\"content-delta\",\"index\":0,\"delta\":{\"message\":{\"content\":{\"text\":\"h\u{e9}\"}}}}\n\n",
+    "event: content-end\ndata: {\"type\":\"content-end\",\"index\":0}\n\n",
+    "event: message-end\ndata: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"COMPLETE\",\"usage\":{\"billed_units\":{\"input_tokens\":3,\"output_tokens\":2},\"tokens\":{\"input_tokens\":3,\"output_tokens\":2}}}}\n\n",
+);
+
+const STREAMS: [(DialectId, &str); 5] = [
+    (CHAT, CHAT_STREAM),
+    (MESSAGES, MESSAGES_STREAM),
+    (GENERATE, GENERATE_STREAM),
+    (RESPONSES, RESPONSES_STREAM),
+    (DialectId::ChatV2, CHAT_V2_STREAM),
+];
+
+const WHOLES: [(DialectId, &str); 5] = [
     (
         CHAT,
         r#"{ "id":"1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hé"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5},"unknown":1e-0 }"#,
@@ -191,6 +231,14 @@ const WHOLES: [(DialectId, &str); 3] = [
     (
         GENERATE,
         r#"{ "candidates":[{"content":{"parts":[{"text":"hé"}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2,"totalTokenCount":5},"unknown":1e-0 }"#,
+    ),
+    (
+        RESPONSES,
+        r#"{ "id":"1","object":"response","created_at":1,"status":"completed","model":"m","output":[{"type":"message","id":"i","status":"completed","role":"assistant","content":[{"type":"output_text","text":"hé","annotations":[]}]}],"usage":{"input_tokens":3,"output_tokens":2,"total_tokens":5},"unknown":1e-0 }"#,
+    ),
+    (
+        DialectId::ChatV2,
+        r#"{ "id":"1","message":{"role":"assistant","content":[{"type":"text","text":"hé"}]},"finish_reason":"COMPLETE","usage":{"billed_units":{"input_tokens":3,"output_tokens":2},"tokens":{"input_tokens":3,"output_tokens":2}},"unknown":1e-0 }"#,
     ),
 ];
 
@@ -222,7 +270,7 @@ fn serve(from: DialectId, to: DialectId, streamed: bool, kind: &str, chunks: &[&
 
 #[test]
 fn same_dialect_passes_the_very_bytes() {
-    for (dialect, stream) in STREAMS {
+    for (dialect, stream) in CLIENTS.map(|dialect| (dialect, stream_of(dialect))) {
         let (passed, outcome) = serve(dialect, dialect, true, SSE, &[stream.as_bytes()]);
         assert_eq!(passed.text(), stream);
         assert_eq!((outcome.ending, outcome.usage.input, outcome.usage.output), (Ending::Answered, Some(3), Some(2)));
@@ -235,7 +283,7 @@ fn same_dialect_passes_the_very_bytes() {
 
 #[test]
 fn same_dialect_asks_with_the_very_bytes() {
-    for dialect in DialectId::ALL {
+    for dialect in CLIENTS {
         let asked = asked(&memory(&[dialect]), dialect, true);
         let (_, outgoing) = begin(&asked, 1);
         assert_eq!(outgoing.body, Body::Keep);
@@ -244,8 +292,8 @@ fn same_dialect_asks_with_the_very_bytes() {
 
 #[test]
 fn every_dialect_hears_every_other() {
-    for from in DialectId::ALL {
-        for to in DialectId::ALL {
+    for from in CLIENTS {
+        for (to, _) in STREAMS {
             let (passed, outcome) = serve(from, to, true, SSE, &[stream_of(to).as_bytes()]);
             assert!(passed.text().contains('h'), "{from:?} from {to:?}: {}", passed.text());
             assert_eq!(outcome.ending, Ending::Answered, "{from:?} from {to:?}: {outcome:?}");
@@ -259,7 +307,7 @@ fn every_dialect_hears_every_other() {
 
 #[test]
 fn an_answer_framed_otherwise_than_asked_is_said_as_asked() {
-    for from in DialectId::ALL {
+    for from in CLIENTS {
         let (passed, _) = serve(from, CHAT, true, JSON, &[whole_of(CHAT).as_bytes()]);
         assert!(passed.text().contains("data: "), "{}", passed.text());
         let (passed, _) = serve(from, CHAT, false, SSE, &[stream_of(CHAT).as_bytes()]);
@@ -272,8 +320,8 @@ proptest! {
 
     /// Law 1, for relays and interpretations alike.
     #[test]
-    fn any_split_gives_the_same_output(from in 0usize..3, to in 0usize..3, cuts in prop::collection::vec(any::<usize>(), 0..12), streamed in any::<bool>()) {
-        let (from, to) = (DialectId::ALL[from], DialectId::ALL[to]);
+    fn any_split_gives_the_same_output(from in 0..CLIENTS.len(), to in 0..STREAMS.len(), cuts in prop::collection::vec(any::<usize>(), 0..12), streamed in any::<bool>()) {
+        let (from, to) = (CLIENTS[from], STREAMS[to].0);
         let (bytes, kind) = if streamed { (stream_of(to), SSE) } else { (whole_of(to), JSON) };
         let chunks = pieces(bytes.as_bytes(), &cuts);
         let chunks: Vec<&[u8]> = chunks.iter().map(Vec::as_slice).collect();
@@ -285,23 +333,24 @@ proptest! {
 
     /// A cut stream never looks complete: wherever it ends, no dialect's end mark follows.
     #[test]
-    fn a_cut_stream_never_looks_complete(from in 0usize..3, to in 0usize..3, cut in any::<prop::sample::Index>()) {
-        let (from, to) = (DialectId::ALL[from], DialectId::ALL[to]);
+    fn a_cut_stream_never_looks_complete(from in 0..CLIENTS.len(), to in 0..STREAMS.len(), cut in any::<prop::sample::Index>()) {
+        let (from, to) = (CLIENTS[from], STREAMS[to].0);
         let bytes = stream_of(to).as_bytes();
         // Before the frame that says why the model stopped.
-        let stops = ["finish_reason\":\"stop", "message_delta", "finishReason"];
+        let stops = ["finish_reason\":\"stop", "message_delta", "finishReason", "response.completed", "message-end"];
         let end = stops.iter().filter_map(|stop| stream_of(to).find(stop)).min().unwrap();
         let (passed, outcome) = serve(from, to, true, SSE, &[&bytes[..cut.index(end)]]);
         let text = passed.text();
         prop_assert!(!text.contains("[DONE]") && !text.contains("message_stop") && !text.contains("STOP"), "{}", text);
+        prop_assert!(!text.contains("response.completed"), "{}", text);
         prop_assert!(text.contains("error"), "{}", text);
         prop_assert!(matches!(outcome.ending, Ending::Broken | Ending::Refused), "{:?}", outcome);
     }
 
     /// Law 10: whatever a provider sends, the machine ends in an answer or an error.
     #[test]
-    fn nonsense_never_panics(from in 0usize..3, to in 0usize..3, noise in prop::collection::vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>(), kind in 0usize..3, status in 100u16..600) {
-        let (from, to) = (DialectId::ALL[from], DialectId::ALL[to]);
+    fn nonsense_never_panics(from in 0..CLIENTS.len(), to in 0..STREAMS.len(), noise in prop::collection::vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>(), kind in 0usize..3, status in 100u16..600) {
+        let (from, to) = (CLIENTS[from], STREAMS[to].0);
         let mut bytes = stream_of(to).as_bytes().to_vec();
         let at = at.index(bytes.len());
         bytes.splice(at..at, noise);
@@ -326,7 +375,7 @@ const NO_ANSWERS: [(&str, &str); 6] = [
 #[test]
 fn a_200_without_an_answer_is_retried_and_at_last_told_as_an_error() {
     for (kind, body) in NO_ANSWERS {
-        for from in DialectId::ALL {
+        for from in CLIENTS {
             let asked = asked(&memory(&[CHAT, CHAT]), from, kind == SSE);
             let (mut first, _) = begin(&asked, 1);
             let passed = answer(&mut first, "200", kind, &[body.as_bytes()]);
@@ -372,7 +421,7 @@ fn statuses_are_retried_or_told() {
 /// Law 11.
 #[test]
 fn no_attempt_carries_the_credential_of_another() {
-    for client in DialectId::ALL {
+    for client in CLIENTS {
         let asked = asked(&memory(&[CHAT, MESSAGES, GENERATE]), client, true);
         let (_, first) = begin(&asked, 1);
         // The head that attempt 2 finds is the one that attempt 1 has left.
@@ -412,7 +461,7 @@ fn a_client_that_leaves_is_told_from_a_provider_that_is_silent() {
     assert_eq!(silent.end(1010).ending, Ending::Silent);
     let (mut left, _) = begin(&asked, 1);
     let head = vec![(b":status".to_vec(), b"200".to_vec()), (b"content-type".to_vec(), SSE.as_bytes().to_vec())];
-    left.response_head(&head, false);
+    left.response_head(&head, false, 1001);
     left.response_body(&CHAT_STREAM.as_bytes()[..500], false, 1001);
     assert_eq!(left.end(1010).ending, Ending::Abandoned);
 }
@@ -424,11 +473,11 @@ fn a_head_without_a_body_is_retried_or_explained() {
         let head =
             vec![(b":status".to_vec(), status.as_bytes().to_vec()), (b"x-echo".to_vec(), b"secret-of-p2".to_vec())];
         let (mut last, _) = begin(&asked, 2);
-        let HeadVerdict::Say(edits, body) = last.response_head(&head, true) else { panic!("{status}") };
+        let HeadVerdict::Say(edits, body) = last.response_head(&head, true, 1001) else { panic!("{status}") };
         assert!(Json::parse(&body).unwrap().get("error").is_some());
         assert!(edits.remove.contains(&b"x-echo".to_vec()), "the credential must not be told: {edits:?}");
         let (mut first, _) = begin(&asked, 1);
-        let verdict = first.response_head(&head, true);
+        let verdict = first.response_head(&head, true, 1001);
         assert_eq!(matches!(verdict, HeadVerdict::Pass(_)), status != "404", "{status}: {verdict:?}");
     }
 }

@@ -8,56 +8,83 @@
 //! data: {"candidates":[{"content":{…},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":7,…}}
 //! ```
 //!
+//! ```
+//! use dragoman_core::dialect::{Addressee, Client, Dialect, generate_content::GenerateContent};
+//! use dragoman_core::json::Json;
+//! let endpoint = GenerateContent.endpoint("POST", "/v1beta/models/m:generateContent").unwrap().unwrap();
+//! let body = Json::parse(br#"{"contents":[{"parts":[{"text":"Hi"}]}]}"#).unwrap();
+//! let request = GenerateContent.read_request(&endpoint, body).unwrap();
+//! let written = GenerateContent.write_request(&request, Addressee::model("n"));
+//! assert_eq!(written.body, body.as_str());
+//! ```
+//!
 //! What is peculiar here, and how it is met:
 //!
-//! - **The path says the model and the delivery.** Without `alt=sse` a stream is one JSON array, item by item.
+//! - **The path says the model and the delivery.** Without `alt=sse` a stream is one JSON array, item by item. See `endpoint`.
 //! - **Calls need no ids.** On reading, calls get [`crate::hub::CallId::Made`] ids and results find theirs by name and
 //!   order; on writing, ids go out where there are some, and results by the name of the call they answer.
 //! - **A stream has no end mark.** The chunk with a `finishReason` (or a prompt's `blockReason`) is the last that matters.
-//! - **Thoughts are signed**, and newer models refuse calls without a signature; calls that another model made get the
-//!   vendor's word for "there is none".
-//! - **Two spellings of everything**, kept by [`spelling`].
+//! - **Calls and words are signed.** A call's proof is the hub's; a proof of words is to others a thought without words behind
+//!   them, and goes back to where it was. Newer models refuse calls that nobody signed; what to write instead, on the first
+//!   call of a turn, the model's row says ([`Addressee::unsigned`]).
+//! - **Two spellings of everything**, kept by `spelling`.
 //! - **Tool schemas in OpenAPI's flavour** (`parameters`, types in capitals). The hub has them as they came; a dialect that
-//!   needs JSON schema converts them when it writes. Foreign schemas go out as `parametersJsonSchema`.
+//!   needs JSON schema converts them when it writes. Foreign schemas go out as `parametersJsonSchema` and
+//!   `responseJsonSchema`, which take the words that the flavour lacks (`$ref`, `additionalProperties`, `oneOf`).
+//! - **Models are told how much to think** in tokens or in words, see `thinking`.
+//! - **What a tool said is an object.** One customary member with a text is that text to others.
+//!
+//! Of a foreign request, what only wraps or labels it counts as approximated (`harmless`), so that strict routes serve it;
+//! instructions in the midst of a conversation are said as the user's, which is reported the same way. Of an answer, what no
+//! other dialect has a word for is reported once for each kind: `citations`, `logprobs`, `images`, `audio`, `videos`, `files`,
+//! `server_tools`, `candidates`, `continuation`, `parts`.
 //!
 //! | file | what |
 //! |---|---|
+//! | `endpoint` | which paths are whose |
 //! | `read_request`, `read_part`, `read_config` | a body into a `Request` |
-//! | `write_request`, `write_part`, `write_config` | a `Request` into a body |
+//! | `write_request`, `write_part`, `foreign_part`, `write_config`, `thinking` | a `Request` into a body |
 //! | `answer`, `partial` | frames into pieces |
 //! | `reply` | events into chunks |
 //! | `error` | the error envelope, both ways |
 //!
-//! Sources: the vendor's API reference (`generateContent`, `Content`, `GenerationConfig`, `ThinkingConfig`), its guides on
-//! thought signatures and OpenAI compatibility, and recorded traffic.
+//! Sources: the vendor's API reference (`generateContent`, `Content`, `GenerationConfig`, `ThinkingConfig`), the discovery
+//! document of its cloud, its guides on thought signatures and OpenAI compatibility, and recorded traffic.
 //!
-//! Limits: only the first candidate is read (`candidateCount` above 1 can only be relayed); tuned models (`tunedModels/…`),
-//! caches, files and the live API are other endpoints; instructions in the midst of a conversation are said as the user's.
+//! Limits: only the first candidate is read, so several keep a request with services of this dialect, as do prompts that the
+//! provider keeps (`cachedContent`); the live API and interactions are other endpoints; the sentence with which a prompt was
+//! blocked is not passed on; input counts what the provider's own tools read, as its bill does.
 
 mod answer;
+mod embeddings;
+mod endpoint;
 mod error;
+mod foreign_part;
+mod models;
 mod partial;
 mod read_config;
 mod read_part;
 mod read_request;
 mod reply;
 mod spelling;
+mod thinking;
 mod write_config;
 mod write_part;
 mod write_request;
 
-use super::{Addressee, Aliases, Dialect, Endpoint, ReadError, ReadResponse, Reply, WriteResponse, Written};
-use crate::catalog::DialectId;
+use super::{
+    Addressee, Aliases, Client, Dialect, Embeddings, Endpoint, Listed, ReadError, ReadResponse, Reply, WriteResponse,
+    Written,
+};
+use crate::catalog::{Abilities, DialectId};
 use crate::hub::{Delivery, ProviderError, Request};
 use crate::json::{Json, Writer};
-use crate::refusal::ClientError;
+use crate::percent;
+use crate::refusal::{ClientError, UnknownMethod};
 use crate::usage::{Count, UsageTable};
 
 /// The dialect.
 pub struct GenerateContent;
-
-/// The versions of the API whose paths are alike.
-const VERSIONS: [&str; 3] = ["v1beta", "v1", "v1alpha"];
 
 /// Where answers count tokens. The prompt's count includes what was cached, the candidates' count leaves out thoughts.
 static USAGE: UsageTable = UsageTable {
@@ -77,39 +104,21 @@ impl Dialect for GenerateContent {
         DialectId::GenerateContent
     }
 
-    fn endpoint(&self, path: &str) -> Option<Endpoint> {
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let (version, rest) = path.strip_prefix('/')?.split_once('/')?;
-        if !VERSIONS.contains(&version) {
-            return None;
-        }
-        let rest = percent_decoded(rest.strip_prefix("models/")?)?;
-        let (model, method) = rest.rsplit_once(':')?;
-        let is_sse = query.split('&').any(|pair| pair == "alt=sse");
-        let delivery = match (method, is_sse) {
-            ("generateContent", _) => Delivery::Whole,
-            ("streamGenerateContent", true) => Delivery::Streamed,
-            ("streamGenerateContent", false) => Delivery::StreamedArray,
-            _ => return None,
-        };
-        let model = model.strip_prefix("models/").unwrap_or(model);
-        let is_name = !model.is_empty() && !model.chars().any(char::is_control);
-        let model = is_name.then(|| model.to_string())?;
-        Some(Endpoint { dialect: self.id(), model: Some(model), delivery: Some(delivery) })
+    fn carries(&self) -> Abilities {
+        Abilities::ALL
     }
 
     fn path(&self, prefix: &str, model: &str, delivery: Delivery) -> String {
-        let model = model.strip_prefix("models/").unwrap_or(model);
+        let (collection, model) = match model.strip_prefix(endpoint::TUNED) {
+            Some(model) => (endpoint::TUNED, model),
+            None => ("models/", model.strip_prefix("models/").unwrap_or(model)),
+        };
         let method = match delivery {
             Delivery::Whole => "generateContent",
             Delivery::Streamed => "streamGenerateContent?alt=sse",
             Delivery::StreamedArray => "streamGenerateContent",
         };
-        format!("{prefix}/models/{}:{method}", percent_encoded(model))
-    }
-
-    fn read_request<'a>(&self, endpoint: &Endpoint, body: Json<'a>) -> Result<Request<'a>, ReadError> {
-        read_request::read_request(endpoint, body)
+        format!("{prefix}/{collection}{}:{method}", percent::encoded(model))
     }
 
     fn write_request(&self, request: &Request<'_>, to: Addressee<'_>) -> Written {
@@ -120,16 +129,8 @@ impl Dialect for GenerateContent {
         Box::new(answer::Answer::new(aliases))
     }
 
-    fn writer(&self, _request: &Request<'_>, reply: Reply) -> Box<dyn WriteResponse> {
-        reply::writer(reply)
-    }
-
     fn read_error(&self, status: u16, body: &[u8]) -> ProviderError {
         error::read_error(status, body)
-    }
-
-    fn write_error(&self, error: &ClientError, out: &mut Writer) {
-        error::write_error(error, out);
     }
 
     fn usage(&self) -> &'static UsageTable {
@@ -145,32 +146,36 @@ impl Dialect for GenerateContent {
     fn model_member(&self) -> Option<&'static str> {
         None
     }
+
+    fn embeddings(&self) -> Option<&'static dyn Embeddings> {
+        Some(&embeddings::Vectors)
+    }
+
+    fn client(&self) -> Option<&'static dyn Client> {
+        Some(&GenerateContent)
+    }
 }
 
-/// The characters that `text` stands for in a URL; `None` when it stands for none.
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, escape)) = rest.split_once('%') {
-        bytes.extend_from_slice(before.as_bytes());
-        let digits = escape.get(..2).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = escape.get(2..)?;
+impl Client for GenerateContent {
+    fn endpoint(&self, method: &str, path: &str) -> Option<Result<Endpoint, UnknownMethod>> {
+        endpoint::endpoint(method, path)
     }
-    bytes.extend_from_slice(rest.as_bytes());
-    String::from_utf8(bytes).ok()
-}
 
-/// `text` as one segment of a path, whatever it contains.
-fn percent_encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
+    fn read_request<'a>(&self, endpoint: &Endpoint, body: Json<'a>) -> Result<Request<'a>, ReadError> {
+        read_request::read_request(endpoint, body)
     }
-    out
+
+    fn writer(&self, _request: &Request<'_>, reply: Reply) -> Box<dyn WriteResponse> {
+        reply::writer(reply)
+    }
+
+    fn write_error(&self, error: &ClientError, out: &mut Writer) {
+        error::write_error(error, out);
+    }
+
+    fn write_models(&self, models: &[Listed<'_>], one: bool, out: &mut Writer) {
+        models::write(models, one, out);
+    }
 }
 
 #[cfg(test)]

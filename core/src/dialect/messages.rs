@@ -1,45 +1,69 @@
 //! Anthropic messages: `POST /v1/messages`.
 //!
 //! ```
-//! use dragoman_core::dialect::{self, Addressee, Dialect, messages::Messages};
+//! use dragoman_core::dialect::{Addressee, Client, Dialect, messages::Messages};
 //! use dragoman_core::json::Json;
-//! let endpoint = Messages.endpoint("/v1/messages?beta=true").unwrap();
+//! let endpoint = Messages.endpoint("POST", "/v1/messages?beta=true").unwrap().unwrap();
 //! let body = Json::parse(br#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#).unwrap();
 //! let request = Messages.read_request(&endpoint, body).unwrap();
-//! let written = Messages.write_request(&request, Addressee { model: "n", output_limit: 0 });
-//! assert!(written.dropped.is_empty());
+//! let written = Messages.write_request(&request, Addressee::model("n"));
+//! assert!(written.losses.dropped.is_empty());
 //! assert!(written.body.contains(r#""model":"n""#));
 //! ```
 //!
 //! **What is peculiar.** The system prompt stands apart from the turns; `max_tokens` is required; results of tools are parts
 //! of a user turn, first in it and directly after their calls; turns alternate (the provider merges neighbours, so the writer
-//! does); usage counts fresh and cached input apart, and a stream says it in two halves.
+//! does); thoughts need a proof; usage counts fresh and cached input apart, and a stream says it in two halves.
 //!
-//! **Requests of other dialects** are approximated, and what is lost is reported:
+//! **Requests of other dialects** are said as near as can be, and what is lost is reported:
 //!
-//! | asked | written |
-//! |---|---|
-//! | system and developer turns, wherever they stand | `system` blocks in their order |
-//! | no limit of tokens | the model's output limit, else [`write::DEFAULT_MAX_TOKENS`] |
-//! | effort in words | `thinking: adaptive` and `output_config.effort` (`minimal` → `low`, `none` → disabled) |
-//! | a budget in tokens | `thinking: enabled`, at least [`thinking::MIN_BUDGET`] and below `max_tokens` |
-//! | temperature over 1 | 1, and `temperature` reported |
-//! | temperature and top_p together | temperature; the current models refuse both |
-//! | thoughts of another provider | dropped: only the provider's own signature makes them welcome |
-//! | tool names outside of `[A-Za-z0-9_-]{1,64}` | an alias, undone in the answer |
+//! | asked | written | reported as |
+//! |---|---|---|
+//! | system and developer turns first | `system`, blocks in their order | |
+//! | the same within the conversation | the same | approximated |
+//! | nothing but system turns | a user turn | approximated |
+//! | no limit of tokens | the model's output limit, else [`write::DEFAULT_MAX_TOKENS`] | |
+//! | a limit above the model's | the model's | approximated |
+//! | how much to think | see [`thinking`] | approximated where words stand for numbers |
+//! | thoughts with the provider's own proof | `thinking`, `redacted_thinking` | |
+//! | other thoughts | nothing: the provider refuses them | approximated |
+//! | temperature over 1 | 1 | approximated |
+//! | temperature and `top_p` together | temperature; the current models refuse both | approximated |
+//! | sampling numbers with thinking on, or of a model told to think in words | nothing, as they are refused | approximated |
+//! | a seed, penalties of 0 | nothing | approximated |
+//! | other penalties | nothing | dropped |
+//! | a forced tool while thinking | the forced tool | approximated |
+//! | JSON of a schema | `output_config.format`, objects closed, bounds moved into descriptions | approximated if anything moved |
+//! | JSON without a schema | a sentence at the end of `system` | approximated |
+//! | strict tools | `strict` while the provider's limits allow it | approximated beyond |
+//! | documents of words | `document` with a source of type `text` | |
+//! | cache marks in this dialect's words | up to four | approximated beyond |
+//! | tool names outside of `[A-Za-z0-9_-]{1,64}` | an alias, undone in the answer | |
+//! | members an answer does not depend on | nothing | approximated |
+//! | sound, films, stored files, tools that a provider runs, every other member | nothing | dropped |
 //!
-//! Words of effort are not turned into budgets, because the models of 2026 refuse budgets; a provider of older models needs
-//! them removed by its row. Schemas are put into the words of JSON schema (`OBJECT` → `object`).
+//! **Why so.** Words of effort become budgets only for models known to want budgets, because the models of 2026 refuse them.
+//! Whether a member matters is decided once, by its name, for every place: a strict route refuses what is dropped and serves
+//! what is approximated.
 //!
-//! **Limits.** Citations, `stop_details`, `container` and server tool blocks live in this dialect only: a relayed answer keeps
-//! them, an interpreted one does not (blocks are said as [`crate::hub::Block::Other`]).
+//! **Answers of other dialects.** A thought that nobody signed gets a mark in place of a proof and is withheld from providers
+//! of this dialect when it comes back. Arguments that are no JSON object stand in an object of a whole answer, as
+//! `{"arguments": "…"}`; in a stream they are passed on as they come.
 //!
-//! The facts are the vendor's: the Messages API reference, its streaming and errors pages, the types of its Python SDK 2.11.
+//! **Limits.** Citations, `stop_details`, `container` and the blocks of tools that the provider runs live in this dialect only: a
+//! relayed answer keeps them, an interpreted one tells that they are lost.
+//!
+//! The facts are the vendor's: the Messages API reference, its pages on streaming, errors, extended thinking and structured
+//! outputs, the types of its Python SDK 2.11, and the words of its error messages.
 
 mod answer;
+mod base64;
 mod conversation;
+mod endpoints;
 mod error;
 mod foreign;
+mod hints;
+mod models;
 mod names;
 mod read;
 mod reply;
@@ -47,15 +71,14 @@ mod schema;
 pub mod thinking;
 pub mod write;
 
-use super::{Addressee, Aliases, Dialect, Endpoint, ReadError, ReadResponse, Reply, WriteResponse, Written};
-use crate::catalog::DialectId;
+use super::{
+    Addressee, Aliases, Client, Dialect, Endpoint, Listed, ReadError, ReadResponse, Reply, WriteResponse, Written,
+};
+use crate::catalog::{Abilities, DialectId};
 use crate::hub::{Delivery, ProviderError, Request};
 use crate::json::{Json, Writer};
-use crate::refusal::ClientError;
+use crate::refusal::{ClientError, UnknownMethod};
 use crate::usage::{Count, UsageTable};
-
-/// The path of the one endpoint.
-const PATH: &str = "/v1/messages";
 
 /// The event that completes a stream.
 const END: &str = "message_stop";
@@ -82,17 +105,12 @@ impl Dialect for Messages {
         DialectId::Messages
     }
 
-    fn endpoint(&self, path: &str) -> Option<Endpoint> {
-        let path = path.split_once('?').map_or(path, |(path, _)| path);
-        (path == PATH).then_some(Endpoint { dialect: DialectId::Messages, model: None, delivery: None })
+    fn carries(&self) -> Abilities {
+        Abilities::ALL.without(Abilities::AUDIO).without(Abilities::VIDEO)
     }
 
     fn path(&self, prefix: &str, _model: &str, _delivery: Delivery) -> String {
         format!("{prefix}/messages")
-    }
-
-    fn read_request<'a>(&self, _endpoint: &Endpoint, body: Json<'a>) -> Result<Request<'a>, ReadError> {
-        read::request(body)
     }
 
     fn write_request(&self, request: &Request<'_>, to: Addressee<'_>) -> Written {
@@ -106,19 +124,8 @@ impl Dialect for Messages {
         Box::new(answer::Reader::new(aliases))
     }
 
-    fn writer(&self, _request: &Request<'_>, reply: Reply) -> Box<dyn WriteResponse> {
-        match reply.delivery {
-            Delivery::Whole => Box::new(reply::Whole::new(reply)),
-            Delivery::Streamed | Delivery::StreamedArray => Box::new(reply::Streamed::new(reply)),
-        }
-    }
-
     fn read_error(&self, status: u16, body: &[u8]) -> ProviderError {
         error::read(status, body)
-    }
-
-    fn write_error(&self, error: &ClientError, out: &mut Writer) {
-        error::write(error.class, &error.message, out);
     }
 
     fn usage(&self) -> &'static UsageTable {
@@ -138,6 +145,35 @@ impl Dialect for Messages {
 
     fn model_member(&self) -> Option<&'static str> {
         Some("model")
+    }
+
+    fn client(&self) -> Option<&'static dyn Client> {
+        Some(&Messages)
+    }
+}
+
+impl Client for Messages {
+    fn endpoint(&self, method: &str, path: &str) -> Option<Result<Endpoint, UnknownMethod>> {
+        endpoints::find(method, path)
+    }
+
+    fn read_request<'a>(&self, endpoint: &Endpoint, body: Json<'a>) -> Result<Request<'a>, ReadError> {
+        read::request(endpoint, body)
+    }
+
+    fn writer(&self, _request: &Request<'_>, reply: Reply) -> Box<dyn WriteResponse> {
+        match reply.delivery {
+            Delivery::Whole => Box::new(reply::Whole::new(reply)),
+            Delivery::Streamed | Delivery::StreamedArray => Box::new(reply::Streamed::new(reply)),
+        }
+    }
+
+    fn write_error(&self, error: &ClientError, out: &mut Writer) {
+        error::write(error, out);
+    }
+
+    fn write_models(&self, models: &[Listed<'_>], one: bool, out: &mut Writer) {
+        models::write(models, one, out);
     }
 }
 

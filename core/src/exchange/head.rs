@@ -1,7 +1,7 @@
 //! A request's head: what the edge must know before it reads a body.
 
 use crate::catalog::DialectId;
-use crate::dialect::{ALL, Endpoint};
+use crate::dialect::{self, ALL, Endpoint};
 use crate::refusal::Refusal;
 
 /// Largest request body accepted, in bytes: what the largest of the providers takes. Envoy's own buffer limit is at most this.
@@ -31,13 +31,28 @@ impl Head {
         self.get(":path").and_then(|path| core::str::from_utf8(path).ok()).unwrap_or_default()
     }
 
+    /// The method; empty when it is no UTF-8, which is no method of ours.
+    pub fn method(&self) -> &str {
+        self.get(":method").and_then(|method| core::str::from_utf8(method).ok()).unwrap_or_default()
+    }
+
     /// The endpoint that the path names.
-    pub(super) fn endpoint(&self) -> Result<Endpoint, Refusal> {
-        let endpoint = ALL.iter().find_map(|dialect| dialect.endpoint(self.path())).ok_or(Refusal::UnknownPath)?;
-        match self.get(":method") {
-            Some(b"POST") => Ok(endpoint),
-            _ => Err(Refusal::UnknownMethod),
+    pub fn endpoint(&self) -> Result<Endpoint, Refusal> {
+        // Some paths belong to several dialects; the client's headers say which one it means.
+        let likely = dialect::client(self.likely_dialect());
+        let clients = ALL.iter().filter_map(|dialect| dialect.client());
+        let mut clients = core::iter::once(likely).chain(clients);
+        let endpoint = clients.find_map(|client| client.endpoint(self.method(), self.path()));
+        match endpoint {
+            None => Err(Refusal::UnknownPath),
+            Some(Ok(endpoint)) => Ok(endpoint),
+            Some(Err(unknown)) => Err(Refusal::UnknownMethod(unknown)),
         }
+    }
+
+    /// Whether somebody only looks whether anybody is here: agents and load balancers do, without a key.
+    pub(super) fn is_greeting(&self) -> bool {
+        matches!(self.method(), "GET" | "HEAD") && self.path() == "/"
     }
 
     /// Refuses what must not be read: compressed and oversized bodies.
@@ -75,12 +90,13 @@ impl Head {
     }
 
     /// The dialect a client most likely speaks when its path says nothing: told by the headers its SDK sends.
-    pub(super) fn likely_dialect(&self) -> DialectId {
+    pub fn likely_dialect(&self) -> DialectId {
         let path = self.path();
         if self.get("anthropic-version").is_some() || path.starts_with("/v1/messages") {
             return DialectId::Messages;
         }
-        match self.get("x-goog-api-key").is_some() || path.starts_with("/v1beta/") {
+        let google = self.get("x-goog-api-key").is_some() || self.get("x-goog-api-client").is_some();
+        match google || path.starts_with("/v1beta/") {
             true => DialectId::GenerateContent,
             false => DialectId::ChatCompletions,
         }

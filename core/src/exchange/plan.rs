@@ -2,12 +2,14 @@
 
 use std::rc::Rc;
 
+use super::content::Content;
 use super::head::{Head, HeadEdits};
 use crate::admission::Grant;
-use crate::catalog::{Provider, Service, Target};
-use crate::dialect::{self, Addressee, Endpoint, Reply, WriteResponse};
+use crate::catalog::{Operation, Provider, Service, Target};
+use crate::dialect::{self, Endpoint, ReadError, Reply, WriteResponse};
+use crate::hub::foreign::{self, FullNames};
 use crate::hub::{Delivery, Request};
-use crate::json::{Document, Json, Kind, scan::MAX_TOP_LEVEL_MEMBERS};
+use crate::loss::Losses;
 use crate::memory::{Credential, Memory};
 use crate::refusal::Refusal;
 use crate::select::{self, Needs};
@@ -24,14 +26,16 @@ pub struct Asked {
     pub endpoint: Endpoint,
     /// The client's own head.
     pub head: Head,
-    /// The client's own body; known to be a request of the endpoint's dialect.
-    pub body: Document,
-    /// The model asked for.
+    /// The client's own body; known to be a request of the endpoint's dialect where it is interpreted.
+    pub content: Content,
+    /// The model asked for; empty when none was.
     pub model: String,
     /// How the answer shall come.
     pub delivery: Delivery,
     /// What was known when it was planned.
     pub snapshot: Rc<Snapshot>,
+    /// What to do about loss.
+    pub loss: Loss,
     /// Who is asked, in order.
     pub plan: Vec<Planned>,
 }
@@ -47,90 +51,121 @@ pub struct Planned {
 
 /// Reads, checks and plans.
 pub(super) fn plan(
-    id: &str,
-    began_ms: u64,
+    exchange: &super::Exchange,
     head: Head,
     endpoint: Endpoint,
     body: Vec<u8>,
     grant: &Grant,
     snapshot: &Rc<Snapshot>,
 ) -> Result<Asked, Refusal> {
-    let body = Document::read(body).map_err(Refusal::BadJson)?;
-    let json = body.json();
-    check_members(json)?;
-    let request = dialect::of(endpoint.dialect)
-        .read_request(&endpoint, json)
-        .map_err(|error| Refusal::BadMember { param: error.param, problem: error.problem })?;
-    let model = request.model.decode().into_owned();
-    let model = endpoint.model.clone().filter(|_| model.is_empty()).unwrap_or(model);
-    if !grant.allows(&model) {
-        return Err(Refusal::RouteForbidden(model.chars().filter(|c| !c.is_control()).take(80).collect()));
-    }
-    let answers = request.sampling.answers.and_then(Json::u64).unwrap_or(1);
-    let needs = Needs { dialect: endpoint.dialect, own_dialect_only: answers > 1 };
-    let plan = select::plan(&model, needs, snapshot)?;
-    let targets = match plan.loss {
-        Loss::Warn => plan.targets,
-        Loss::Strict => lossless(plan.targets, &request, snapshot)?,
+    let content = Content::read(endpoint.operation, &head, body)?;
+    let wish = wish(&endpoint, &content)?;
+    let mut plan = match wish.model.is_empty() {
+        false if !grant.allows(&wish.model) => {
+            return Err(Refusal::RouteForbidden(wish.model.chars().filter(|c| !c.is_control()).take(80).collect()));
+        }
+        false => select::plan(&wish.model, wish.needs, snapshot)?,
+        // What names no model may be about any model: a batch holds whole requests, a file somebody else's words.
+        true if grant.routes.is_some() => return Err(Refusal::RouteForbidden(endpoint.operation.name().into())),
+        true => {
+            let named = head.get(super::PROVIDER).and_then(|name| core::str::from_utf8(name).ok());
+            select::keeper(named, wish.needs, snapshot)?
+        }
     };
-    let delivery = request.delivery;
-    let plan = targets.into_iter().map(|target| Planned { target, credential: None }).collect();
+    if plan.loss == Loss::Strict && endpoint.operation == Operation::Generate {
+        plan.targets = lossless(plan.targets, &endpoint, &content, snapshot)?;
+    }
+    if is_kept(endpoint.operation) {
+        plan.targets.truncate(1);
+    }
     Ok(Asked {
-        id: id.to_string(),
-        began_ms,
+        id: exchange.id.clone(),
+        began_ms: exchange.began_ms,
         endpoint,
         head,
-        model,
-        delivery,
+        model: wish.model,
+        delivery: wish.delivery,
+        loss: plan.loss,
         snapshot: Rc::clone(snapshot),
-        plan,
-        body,
+        plan: plan.targets.into_iter().map(|target| Planned { target, credential: None }).collect(),
+        content,
     })
 }
 
-/// Refuses an outermost object whose members policy and provider could read differently: the same name twice, however it is
-/// escaped, or a twin in other case of a member that decides policy.
-fn check_members(body: Json<'_>) -> Result<(), Refusal> {
-    let refuse = |param: String, problem: &str| Err(Refusal::BadMember { param, problem: problem.into() });
-    if body.kind() != Kind::Object {
-        return refuse("body".into(), "must be a JSON object");
+/// Whether the provider keeps something of it: then nobody else can take over.
+fn is_kept(operation: Operation) -> bool {
+    matches!(operation, Operation::Files | Operation::Batches | Operation::Stored)
+}
+
+/// What a request asks for, as far as choosing depends on it.
+struct Wish {
+    /// Empty when it names none.
+    model: String,
+    delivery: Delivery,
+    needs: Needs,
+}
+
+fn wish(endpoint: &Endpoint, content: &Content) -> Result<Wish, Refusal> {
+    let bad = |error: ReadError| Refusal::BadMember { param: error.param, problem: error.problem };
+    let or_path = |model: String| endpoint.model.clone().filter(|_| model.is_empty()).unwrap_or(model);
+    let needs = Needs::only(endpoint.dialect, endpoint.operation);
+    match endpoint.operation {
+        Operation::Generate => {
+            let request = dialect::client(endpoint.dialect).read_request(endpoint, content.json()).map_err(bad)?;
+            let (tied, abilities, tokens) = (request.tied, request.needs(), request.estimated_tokens());
+            let model = named(or_path(request.model.decode().into_owned()))?;
+            Ok(Wish { model, delivery: request.delivery, needs: Needs { tied, abilities, tokens, ..needs } })
+        }
+        Operation::Embed => {
+            let embeddings = dialect::of(endpoint.dialect).embeddings().ok_or(Refusal::UnknownPath)?;
+            let request = embeddings.read_request(endpoint, content.json()).map_err(bad)?;
+            let model = named(or_path(request.model.decode().into_owned()))?;
+            Ok(Wish { model, delivery: Delivery::Whole, needs: Needs { tied: request.tied(), ..needs } })
+        }
+        _ => {
+            // The path's word counts: it is what the provider will go by.
+            let model = endpoint.model.clone().or_else(|| content.model()).unwrap_or_default();
+            Ok(Wish { model, delivery: Delivery::Whole, needs })
+        }
     }
-    let names: Vec<_> = body.members().take(MAX_TOP_LEVEL_MEMBERS + 1).map(|(name, _)| name.decode()).collect();
-    if names.len() > MAX_TOP_LEVEL_MEMBERS {
-        return refuse("body".into(), "has too many members");
-    }
-    let mut sorted: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-    sorted.sort_unstable();
-    if let Some([twice, _]) = sorted.array_windows().find(|[one, two]| one == two) {
-        return refuse(twice.chars().take(80).collect(), "stands twice");
-    }
-    let decides = |name: &str| matches!(name, "model" | "stream" | "n") || name.starts_with("max_");
-    let twin = sorted.iter().find(|name| {
-        let lower = name.to_ascii_lowercase();
-        lower != **name && decides(&lower)
-    });
-    match twin {
-        Some(name) => refuse((*name).to_string(), "is not a member; names are in lower case"),
-        None => Ok(()),
+}
+
+/// What is interpreted must name a model.
+fn named(model: String) -> Result<String, Refusal> {
+    match model.is_empty() {
+        true => Err(Refusal::BadMember { param: "model".into(), problem: "is missing".into() }),
+        false => Ok(model),
     }
 }
 
 /// The targets to which everything can be said.
-fn lossless(targets: Vec<Target>, request: &Request<'_>, snapshot: &Snapshot) -> Result<Vec<Target>, Refusal> {
+fn lossless(
+    targets: Vec<Target>,
+    endpoint: &Endpoint,
+    content: &Content,
+    snapshot: &Snapshot,
+) -> Result<Vec<Target>, Refusal> {
     let mut unsaid = Vec::new();
     let mut kept = Vec::new();
     for target in targets {
-        let service = snapshot.providers.get(target.provider).and_then(|row| select::service(row, request.dialect));
-        let Some(service) = service else { continue };
-        if service.dialect == request.dialect {
-            kept.push(target);
-            continue;
+        let provider = snapshot.providers.get(target.provider);
+        let service = provider.and_then(|row| select::service(row, endpoint.dialect, Operation::Generate));
+        let Some((provider, service)) = provider.zip(service) else { continue };
+        let Ok(request) = dialect::client(endpoint.dialect).read_request(endpoint, content.json()) else { continue };
+        let mut losses = Losses::default();
+        if service.dialect != endpoint.dialect {
+            let names = FullNames::of(&request);
+            let maker = snapshot.slot(target.provider).unwrap_or_default();
+            let request = foreign::prepare(request, &names, service.dialect, maker, &mut losses);
+            losses
+                .dropped
+                .extend(dialect::of(service.dialect).write_request(&request, target.addressee()).losses.dropped);
         }
-        let to = Addressee { model: &target.model, output_limit: target.output_limit };
-        let written = dialect::of(service.dialect).write_request(request, to);
-        match written.dropped.is_empty() {
+        let said = |name: &&String| content.json().get(name).is_some();
+        losses.dropped.extend(provider.omit.iter().filter(said).cloned());
+        match losses.dropped.is_empty() {
             true => kept.push(target),
-            false => unsaid = written.dropped,
+            false => unsaid = losses.dropped,
         }
     }
     if kept.is_empty() { Err(Refusal::CannotSay(unsaid)) } else { Ok(kept) }
@@ -144,7 +179,7 @@ impl Asked {
 
     /// How that provider is asked.
     pub fn service(&self, planned: &Planned) -> Option<&Service> {
-        select::service(self.provider(planned)?, self.endpoint.dialect)
+        select::service(self.provider(planned)?, self.endpoint.dialect, self.endpoint.operation)
     }
 
     /// What a writer needs to know of the exchange.
@@ -157,13 +192,18 @@ impl Asked {
         }
     }
 
+    /// What a planned target's provider is called in marks of proofs (see [`crate::hub::provenance`]).
+    pub fn maker(&self, planned: &Planned) -> &str {
+        self.snapshot.slot(planned.target.provider).unwrap_or_default()
+    }
+
     /// A writer for an answer to the client, made from the body alone.
     pub fn writer(&self) -> Box<dyn WriteResponse> {
-        let dialect = dialect::of(self.endpoint.dialect);
-        let request = dialect.read_request(&self.endpoint, self.body.json());
+        let client = dialect::client(self.endpoint.dialect);
+        let request = client.read_request(&self.endpoint, self.content.json());
         // It was readable when it was planned; should it not be, an empty request of the dialect says the same.
-        let request = request.unwrap_or_else(|_| Request::new(dialect.id(), self.delivery));
-        dialect.writer(&request, self.reply())
+        let request = request.unwrap_or_else(|_| Request::new(self.endpoint.dialect, self.delivery));
+        client.writer(&request, self.reply())
     }
 
     /// Takes credentials out of the worker's memory; gives back the ids of those that are not there.

@@ -11,13 +11,14 @@ fn memory() -> Memory {
         id: "p".into(),
         cluster: "provider_p".into(),
         origin: Place { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
-        services: vec![Service { dialect: DialectId::ChatCompletions, prefix: "/v1".into() }],
+        services: vec![Service::new(DialectId::ChatCompletions, "/v1")],
         credential: "p".into(),
         headers: vec![],
         omit: vec![],
         rename: vec![],
+        set: vec![],
     };
-    let target = Target { id: "p/m".into(), provider: 0, model: "m".into(), output_limit: 0, context_window: 0 };
+    let target = Target::unlisted("p/m".into(), 0, "m");
     let routes = vec![
         Route { name: "m".into(), candidates: vec![0], loss: Loss::Warn },
         Route { name: "closed".into(), candidates: vec![0], loss: Loss::Warn },
@@ -45,7 +46,7 @@ fn head(pairs: &[(&str, &str)]) -> Head {
 const CHAT: &[(&str, &str)] = &[(":method", "POST"), (":path", "/v1/chat/completions"), ("authorization", "Bearer k")];
 
 fn refused(step: &Step) -> (u16, String) {
-    let Step::Refuse(reply) = step else { panic!("{step:?}") };
+    let Step::Reply(reply) = step else { panic!("{step:?}") };
     let body = Json::parse(&reply.body).unwrap();
     let message = body.at(&["error", "message"]).and_then(Json::text).unwrap();
     (reply.status, message.decode().into_owned())
@@ -186,4 +187,48 @@ fn a_record_waits_for_the_client_and_for_every_attempt() {
     exchange.attempt_ended(Outcome { target: "p/m".into(), ..Outcome::default() });
     let record = exchange.record().unwrap();
     assert_eq!((record.caller.as_str(), record.route.as_str(), record.plan.len()), ("c", "m", 1));
+}
+
+fn replied(path: &str, extra: &[(&str, &str)]) -> (u16, String) {
+    let mut pairs = vec![(":method", "GET"), (":path", path), ("authorization", "Bearer k")];
+    pairs.extend(extra);
+    let (_, step) = Exchange::begin(head(&pairs), "x1".into(), &admitted(), 1000);
+    let Step::Reply(reply) = step else { panic!("{step:?}") };
+    (reply.status, String::from_utf8(reply.body).unwrap())
+}
+
+#[test]
+fn models_are_listed_in_the_dialect_of_whoever_asks_and_only_those_it_may_use() {
+    let anthropic = [("anthropic-version", "2023-06-01")];
+    for (path, extra, expected) in [
+        ("/v1/models", &[][..], r#"{"object":"list","data":[{"id":"m","object":"model""#),
+        ("/v1/models/available", &[], r#"{"object":"list","data":[{"id":"m","object":"model""#),
+        ("/v1/models/m", &[], r#"{"id":"m","object":"model","created":0,"owned_by":"p""#),
+        ("/v1/models?limit=9", &anthropic, r#"{"data":[{"type":"model","id":"m""#),
+        ("/v1/models/m", &anthropic, r#"{"type":"model","id":"m""#),
+        ("/v1beta/models", &[], r#"{"models":[{"name":"models/m""#),
+        ("/v1beta/models/m", &[], r#"{"name":"models/m""#),
+    ] {
+        let (status, body) = replied(path, extra);
+        assert_eq!(status, 200, "{path}: {body}");
+        assert!(body.starts_with(expected), "{path}: {body}");
+        assert!(!body.contains("closed"), "{path}: {body}");
+    }
+}
+
+#[test]
+fn a_model_that_is_not_there_or_not_for_the_caller_is_not_found() {
+    for path in ["/v1/models/closed", "/v1/models/nobody", "/v1beta/models/nobody"] {
+        let (status, body) = replied(path, &[]);
+        assert_eq!(status, 404, "{path}: {body}");
+    }
+}
+
+#[test]
+fn a_greeting_needs_no_key() {
+    for method in ["GET", "HEAD"] {
+        let (exchange, step) = Exchange::begin(head(&[(":method", method), (":path", "/")]), "x1".into(), &memory(), 0);
+        assert!(matches!(&step, Step::Reply(reply) if reply.status == 200), "{step:?}");
+        assert_eq!(exchange.record.status, 200);
+    }
 }

@@ -28,6 +28,9 @@ pub enum Event<'a> {
     Signature(Text<'a>),
     /// The open block is complete.
     Close,
+    /// The provider said something that no other dialect has a word for, such as `citations` or `logprobs`. Comes anywhere
+    /// between Start and the end; writers ignore it, the gateway reports it.
+    Lost(&'static str),
     /// What the answer cost, said at most once.
     Usage(Usage),
     /// The answer is complete.
@@ -97,6 +100,8 @@ pub struct ProviderError {
     pub code: String,
     /// The provider's sentence, at most [`MAX_ERROR_MESSAGE`] bytes.
     pub message: String,
+    /// The request member at fault, where the provider names one.
+    pub param: Option<String>,
 }
 
 /// Most bytes of a provider's error sentence that are passed on: whole sentences fit, a page of HTML does not.
@@ -115,6 +120,10 @@ pub enum ErrorClass {
     NotFound,
     /// The request is too large (413).
     TooLarge,
+    /// The conversation does not fit into the model's context window.
+    ContextTooLong,
+    /// The provider's policy forbids the content.
+    ContentPolicy,
     /// Too many requests or tokens (429).
     RateLimited,
     /// The account has no money or quota left (402, some 429).
@@ -178,6 +187,8 @@ pub enum Piece<'a> {
     },
     /// A block no other dialect has.
     Other(Json<'a>),
+    /// Something without a word here; see [`Event::Lost`].
+    Lost(&'static str),
     /// The block being said is complete; without it, blocks end when another begins.
     EndBlock,
     /// Token counts, cumulative: later ones complete or correct earlier ones.

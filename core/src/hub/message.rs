@@ -90,7 +90,7 @@ impl Message {
                     block.signature.get_or_insert_default().push_str(text.raw());
                 }
             }
-            Event::Close => {}
+            Event::Close | Event::Lost(_) => {}
             Event::Usage(usage) => self.usage = *usage,
             Event::Stop(stop) if self.end == End::Open => {
                 self.end = End::Stopped(stop.reason, stop.sequence.map(|text| text.raw().to_string()));

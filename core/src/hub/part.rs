@@ -96,6 +96,8 @@ pub enum Arguments<'a> {
     Object(Json<'a>),
     /// JSON inside a string (chat completions): the still escaped text of it.
     Encoded(Text<'a>),
+    /// The input of a [`super::Custom`] tool: plain words. Elsewhere the argument `input` of a function.
+    Plain(Text<'a>),
 }
 
 impl Arguments<'_> {
@@ -104,6 +106,7 @@ impl Arguments<'_> {
         let text = match self {
             Arguments::Object(json) => json.as_str().to_string(),
             Arguments::Encoded(text) => text.decode().into_owned(),
+            Arguments::Plain(text) => return Some(format!(r#"{{"input":"{}"}}"#, text.raw())),
         };
         if text.trim().is_empty() || text.trim() == "null" {
             return Some("{}".to_string());
@@ -117,6 +120,7 @@ impl Arguments<'_> {
         match self {
             Arguments::Object(json) => out.string(json.as_str()),
             Arguments::Encoded(text) => out.text(*text),
+            Arguments::Plain(text) => out.string(&format!(r#"{{"input":"{}"}}"#, text.raw())),
         }
     }
 }
@@ -126,6 +130,8 @@ impl Arguments<'_> {
 pub struct ToolCall<'a> {
     /// Ties it to its result.
     pub id: Option<CallId<'a>>,
+    /// The tool's group, where the dialect has groups.
+    pub namespace: Option<Text<'a>>,
     /// Which tool.
     pub name: Text<'a>,
     /// With what.

@@ -115,6 +115,10 @@ impl Sequencer {
             }
             Piece::Other(json) => self.other(json, emit),
             Piece::EndBlock => self.close(emit),
+            Piece::Lost(what) => {
+                self.start(None, None, emit);
+                emit(Event::Lost(what));
+            }
             Piece::Usage(usage) => self.usage.update(usage),
             Piece::Stop(stop) => self.stop = Some((stop.reason, stop.sequence.map(|text| text.raw().to_string()))),
             Piece::Error(error) => self.fail(error, emit),

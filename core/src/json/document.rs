@@ -32,6 +32,11 @@ impl Document {
         Json { text, at: self.value.start, spans: &self.spans }
     }
 
+    /// The whole text, white space included.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Length of the whole text in bytes, white space included.
     pub fn len(&self) -> usize {
         self.text.len()

@@ -7,18 +7,19 @@ fn provider(id: &str, dialect: DialectId) -> Provider {
         id: id.into(),
         cluster: format!("provider_{id}"),
         origin: Origin { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
-        services: vec![Service { dialect, prefix: "/v1".into() }],
+        services: vec![Service::new(dialect, "/v1")],
         credential: String::new(),
         headers: vec![],
         omit: vec![],
         rename: vec![],
+        set: vec![],
     }
 }
 
 fn snapshot() -> Snapshot {
     let target = |id: &str, provider| {
         let model = id.split_once('/').unwrap().1.to_string();
-        Target { id: id.into(), provider, model, output_limit: 0, context_window: 0 }
+        Target::unlisted(id.into(), provider, &model)
     };
     Snapshot::new(
         1,
@@ -34,9 +35,13 @@ fn snapshot() -> Snapshot {
     .unwrap()
 }
 
-fn ids(model: &str, own_dialect_only: bool) -> Vec<String> {
-    let needs = Needs { dialect: DialectId::ChatCompletions, own_dialect_only };
-    match plan(model, needs, &snapshot()) {
+fn ids(model: &str, tied: bool) -> Vec<String> {
+    let needs = Needs::only(DialectId::ChatCompletions, Operation::Generate);
+    chosen(model, Needs { tied: tied.then_some("n"), ..needs }, &snapshot())
+}
+
+fn chosen(model: &str, needs: Needs, snapshot: &Snapshot) -> Vec<String> {
+    match plan(model, needs, snapshot) {
         Ok(plan) => plan.targets.into_iter().map(|target| target.id).collect(),
         Err(refusal) => vec![refusal.code().to_string()],
     }
@@ -55,7 +60,55 @@ fn a_name_means_a_route_then_a_provider_then_a_family_then_the_last_resort() {
 #[test]
 fn a_plan_names_no_target_that_cannot_serve() {
     assert_eq!(ids("big", true), ["one/big"]);
-    assert_eq!(ids("small-7", true), ["cannot_say"]);
+    assert_eq!(ids("small-7", true), ["tied"]);
+}
+
+#[test]
+fn a_target_without_what_the_request_requires_is_not_asked() {
+    let mut snapshot = snapshot();
+    snapshot.targets[0].abilities = Abilities::TOOLS;
+    let needs = |abilities| Needs { abilities, ..Needs::only(DialectId::ChatCompletions, Operation::Generate) };
+    assert_eq!(chosen("big", needs(Abilities::TOOLS), &snapshot), ["one/big", "two/big-2"]);
+    assert_eq!(chosen("big", needs(Abilities::IMAGES), &snapshot), ["two/big-2"]);
+    assert_eq!(chosen("big", needs(Abilities::THINKING), &snapshot), ["two/big-2"], "one that thinks is preferred");
+    snapshot.targets[1].abilities = Abilities::NONE;
+    assert_eq!(chosen("big", needs(Abilities::IMAGES), &snapshot), ["unable"]);
+    assert_eq!(
+        chosen("big", needs(Abilities::THINKING), &snapshot),
+        ["one/big", "two/big-2"],
+        "nobody thinks: all may answer"
+    );
+}
+
+#[test]
+fn a_dialect_that_cannot_say_it_is_no_way_to_a_model_that_can() {
+    // Messages has no films; two/big-2 could watch one.
+    let needs = Needs { abilities: Abilities::VIDEO, ..Needs::only(DialectId::GenerateContent, Operation::Generate) };
+    assert_eq!(chosen("two/big-2", needs, &snapshot()), ["unable"]);
+}
+
+#[test]
+fn a_conversation_that_does_not_fit_goes_where_it_does() {
+    let mut snapshot = snapshot();
+    snapshot.targets[0].context_window = 1000;
+    let needs = |tokens| Needs { tokens, ..Needs::only(DialectId::ChatCompletions, Operation::Generate) };
+    assert_eq!(chosen("big", needs(1000), &snapshot), ["one/big", "two/big-2"]);
+    assert_eq!(chosen("big", needs(1001), &snapshot), ["two/big-2"]);
+    snapshot.targets[1].context_window = 900;
+    assert_eq!(chosen("big", needs(5000), &snapshot), ["one/big", "two/big-2"], "an estimate refuses nobody");
+}
+
+#[test]
+fn what_is_relayed_goes_to_who_does_it_in_the_clients_dialect() {
+    let mut snapshot = snapshot();
+    let needs = |operation| Needs::only(DialectId::ChatCompletions, operation);
+    assert_eq!(chosen("big", needs(Operation::Images), &snapshot), ["unserved"]);
+    snapshot.providers[0].services[0].operations = vec![Operation::Images, Operation::Files];
+    assert_eq!(chosen("big", needs(Operation::Images), &snapshot), ["one/big"]);
+    let kept = |provider| keeper(provider, needs(Operation::Files), &snapshot).map(|plan| plan.targets[0].provider);
+    assert_eq!(kept(None), Ok(0));
+    assert_eq!(kept(Some("one")), Ok(0));
+    assert!(kept(Some("here")).is_err() && kept(Some("nobody")).is_err());
 }
 
 #[test]

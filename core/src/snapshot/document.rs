@@ -1,7 +1,7 @@
 //! The Snapshot as JSON, in both directions.
 
 use super::{Family, Loss, MAX_SNAPSHOT, Route, Snapshot};
-use crate::catalog::{DialectId, Origin, Provider, Service, Target};
+use crate::catalog::{Abilities, DialectId, Operation, Origin, Paths, Provider, Service, Target, ThinkingStyle};
 use crate::json::{Json, Writer};
 
 pub(super) fn write(snapshot: &Snapshot) -> Vec<u8> {
@@ -36,6 +36,13 @@ fn write_provider(row: &Provider, out: &mut Writer) {
                 out.object(|out| {
                     out.field("dialect").string(service.dialect.name());
                     out.field("prefix").string(&service.prefix);
+                    out.field("operations").array(|out| {
+                        service.operations.iter().for_each(|operation| out.string(operation.name()));
+                    });
+                    if let Some(paths) = &service.paths {
+                        out.field("path").string(&paths.whole);
+                        out.field("stream_path").string(&paths.streamed);
+                    }
                 });
             }
         });
@@ -43,6 +50,7 @@ fn write_provider(row: &Provider, out: &mut Writer) {
         out.field("headers").array(|out| row.headers.iter().for_each(|pair| write_pair(pair, out)));
         out.field("omit").array(|out| row.omit.iter().for_each(|name| out.string(name)));
         out.field("rename").array(|out| row.rename.iter().for_each(|pair| write_pair(pair, out)));
+        out.field("set").array(|out| row.set.iter().for_each(|pair| write_pair(pair, out)));
     });
 }
 
@@ -60,6 +68,9 @@ fn write_target(row: &Target, out: &mut Writer) {
         out.field("model").string(&row.model);
         out.field("output_limit").number(row.output_limit);
         out.field("context_window").number(row.context_window);
+        out.field("abilities").array(|out| row.abilities.names().for_each(|name| out.string(name)));
+        out.field("thinking").string(row.thinking.name());
+        out.field("unsigned").string(&row.unsigned);
     });
 }
 
@@ -67,10 +78,7 @@ fn write_route(row: &Route, out: &mut Writer) {
     out.object(|out| {
         out.field("name").string(&row.name);
         out.field("candidates").array(|out| row.candidates.iter().for_each(|index| out.number(*index as u64)));
-        out.field("loss").string(match row.loss {
-            Loss::Strict => "strict",
-            Loss::Warn => "warn",
-        });
+        out.field("loss").string(row.loss.name());
     });
 }
 
@@ -125,11 +133,27 @@ fn read_provider(row: Json<'_>) -> Option<Provider> {
         headers: row.get("headers")?.items().map(read_pair).collect::<Option<_>>()?,
         omit: row.get("omit")?.items().map(plain).collect::<Option<_>>()?,
         rename: row.get("rename")?.items().map(read_pair).collect::<Option<_>>()?,
+        set: row.get("set")?.items().map(read_pair).collect::<Option<Vec<_>>>().filter(|set| all_json(set))?,
     })
 }
 
 fn read_service(row: Json<'_>) -> Option<Service> {
-    Some(Service { dialect: DialectId::named(&string(row, "dialect")?)?, prefix: string(row, "prefix")? })
+    let operation = |name: Json<'_>| plain(name).and_then(|name| Operation::named(&name));
+    let paths = match (row.get("path"), row.get("stream_path")) {
+        (None, None) => None,
+        (whole, streamed) => Some(Paths { whole: plain(whole?)?, streamed: plain(streamed?)? }),
+    };
+    Some(Service {
+        dialect: DialectId::named(&string(row, "dialect")?)?,
+        prefix: string(row, "prefix")?,
+        operations: row.get("operations")?.items().map(operation).collect::<Option<_>>()?,
+        paths,
+    })
+}
+
+/// Whether every second one is JSON: it will stand in request bodies.
+fn all_json(pairs: &[(String, String)]) -> bool {
+    pairs.iter().all(|(_, value)| Json::parse(value.as_bytes()).is_ok())
 }
 
 fn read_pair(row: Json<'_>) -> Option<(String, String)> {
@@ -144,18 +168,27 @@ fn read_target(row: Json<'_>) -> Option<Target> {
         model: string(row, "model")?,
         output_limit: row.get("output_limit")?.u64()?,
         context_window: row.get("context_window")?.u64()?,
+        abilities: row
+            .get("abilities")?
+            .items()
+            .map(ability)
+            .collect::<Option<Vec<_>>>()?
+            .into_iter()
+            .fold(Abilities::NONE, Abilities::and),
+        thinking: ThinkingStyle::named(&string(row, "thinking")?)?,
+        unsigned: string(row, "unsigned")?,
     })
+}
+
+fn ability(name: Json<'_>) -> Option<Abilities> {
+    Abilities::named(&plain(name)?)
 }
 
 fn read_route(row: Json<'_>) -> Option<Route> {
     Some(Route {
         name: string(row, "name")?,
         candidates: row.get("candidates")?.items().map(index).collect::<Option<_>>()?,
-        loss: match row.get("loss")?.text()?.raw() {
-            "strict" => Loss::Strict,
-            "warn" => Loss::Warn,
-            _ => return None,
-        },
+        loss: Loss::named(&string(row, "loss")?)?,
     })
 }
 

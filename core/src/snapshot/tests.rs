@@ -1,21 +1,33 @@
 use super::*;
-use crate::catalog::{DialectId, Origin, Service};
+use crate::catalog::{Abilities, DialectId, Operation, Origin, Paths, Service, ThinkingStyle};
 
 fn provider(id: &str) -> Provider {
     Provider {
         id: id.into(),
         cluster: format!("provider_{id}"),
         origin: Origin { tls: true, host: "api.example".into(), port: 443, base: "/x".into() },
-        services: vec![Service { dialect: DialectId::Messages, prefix: "/v1".into() }],
+        services: vec![Service {
+            operations: vec![Operation::CountTokens],
+            paths: Some(Paths { whole: "/{model}:whole".into(), streamed: "/{model}:streamed".into() }),
+            ..Service::new(DialectId::Messages, "/v1")
+        }],
         credential: id.into(),
         headers: vec![("anthropic-version".into(), "2023-06-01".into())],
         omit: vec!["seed".into()],
         rename: vec![("max_completion_tokens".into(), "max_tokens".into())],
+        set: vec![("version".into(), "\"2\"".into())],
     }
 }
 
 fn target(id: &str, provider: usize) -> Target {
-    Target { id: id.into(), provider, model: "m \"quoted\"".into(), output_limit: 8192, context_window: 200_000 }
+    Target {
+        output_limit: 8192,
+        context_window: 200_000,
+        abilities: Abilities::TOOLS.and(Abilities::THINKING),
+        thinking: ThinkingStyle::Tokens,
+        unsigned: "none".into(),
+        ..Target::unlisted(id.into(), provider, "m \"quoted\"")
+    }
 }
 
 #[test]

@@ -6,12 +6,14 @@ use dragoman_core::framing::Sse;
 use dragoman_core::hub::{Delivery, Event, Request, Sequencer};
 use dragoman_core::json::Json;
 
-/// Reads `bytes` as a whole body and as a stream of `from`, and says both in every dialect.
+/// Reads `bytes` as a whole body and as a stream of `from`, and says both in every dialect that clients speak. A stream is
+/// written down as server-sent events whatever its framing: readers are given names and data.
 pub fn interpret(from: DialectId, bytes: &[u8]) {
-    for to in ALL {
+    for dialect in ALL {
+        let Some(to) = dialect.client() else { continue };
         for delivery in [Delivery::Whole, Delivery::Streamed, Delivery::StreamedArray] {
             let reply = Reply { delivery, exchange: "x".into(), created: 0, model: "m".into() };
-            let mut writer = to.writer(&Request::new(to.id(), delivery), reply);
+            let mut writer = to.writer(&Request::new(dialect.id(), delivery), reply);
             let mut reader = dialect::of(from).reader(Aliases::default());
             let (mut sequencer, mut out, mut ends) = (Sequencer::new(), Vec::new(), 0);
             let mut emit = |event: Event<'_>| {

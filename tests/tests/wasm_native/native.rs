@@ -43,7 +43,7 @@ pub fn serve(memory: &mut Memory, id: &str, request: &Request, answers: &[Option
     }
     let mut served = Served::default();
     let told = match step {
-        Step::Refuse(reply) => {
+        Step::Reply(reply) => {
             let (head, bytes) = local(reply);
             Told { head: Some(head), bytes, cut: false, ends: Ends::LastChunk }
         }
@@ -154,7 +154,7 @@ fn hear(exchange: &mut Exchange, attempt: &mut Attempt, answer: &Answer) -> Told
     let mut told = Told { head: None, bytes: Vec::new(), cut: false, ends: answer.ends };
     // Whether Envoy holds bytes, and so a place for what is said at the very end.
     let mut place = false;
-    let verdict = attempt.response_head(&head, answer.ends == Ends::Head);
+    let verdict = attempt.response_head(&head, answer.ends == Ends::Head, NOW_MS);
     let (edits, unsaid) = match verdict {
         HeadVerdict::Hold => (None, None),
         HeadVerdict::Pass(edits) => (Some(edits), None),
@@ -163,7 +163,7 @@ fn hear(exchange: &mut Exchange, attempt: &mut Attempt, answer: &Answer) -> Told
     if let Some(edits) = edits {
         apply(&mut head, &edits);
         if get(&head, RETRY).is_none() {
-            exchange.attempt_answers(attempt.number(), attempt.dropped());
+            exchange.attempt_answers(attempt.number(), attempt.losses());
         }
         told.head = Some(head.clone());
     }
@@ -186,7 +186,7 @@ fn hear(exchange: &mut Exchange, attempt: &mut Attempt, answer: &Answer) -> Told
             told.head = Some(head.clone());
         }
         if said.answers {
-            exchange.attempt_answers(attempt.number(), attempt.dropped());
+            exchange.attempt_answers(attempt.number(), attempt.losses());
         }
         let bytes = match said.body {
             Body::Keep => chunk,

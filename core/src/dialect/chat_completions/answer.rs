@@ -4,6 +4,8 @@
 //! usage; what an answer lacks is not invented.
 
 mod calls;
+mod lost;
+mod thoughts;
 
 use super::{DONE, USAGE, error};
 use crate::dialect::{Aliases, Frame, ReadResponse};
@@ -11,6 +13,8 @@ use crate::hub::event::ErrorClass;
 use crate::hub::{Piece, ProviderError, Stop, StopReason};
 use crate::json::{Json, Kind, Text};
 use calls::Calls;
+use lost::Lost;
+use thoughts::Thoughts;
 
 /// Where pieces go.
 type Say<'s> = dyn FnMut(Piece<'_>) + 's;
@@ -18,6 +22,8 @@ type Say<'s> = dyn FnMut(Piece<'_>) + 's;
 /// Reads one answer.
 pub(super) struct Reader {
     calls: Calls,
+    thoughts: Thoughts,
+    lost: Lost,
     started: bool,
     /// A reason to stop was said; an error that follows it does not undo a complete answer.
     stopped: bool,
@@ -26,7 +32,8 @@ pub(super) struct Reader {
 impl Reader {
     /// A reader that calls tools by the caller's names.
     pub(super) fn new(aliases: Aliases) -> Reader {
-        Reader { calls: Calls::new(aliases), started: false, stopped: false }
+        let (thoughts, lost) = (Thoughts::default(), Lost::default());
+        Reader { calls: Calls::new(aliases), thoughts, lost, started: false, stopped: false }
     }
 }
 
@@ -95,6 +102,7 @@ impl Reader {
             self.started = true;
             say(Piece::Start { id: top.id, model: top.model });
         }
+        self.lost.of_document(document, say);
         let mut counts = top.usage.map(|usage| USAGE.read_object(usage)).unwrap_or_default();
         let mut found = false;
         for choice in top.choices.into_iter().flat_map(Json::items) {
@@ -135,11 +143,15 @@ impl Reader {
         }
         // Some streams repeat in `message` all that was said so far.
         let news = if form == Form::Chunk { delta.or(message) } else { message.or(delta) };
+        self.lost.of_choice(choice, say);
         if let Some(news) = news {
+            self.lost.of_message(news, say);
             self.message(news, form, say);
         }
         let Some(finish) = finish.filter(|finish| !finish.is_empty()) else { return };
         self.stopped = reason(finish).is_some();
+        self.calls.close(say);
+        self.thoughts.say_held(say);
         match (reason(finish), matched) {
             (None, _) => say(bad("the provider broke the answer off with an error")),
             // vLLM tells which stop sequence was met.
@@ -152,7 +164,7 @@ impl Reader {
 
     fn message(&mut self, message: Json<'_>, form: Form, say: &mut Say<'_>) {
         let said = said(message);
-        thoughts(&said, say);
+        self.thoughts.read(&said, &self.calls, say);
         if let Some(content) = said.content {
             contents(content, say);
         }
@@ -168,10 +180,13 @@ impl Reader {
         if let Some(call) = said.function_call {
             self.calls.legacy(call, say);
         }
+        self.thoughts.say_of_calls(&self.calls, say);
     }
 
     /// The provider's mark that it is done.
     fn end(&mut self, say: &mut Say<'_>) {
+        self.calls.close(say);
+        self.thoughts.say_held(say);
         match self.calls.all_named() {
             true => say(Piece::End),
             false => say(bad("the provider's answer has a tool call without a name")),
@@ -203,6 +218,7 @@ struct SaidMembers<'a> {
     reasoning_content: Option<Text<'a>>,
     reasoning: Option<Text<'a>>,
     details: Option<Json<'a>>,
+    extra_content: Option<Json<'a>>,
     refusal: Option<Text<'a>>,
     tool_calls: Option<Json<'a>>,
     function_call: Option<Json<'a>>,
@@ -217,6 +233,7 @@ fn said(message: Json<'_>) -> SaidMembers<'_> {
             "reasoning_content" if words(value) => said.reasoning_content = value.text(),
             "reasoning" if words(value) => said.reasoning = value.text(),
             "reasoning_details" => said.details = Some(value),
+            "extra_content" if value.kind() == Kind::Object => said.extra_content = Some(value),
             "refusal" if words(value) => said.refusal = value.text(),
             "tool_calls" => said.tool_calls = Some(value),
             "function_call" if value.kind() == Kind::Object => said.function_call = Some(value),
@@ -224,19 +241,6 @@ fn said(message: Json<'_>) -> SaidMembers<'_> {
         }
     }
     said
-}
-
-/// Servers that say a thought in several members say the same in each, so the first one counts.
-fn thoughts(said: &SaidMembers<'_>, say: &mut Say<'_>) {
-    if let Some(text) = said.reasoning_content.or(said.reasoning) {
-        return say(Piece::Thinking(text));
-    }
-    for detail in said.details.into_iter().flat_map(Json::items) {
-        let text = detail.get("text").or_else(|| detail.get("summary")).and_then(Json::text);
-        if let Some(text) = text {
-            say(Piece::Thinking(text));
-        }
-    }
 }
 
 /// A text alone, or a list of chunks.

@@ -5,27 +5,27 @@
 //! ```
 //!
 //! That is OpenAI's form and the only one written. Compatible servers also send `{"error":"…"}`, the members without the
-//! envelope (Mistral), `{"detail":…}` (servers built on FastAPI), a list with one envelope, plain text, HTML or nothing.
+//! envelope (Mistral), `{"detail":…}` (servers built on FastAPI), a list with one envelope, an error inside the error (Azure,
+//! OpenRouter), plain text, HTML or nothing.
+
+mod class;
 
 use crate::hub::ProviderError;
 use crate::hub::event::{ErrorClass, MAX_ERROR_MESSAGE};
 use crate::json::{Json, Kind, Text, Writer};
-use crate::refusal::{ClientError, class_of_status};
+use crate::refusal::ClientError;
+use class::Said;
 use std::borrow::Cow;
 
 /// Understands a body that came with `status`, or came inside of an answer (0).
 pub(super) fn read(status: u16, body: &[u8]) -> ProviderError {
-    match Json::parse(body) {
-        Ok(json) => of_json(status, json),
-        Err(_) => ProviderError {
-            class: class(status, "", ""),
-            status,
-            code: String::new(),
-            message: plain(&String::from_utf8_lossy(
-                body.get(..body.len().min(4 * MAX_ERROR_MESSAGE)).unwrap_or_default(),
-            )),
-        },
+    if let Ok(json) = Json::parse(body) {
+        return of_json(status, json);
     }
+    let text = String::from_utf8_lossy(body.get(..body.len().min(4 * MAX_ERROR_MESSAGE)).unwrap_or_default());
+    let message = plain(&text);
+    let class = class::of(&Said { status, words: &[], sentences: &[&message] });
+    ProviderError { class, status, message, ..ProviderError::default() }
 }
 
 /// Understands an error that is JSON.
@@ -40,17 +40,31 @@ pub(super) fn of_json(status: u16, json: Json<'_>) -> ProviderError {
     };
     let word = |name: &str| inner.get(name).or_else(|| outer.get(name)).map(scalar).unwrap_or_default();
     let (code, kind, named) = (word("code"), word("type"), word("status"));
+    let deeper = inner.at(&["innererror", "code"]).map(scalar).unwrap_or_default();
     // A code that is a number is a status or the server's own numbering; the type says more.
     let wordy = |word: &&Cow<'_, str>| !word.is_empty() && word.parse::<f64>().is_err();
     let best = [&code, &kind, &named].into_iter().find(wordy).unwrap_or(&code);
-    let in_body = [&code, &named].into_iter().find_map(|word| word.parse::<u16>().ok());
-    let status = match (status, in_body) {
-        (400..=599, _) => status,
-        (_, Some(said @ 400..=599)) => said,
-        _ => 0,
-    };
+    let status = status_of(status, &[&code, &named, &word("status_code")]);
     let message = sentence(inner, 0).or_else(|| sentence(outer, 0)).unwrap_or_default();
-    ProviderError { class: class(status, &code, &kind), status, code: bounded(best), message: plain(&message) }
+    // What the server behind the server said.
+    let upstream = inner.at(&["metadata", "raw"]).map(scalar).unwrap_or_default();
+    let (words, sentences) = ([&*code, &*kind, &*named, &*deeper], [&*message, &*upstream]);
+    ProviderError {
+        class: class::of(&Said { status, words: &words, sentences: &sentences }),
+        status,
+        code: bounded(best),
+        message: plain(&message),
+        param: inner.get("param").and_then(Json::text).filter(|param| !param.is_empty()).map(|p| bounded(&p.decode())),
+    }
+}
+
+/// The status that came, or else the one that the body names.
+fn status_of(came: u16, words: &[&str]) -> u16 {
+    let named = || words.iter().filter_map(|word| word.parse::<u16>().ok()).find(|said| (400..=599).contains(said));
+    match came {
+        400..=599 => came,
+        _ => named().unwrap_or(0),
+    }
 }
 
 /// Whether a document without choices is an error without an envelope.
@@ -89,7 +103,8 @@ fn scalar(value: Json<'_>) -> Cow<'_, str> {
 /// A sentence that may be shown: not a page, no control characters, of bounded length.
 fn plain(text: &str) -> String {
     let text = text.trim();
-    match text.starts_with('<') {
+    let markup = text.starts_with('<') && (text.starts_with("<!") || text.starts_with("<?") || text.contains("</"));
+    match markup {
         true => "the provider answered with a page instead of an error".to_string(),
         false => bounded(text),
     }
@@ -107,62 +122,6 @@ fn bounded(text: &str) -> String {
     out
 }
 
-/// The class of an error. Words that mean "later" or "pay" say more than any status; otherwise the status does.
-fn class(status: u16, code: &str, kind: &str) -> ErrorClass {
-    let words = [code, kind].map(class_of_word);
-    let strong = words
-        .into_iter()
-        .flatten()
-        .find(|class| matches!(class, ErrorClass::QuotaExhausted | ErrorClass::RateLimited | ErrorClass::Overloaded));
-    match (strong, status) {
-        (Some(class), _) => class,
-        (None, 400..=599) => class_of_status(status),
-        (None, _) => words.into_iter().flatten().next().unwrap_or(ErrorClass::Provider),
-    }
-}
-
-fn class_of_word(word: &str) -> Option<ErrorClass> {
-    Some(match word.to_ascii_lowercase().as_str() {
-        "insufficient_quota"
-        | "billing_hard_limit_reached"
-        | "billing_not_active"
-        | "insufficient_balance"
-        | "quota_exceeded"
-        | "payment_required" => ErrorClass::QuotaExhausted,
-        "rate_limit_exceeded"
-        | "rate_limit_error"
-        | "rate_limited"
-        | "rate_limit"
-        | "requests"
-        | "tokens"
-        | "too_many_requests"
-        | "resource_exhausted" => ErrorClass::RateLimited,
-        "overloaded"
-        | "overloaded_error"
-        | "engine_overloaded"
-        | "engine_overloaded_error"
-        | "server_overloaded"
-        | "service_unavailable"
-        | "capacity_exceeded" => ErrorClass::Overloaded,
-        "invalid_api_key" | "authentication_error" | "invalid_authentication" | "unauthorized" => {
-            ErrorClass::Authentication
-        }
-        "permission_error" | "permission_denied" | "forbidden" => ErrorClass::Permission,
-        "model_not_found" | "not_found_error" | "not_found" | "deploymentnotfound" => ErrorClass::NotFound,
-        "timeout" | "timeout_error" | "request_timeout" => ErrorClass::Timeout,
-        "request_too_large" => ErrorClass::TooLarge,
-        "invalid_request_error"
-        | "bad_request"
-        | "badrequesterror"
-        | "context_length_exceeded"
-        | "content_filter"
-        | "content_policy_violation"
-        | "invalid_request"
-        | "validation_error" => ErrorClass::InvalidRequest,
-        _ => return None,
-    })
-}
-
 /// Writes an error as OpenAI would.
 pub(super) fn write(error: &ClientError, out: &mut Writer) {
     let (kind, usual_code) = words(error.class);
@@ -175,6 +134,8 @@ pub(super) fn write(error: &ClientError, out: &mut Writer) {
                 None => out.field("param").null(),
             }
             match (error.code.as_str(), usual_code) {
+                // Clients look for these words, whoever's error it was.
+                (_, Some(code)) if is_own_word(error.class) => out.field("code").string(code),
                 ("", Some(code)) => out.field("code").string(code),
                 ("", None) => out.field("code").null(),
                 (code, _) => out.field("code").string(code),
@@ -183,10 +144,17 @@ pub(super) fn write(error: &ClientError, out: &mut Writer) {
     });
 }
 
+/// Whether a class has a code that clients act on: they shorten the conversation, rephrase, or stop trying.
+fn is_own_word(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::ContextTooLong | ErrorClass::ContentPolicy | ErrorClass::QuotaExhausted)
+}
+
 /// OpenAI's type for a class, and its code where it has a usual one.
 fn words(class: ErrorClass) -> (&'static str, Option<&'static str>) {
     match class {
         ErrorClass::InvalidRequest | ErrorClass::TooLarge => ("invalid_request_error", None),
+        ErrorClass::ContextTooLong => ("invalid_request_error", Some("context_length_exceeded")),
+        ErrorClass::ContentPolicy => ("invalid_request_error", Some("content_policy_violation")),
         ErrorClass::NotFound => ("invalid_request_error", Some("model_not_found")),
         ErrorClass::Authentication => ("authentication_error", Some("invalid_api_key")),
         ErrorClass::Permission => ("permission_error", None),

@@ -4,14 +4,15 @@
 //! an unexpected form is kept raw and left to the provider to judge. Null counts as not said, and is kept.
 
 mod parts;
-
+mod reasoning;
+mod thoughts;
 mod tools;
 mod turns;
 
-use super::mark::Mark;
+use super::mark::{Mark, is_default, member as member_of};
 use crate::catalog::DialectId;
 use crate::dialect::{Endpoint, ReadError};
-use crate::hub::{Delivery, Depth, Format, Limit, Reasoning, Request, Shape, Stops};
+use crate::hub::{Delivery, Format, Limit, Request, Shape, Stops};
 use crate::json::{Json, Kind, Member, Text};
 pub(super) use parts::SOUNDS;
 pub(super) use turns::is_raw_call;
@@ -38,11 +39,27 @@ pub(super) fn request<'a>(endpoint: &Endpoint, body: Json<'a>) -> Result<Request
         }
     }
     take_limits(&mut request, &limits)?;
-    request.model = model.ok_or_else(|| ReadError::new("model", "is missing"))?;
+    let sounds = member_of(&request.extra, "modalities").is_some_and(|kinds| !kinds.items().all(is_text));
+    tie(&mut request, sounds, "modalities");
+    // A path that names the model leaves nothing for the body to say.
+    if endpoint.model.is_none() {
+        request.model = model.ok_or_else(|| ReadError::new("model", "is missing"))?;
+    }
     match messages {
         true => Ok(request),
         false => Err(ReadError::new("messages", "is missing")),
     }
+}
+
+/// Notes a member that only a server of this dialect can honour.
+fn tie(request: &mut Request<'_>, binds: bool, member: &'static str) {
+    if binds {
+        request.tied.get_or_insert(member);
+    }
+}
+
+fn is_text(kind: Json<'_>) -> bool {
+    kind.text().is_some_and(|kind| kind.is("text"))
 }
 
 /// Takes a member that is not null.
@@ -67,7 +84,10 @@ fn understood<'a>(request: &mut Request<'a>, name: &str, value: Json<'a>) -> boo
         "presence_penalty" => request.sampling.presence_penalty = Some(value),
         "frequency_penalty" => request.sampling.frequency_penalty = Some(value),
         "seed" => request.sampling.seed = Some(value),
-        "n" => request.sampling.answers = Some(value),
+        "n" => {
+            request.sampling.answers = Some(value);
+            tie(request, value.u64().is_some_and(|answers| answers > 1), "n");
+        }
         "stop" => return stops(value).map(|stops| request.stop = Some(stops)).is_some(),
         "user" => return value.text().map(|user| request.user = Some(user)).is_some(),
         "parallel_tool_calls" => {
@@ -76,8 +96,11 @@ fn understood<'a>(request: &mut Request<'a>, name: &str, value: Json<'a>) -> boo
         "tool_choice" => return tools::choice(request, value),
         "function_call" => return tools::legacy_choice(request, value),
         "response_format" => request.format = Some(format(value)),
-        "reasoning_effort" => return effort(value).map(|reasoning| request.reasoning = Some(reasoning)).is_some(),
+        "reasoning_effort" | "reasoning" | "thinking" | "enable_thinking" => {
+            return reasoning::take(request, name, value);
+        }
         "stream_options" => return usage_wanted(request, value),
+        _ if is_default(name, value) => Mark::put_default(name, &mut request.extra),
         _ => return false,
     }
     true
@@ -116,20 +139,12 @@ fn stops<'a>(value: Json<'a>) -> Option<Stops<'a>> {
     (value.kind() == Kind::Array).then_some(Stops { sequences, shape: Shape::List })
 }
 
-fn effort<'a>(value: Json<'a>) -> Option<Reasoning<'a>> {
-    let text = value.text()?;
-    let depth = if text.is("none") { Depth::Off } else { Depth::Effort(text) };
-    Some(Reasoning { depth, shown: None, extra: Vec::new() })
-}
-
-/// Whether the options are the one thing that the writer of the answer honours; then they are not reported as dropped.
+/// Whether the options are such as the writer of the answer honours; then they are not reported as dropped.
 fn usage_wanted(request: &mut Request<'_>, value: Json<'_>) -> bool {
-    let only = value.members().count() == 1;
-    let wanted = only && value.get("include_usage").and_then(Json::bool) == Some(true);
-    if wanted {
-        Mark::UsageWanted.put(&mut request.extra);
-    }
-    wanted
+    let said: Option<Vec<Mark>> = value.members().map(|(name, value)| Mark::of_stream_option(name, value)).collect();
+    let Some(said) = said.filter(|said| !said.is_empty()) else { return false };
+    said.iter().for_each(|mark| mark.put(&mut request.extra));
+    true
 }
 
 fn format(value: Json<'_>) -> Format<'_> {

@@ -5,7 +5,11 @@
 //! ```
 //!
 //! The role comes first, the reason to stop last; then the usage, if the client asked for it, and `[DONE]`. After an error
-//! nothing follows, as a stream with `[DONE]` counts as good. A client that offered `functions` gets a `function_call`.
+//! nothing follows, as a stream with `[DONE]` counts as good. A client that offered `functions` gets a `function_call`; one that
+//! offered a tool of plain words gets a `custom` call, in one piece.
+//!
+//! Thoughts stand in `reasoning_content`. One that has a proof is said again in `reasoning_details` when it is complete, words
+//! and proof together, as OpenRouter has it: a client that sends these back lets the provider check them.
 
 mod chunks;
 mod whole;
@@ -13,7 +17,8 @@ mod whole;
 use super::mark::{Mark, member};
 use crate::catalog::DialectId;
 use crate::dialect::{Reply, WriteResponse, ascii_text};
-use crate::hub::{Delivery, Request, StopReason};
+use crate::hub::foreign::full_name;
+use crate::hub::{Delivery, Request, StopReason, Tool};
 use crate::json::{Json, Text, Writer};
 use crate::usage::Usage;
 
@@ -23,13 +28,44 @@ pub(super) fn writer(request: &Request<'_>, reply: Reply) -> Box<dyn WriteRespon
         true => CallForm::Legacy,
         false => CallForm::Modern,
     };
+    let plain = PlainTools::of(request);
     match reply.delivery {
-        Delivery::Whole => Box::new(whole::Whole::new(reply, calls)),
+        Delivery::Whole => Box::new(whole::Whole::new(reply, calls, plain)),
         // Chat completions has one form of stream.
         Delivery::Streamed | Delivery::StreamedArray => {
-            Box::new(chunks::Chunks::new(reply, calls, asks_usage(request)))
+            Box::new(chunks::Chunks::new(reply, calls, plain, asks_usage(request)))
         }
     }
+}
+
+/// The names of the client's tools whose input is plain words. Other dialects know them as functions of one argument, `input`.
+struct PlainTools(Vec<String>);
+
+impl PlainTools {
+    fn of(request: &Request<'_>) -> PlainTools {
+        let customs = request.tools.iter().filter_map(|tool| match tool {
+            Tool::Custom(custom) => Some(full_name(custom.namespace, custom.name)),
+            Tool::Function(_) | Tool::Other(_) => None,
+        });
+        PlainTools(customs.collect())
+    }
+
+    /// Whether that tool, its name escaped, takes plain words.
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|known| known == name)
+    }
+}
+
+/// Writes `"type"` and `"custom"` of a call of a tool of plain words, whose `arguments` are escaped JSON text. Arguments of another
+/// form are given as they are, since a tool of plain words can read anything.
+fn custom_call(name: &str, arguments: &str, out: &mut Writer) {
+    let text = Text::escaped(arguments).decode();
+    let input = Json::parse(text.as_bytes()).ok().and_then(|json| json.get("input")).and_then(Json::text);
+    out.field("type").string("custom");
+    out.field("custom").object(|out| {
+        out.field("name").text(Text::escaped(name));
+        out.field("input").text(input.unwrap_or(Text::escaped(arguments)));
+    });
 }
 
 /// Whether calls are said in `tool_calls` or in `function_call`.
@@ -41,9 +77,10 @@ pub(super) enum CallForm {
 
 /// Whether the client offered `functions` and no tools.
 fn only_legacy(request: &Request<'_>) -> bool {
-    let legacy = |tool: &crate::hub::Tool<'_>| match tool {
-        crate::hub::Tool::Function(function) => Mark::Legacy.is_in(&function.extra),
-        crate::hub::Tool::Other(_) => true,
+    let legacy = |tool: &Tool<'_>| match tool {
+        Tool::Function(function) => Mark::Legacy.is_in(&function.extra),
+        Tool::Custom(_) => false,
+        Tool::Other(_) => true,
     };
     Mark::Legacy.is_in(&request.extra) && request.tools.iter().all(legacy)
 }

@@ -2,31 +2,35 @@
 
 mod answers;
 mod corpus;
+mod endpoints;
 mod errors;
 mod foreign;
+mod foreign_corpus;
 mod laws;
 mod requests;
 
 use super::ChatCompletions;
 use crate::catalog::DialectId;
-use crate::dialect::{Addressee, Aliases, Dialect, Endpoint, Frame, ReadError, Reply, Written};
+use crate::dialect::{Addressee, Aliases, Client, Dialect, Endpoint, Frame, ReadError, Reply, Written};
 use crate::hub::message::{End, SaidKind};
 use crate::hub::{Delivery, Event, Message, Request, Sequencer, StopReason};
 use crate::json::{Json, Text};
 use crate::usage::Usage;
 
-const ENDPOINT: Endpoint = Endpoint { dialect: DialectId::ChatCompletions, model: None, delivery: None };
+fn endpoint() -> Endpoint {
+    Endpoint::generate(DialectId::ChatCompletions)
+}
 
 fn json(text: &str) -> Json<'_> {
     Json::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 fn read(text: &str) -> Result<Request<'_>, ReadError> {
-    ChatCompletions.read_request(&ENDPOINT, json(text))
+    ChatCompletions.read_request(&endpoint(), json(text))
 }
 
 fn write(request: &Request<'_>, model: &str) -> Written {
-    ChatCompletions.write_request(request, Addressee { model, output_limit: 0 })
+    ChatCompletions.write_request(request, Addressee::model(model))
 }
 
 fn value(text: &str) -> serde_json::Value {

@@ -3,9 +3,9 @@
 mod foreign;
 mod names;
 mod own;
-mod schema;
+mod thinking;
 
-use crate::catalog::DialectId;
+use crate::catalog::{DialectId, ThinkingStyle};
 use crate::dialect::{Addressee, Written};
 use crate::hub::{Delivery, Function, Request, Sampling, Shape, Stops, ToolChoice};
 use crate::json::{Text, Writer};
@@ -14,18 +14,18 @@ use names::Names;
 /// Most stop sequences that OpenAI's specification allows.
 const MAX_STOPS: usize = 4;
 
-/// Up to this many tokens of thought count as low effort: the budgets that clients offer as "think" begin at 1024.
-const LOW_BUDGET: u64 = 2_048;
-
-/// Up to this many tokens of thought count as medium effort, more as high.
-const MEDIUM_BUDGET: u64 = 12_288;
-
 /// Room for the frame around what the caller said, so that most bodies are written without growing the buffer.
 const FRAME: usize = 512;
 
 /// Writes `request` for a provider.
 pub(super) fn request(request: &Request<'_>, to: Addressee<'_>) -> Written {
-    let mut ask = Ask { request, names: Names::of(request), written: Written::default() };
+    let mut ask = Ask {
+        request,
+        names: Names::of(request),
+        written: Written::default(),
+        thinking: to.thinking,
+        unsigned: to.unsigned,
+    };
     let mut out = Writer::with_capacity(room(request));
     out.object(|out| {
         out.field("model").string(to.model);
@@ -64,6 +64,10 @@ struct Ask<'r, 'a> {
     request: &'r Request<'a>,
     names: Names,
     written: Written,
+    /// How the model is told how much to think.
+    thinking: ThinkingStyle,
+    /// What to write as the proof of a call that nobody signed; empty when none is demanded.
+    unsigned: &'r str,
 }
 
 impl Ask<'_, '_> {

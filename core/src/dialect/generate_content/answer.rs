@@ -4,10 +4,10 @@
 //! body may also be the array of a stream that somebody collected.
 
 use super::partial::Partial;
-use super::{USAGE, error};
+use super::{USAGE, error, read_part};
 use crate::dialect::{Aliases, Frame, ReadResponse};
 use crate::hub::event::ErrorClass;
-use crate::hub::{Piece, ProviderError, Stop, StopReason};
+use crate::hub::{MediaKind, Piece, ProviderError, Stop, StopReason};
 use crate::json::{Json, Kind, Text};
 
 /// Where pieces go.
@@ -21,11 +21,13 @@ pub(super) struct Answer {
     /// A call whose arguments come piece by piece.
     partial: Option<(u32, Partial)>,
     stopped: bool,
+    /// What was reported as lost; once for each is enough.
+    lost: Vec<&'static str>,
 }
 
 impl Answer {
     pub(super) fn new(aliases: Aliases) -> Answer {
-        Answer { aliases, next: 0, partial: None, stopped: false }
+        Answer { aliases, next: 0, partial: None, stopped: false, lost: Vec::new() }
     }
 }
 
@@ -80,10 +82,20 @@ impl Answer {
         if usage.is_reported() {
             say(Piece::Usage(usage));
         }
+        if candidates.is_some_and(has_others) {
+            self.lose("candidates", say);
+        }
         if let Some(candidate) = candidates.and_then(first) {
             self.candidate(candidate, say);
         } else if feedback.is_some_and(is_blocked) {
             self.stop(StopReason::Refused, say);
+        }
+    }
+
+    fn lose(&mut self, what: &'static str, say: &mut Say<'_>) {
+        if !self.lost.contains(&what) {
+            self.lost.push(what);
+            say(Piece::Lost(what));
         }
     }
 
@@ -94,24 +106,33 @@ impl Answer {
     }
 
     fn candidate(&mut self, candidate: Json<'_>, say: &mut Say<'_>) {
-        let parts = candidate.at(&["content", "parts"]);
-        for part in parts.into_iter().flat_map(Json::items) {
-            self.part(part, say);
+        let mut reason = None;
+        for (name, value) in candidate.members() {
+            match name.decode().as_ref() {
+                "content" => value.get("parts").into_iter().flat_map(Json::items).for_each(|part| self.part(part, say)),
+                "finishReason" => reason = reason_of(value),
+                name if says_something(value) => {
+                    if let Some((_, what)) = LOST.iter().find(|(known, _)| *known == name) {
+                        self.lose(what, say);
+                    }
+                }
+                _ => {}
+            }
         }
-        if let Some(reason) = candidate.get("finishReason").and_then(reason_of) {
+        if let Some(reason) = reason {
             self.stop(reason, say);
         }
     }
 
     fn part(&mut self, part: Json<'_>, say: &mut Say<'_>) {
-        let (mut text, mut call, mut thought, mut signature, mut other) = (None, None, false, None, false);
+        let (mut text, mut call, mut thought, mut signature, mut other) = (None, None, false, None, None);
         for (name, value) in part.members() {
             match (name.decode().as_ref(), value.kind()) {
                 ("text", Kind::String) => text = value.text(),
                 ("functionCall", Kind::Object) => call = Some(value),
                 ("thought", _) => thought = value.bool() == Some(true),
-                ("thoughtSignature", Kind::String) => signature = value.text(),
-                (_, Kind::Object) => other = true,
+                ("thoughtSignature", Kind::String) => signature = value.text().filter(|proof| !proof.is_empty()),
+                (name, Kind::Object) if other.is_none() => other = Some(kind_of_other(name, value)),
                 _ => {}
             }
         }
@@ -120,16 +141,16 @@ impl Answer {
         }
         if thought {
             say(Piece::Thinking(text.unwrap_or(Text::EMPTY)));
-            // A signature of other parts proves nothing that another dialect could carry.
-            if let Some(signature) = signature {
-                say(Piece::Signature { slot: None, signature });
-            }
-            return;
+        } else if let Some(text) = text {
+            say(Piece::Text(text));
+        } else if let Some(what) = other {
+            // Its proof stays within.
+            say(Piece::Other(part));
+            return self.lose(what, say);
         }
-        match text {
-            Some(text) => say(Piece::Text(text)),
-            None if other => say(Piece::Other(part)),
-            None => {}
+        // A proof of words becomes a thought without words behind them: others have no better place, and it comes back.
+        if let Some(signature) = signature {
+            say(Piece::Signature { slot: None, signature });
         }
     }
 
@@ -186,13 +207,52 @@ pub(super) fn is_last(chunk: Json<'_>) -> bool {
     candidate.is_some_and(finished) || chunk.get("promptFeedback").is_some_and(is_blocked)
 }
 
+/// Members of a candidate that no other dialect has words for, and what they are.
+const LOST: [(&str, &str); 5] = [
+    ("citationMetadata", "citations"),
+    ("groundingMetadata", "citations"),
+    ("urlContextMetadata", "server_tools"),
+    ("logprobsResult", "logprobs"),
+    ("continuationToken", "continuation"),
+];
+
+fn says_something(value: Json<'_>) -> bool {
+    match value.kind() {
+        Kind::Object => value.members().next().is_some(),
+        Kind::Null => false,
+        _ => true,
+    }
+}
+
+/// What a part is that is neither words nor a call.
+fn kind_of_other(name: &str, value: Json<'_>) -> &'static str {
+    match name {
+        "inlineData" | "fileData" => match value.get("mimeType").and_then(Json::text).map(read_part::kind_of) {
+            Some(MediaKind::Image) => "images",
+            Some(MediaKind::Audio) => "audio",
+            Some(MediaKind::Video) => "videos",
+            Some(MediaKind::Document) | None => "files",
+        },
+        "executableCode" | "codeExecutionResult" | "toolCall" | "toolResponse" => "server_tools",
+        _ => "parts",
+    }
+}
+
+fn has_others(candidates: Json<'_>) -> bool {
+    candidates.items().any(|candidate| candidate.get("index").and_then(Json::u64).unwrap_or(0) != 0)
+}
+
 /// The first candidate, which is the one without an index or with index 0.
 fn first(candidates: Json<'_>) -> Option<Json<'_>> {
     candidates.items().find(|candidate| candidate.get("index").and_then(Json::u64).unwrap_or(0) == 0)
 }
 
 fn is_blocked(feedback: Json<'_>) -> bool {
-    feedback.get("blockReason").is_some_and(|reason| !reason.is_null())
+    let Some(reason) = feedback.get("blockReason") else { return false };
+    let unsaid = reason
+        .text()
+        .is_some_and(|word| matches!(word.raw(), "" | "BLOCKED_REASON_UNSPECIFIED" | "BLOCK_REASON_UNSPECIFIED"));
+    !reason.is_null() && !unsaid && reason.u64() != Some(0)
 }
 
 /// The API's words for why a model stopped. Older Vertex clients ask for numbers instead, in the order of its enumeration.
@@ -202,8 +262,8 @@ fn reason_of(reason: Json<'_>) -> Option<StopReason> {
             0 => return None,
             1 => StopReason::End,
             2 => StopReason::Length,
-            3 | 4 | 6 | 7 | 8 => StopReason::Refused,
-            9 => StopReason::MalformedCall,
+            3 | 4 | 6..=8 | 10..=13 => StopReason::Refused,
+            9 | 15 => StopReason::MalformedCall,
             _ => StopReason::Other,
         });
     }
@@ -221,6 +281,8 @@ fn reason_of(reason: Json<'_>) -> Option<StopReason> {
         | "IMAGE_PROHIBITED_CONTENT"
         | "IMAGE_RECITATION" => StopReason::Refused,
         "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "TOO_MANY_TOOL_CALLS" => StopReason::MalformedCall,
+        // The client may go on with what it has.
+        "CONTINUATION" => StopReason::Paused,
         _ => StopReason::Other,
     })
 }

@@ -9,8 +9,10 @@ use crate::json::{Json, Kind, Writer};
 use crate::refusal::{ClientError, class_of_status};
 
 /// The words for classes of errors, the usual one of a class first.
-const WORDS: [(&str, ErrorClass); 15] = [
+const WORDS: [(&str, ErrorClass); 17] = [
     ("INVALID_ARGUMENT", ErrorClass::InvalidRequest),
+    ("INVALID_ARGUMENT", ErrorClass::ContextTooLong),
+    ("INVALID_ARGUMENT", ErrorClass::ContentPolicy),
     ("FAILED_PRECONDITION", ErrorClass::InvalidRequest),
     ("OUT_OF_RANGE", ErrorClass::InvalidRequest),
     ("INVALID_ARGUMENT", ErrorClass::TooLarge),
@@ -27,13 +29,36 @@ const WORDS: [(&str, ErrorClass); 15] = [
     ("CANCELLED", ErrorClass::Provider),
 ];
 
+/// How the provider says that a conversation is too long, in lower case: every word of one line must stand in the sentence.
+const TOO_LONG: [&[&str]; 4] =
+    [&["token count", "exceeds"], &["input token", "maximum"], &["maximum context length"], &["prompt is too long"]];
+
+/// How it says that its policy forbids the content.
+const FORBIDDEN: [&[&str]; 5] = [
+    &["responsible ai"],
+    &["prohibited use policy"],
+    &["safety", "blocked"],
+    &["violated", "filters"],
+    &["sensitive words"],
+];
+
+/// How it says that this credential or place may not ask, with words of a wrong request.
+const BARRED: [&[&str]; 3] = [&["location is not supported"], &["billing", "enable"], &["free tier is not available"]];
+
 /// Understands what came with an error status.
 pub(super) fn read_error(status: u16, body: &[u8]) -> ProviderError {
     let json = Json::parse(body).ok();
     let json = json.and_then(|json| if json.kind() == Kind::Array { json.items().next() } else { Some(json) });
-    match json.and_then(|json| json.get("error")) {
-        Some(error) => read(status, error),
-        None => ProviderError { class: class_of_status(status), status, code: String::new(), message: plain(body) },
+    match json.filter(|json| json.kind() == Kind::Object) {
+        // What stands before the API has no envelope: `{"message":"…"}`.
+        Some(envelope) => read(status, envelope.get("error").filter(|error| !error.is_null()).unwrap_or(envelope)),
+        None => ProviderError {
+            class: class_of_status(status),
+            status,
+            code: String::new(),
+            message: plain(body),
+            param: None,
+        },
     }
 }
 
@@ -45,18 +70,41 @@ pub(super) fn read_in_stream(error: Json<'_>) -> ProviderError {
 
 fn read(status: u16, error: Json<'_>) -> ProviderError {
     let text = |name: &str| error.get(name).and_then(Json::text).map(|text| text.decode().into_owned());
-    let code = text("status").unwrap_or_default();
-    let message = error.text().map(|text| text.decode().into_owned()).or_else(|| text("message"));
+    let code = text("status").or_else(|| text("code")).unwrap_or_default();
+    let message = error.text().map(|text| text.decode().into_owned());
+    let message = message.or_else(|| text("message")).or_else(|| text("detail")).unwrap_or_default();
     let named = WORDS.iter().find(|(word, _)| *word == code).map(|(_, class)| *class);
-    let class = match named {
-        // The status is finer than the word where both are known to be wrong in one way.
-        Some(ErrorClass::InvalidRequest) if status == 413 => ErrorClass::TooLarge,
-        Some(ErrorClass::InvalidRequest) if has_reason(error, "API_KEY_INVALID") => ErrorClass::Authentication,
-        Some(ErrorClass::RateLimited) if is_quota_of_a_day(error) => ErrorClass::QuotaExhausted,
-        Some(class) => class,
-        None => class_of_status(status),
+    let class = match named.unwrap_or_else(|| class_of_status(status)) {
+        ErrorClass::InvalidRequest => class_of_wrong(status, error, &message),
+        ErrorClass::RateLimited if is_quota_of_a_day(error) => ErrorClass::QuotaExhausted,
+        class => class,
     };
-    ProviderError { class, status, code: bounded(code), message: bounded(message.unwrap_or_default()) }
+    ProviderError { class, status, code: bounded(code), message: bounded(message), param: field_at_fault(error) }
+}
+
+/// What exactly is wrong with a wrong request: the API has one word for many things.
+fn class_of_wrong(status: u16, error: Json<'_>, message: &str) -> ErrorClass {
+    let message = message.to_ascii_lowercase();
+    let says = |forms: &[&[&str]]| forms.iter().any(|words| words.iter().all(|word| message.contains(word)));
+    match status {
+        413 => ErrorClass::TooLarge,
+        _ if has_reason(error, "API_KEY_INVALID") || has_reason(error, "API_KEY_EXPIRED") => ErrorClass::Authentication,
+        _ if message.starts_with("api key not valid") || message.starts_with("api key expired") => {
+            ErrorClass::Authentication
+        }
+        _ if says(&TOO_LONG) => ErrorClass::ContextTooLong,
+        _ if says(&FORBIDDEN) => ErrorClass::ContentPolicy,
+        _ if says(&BARRED) => ErrorClass::Permission,
+        _ => ErrorClass::InvalidRequest,
+    }
+}
+
+/// The member that the provider names as wrong.
+fn field_at_fault(error: Json<'_>) -> Option<String> {
+    let details = error.get("details").into_iter().flat_map(Json::items);
+    let mut violations = details.filter_map(|detail| detail.get("fieldViolations")).flat_map(Json::items);
+    let field = violations.find_map(|violation| violation.get("field").and_then(Json::text))?.decode().into_owned();
+    Some(bounded(field)).filter(|field| !field.is_empty())
 }
 
 fn has_reason(error: Json<'_>, word: &str) -> bool {

@@ -48,6 +48,9 @@ pub(super) fn read_config<'a>(config: Json<'a>, request: &mut Request<'a>) -> Re
             }
         };
         *place = Some(value);
+        if usual == "candidateCount" && value.u64() != Some(1) {
+            request.tied = Some("generationConfig.candidateCount");
+        }
         note(&mut extra, name, usual);
     }
     request.format = read_format(form, &mut extra);
@@ -75,12 +78,22 @@ fn read_rest<'a>(
         {
             form.schema = Some((name, value))
         }
+        ("responseModalities" | "response_modalities", Kind::Array) if is_text_only(value) => {
+            extra.push(mark(spelling::TEXT_ONLY));
+            note(extra, name, "responseModalities");
+        }
         ("thinkingConfig" | "thinking_config", Kind::Object) => {
             request.reasoning = Some(read_reasoning(value));
             note(extra, name, "thinkingConfig");
         }
         _ => extra.push((name, value)),
     }
+}
+
+/// Whether nothing but text is asked for, which is what everybody answers anyway.
+fn is_text_only(modalities: Json<'_>) -> bool {
+    let mut items = modalities.items();
+    items.next().and_then(Json::text).is_some_and(|word| word.raw() == "TEXT") && items.next().is_none()
 }
 
 fn read_format<'a>(form: Form<'a>, extra: &mut Extra<'a>) -> Option<Format<'a>> {
@@ -152,33 +165,63 @@ fn read_reasoning<'a>(config: Json<'a>) -> Reasoning<'a> {
 /// Understands `toolConfig`.
 pub(super) fn read_tool_config<'a>(config: Json<'a>, request: &mut Request<'a>) {
     request.extra.push(mark(spelling::TOOL_CONFIG));
+    let mut calling = Vec::new();
     for (name, value) in config.members() {
         match name.decode().as_ref() {
             "functionCallingConfig" | "function_calling_config" if value.kind() == Kind::Object => {
-                request.tool_choice = Some(read_choice(value).unwrap_or(ToolChoice::Other(value)));
+                let choice = read_choice(value, &mut calling);
+                request.tool_choice = Some(choice.unwrap_or(ToolChoice::Other(value)));
                 note(&mut request.extra, name, "functionCallingConfig");
             }
             _ => request.extra.push((name, value)),
         }
     }
+    // A section of its own, and sections end only where the next begins.
+    request.extra.extend(calling);
 }
 
-/// The choices that others have too, in the one spelling they are written back in.
-fn read_choice<'a>(config: Json<'a>) -> Option<ToolChoice<'a>> {
-    let mode = config.get("mode")?.text()?;
-    let names = config.get("allowedFunctionNames");
-    if config.members().count() != 1 + usize::from(names.is_some()) {
-        return None;
+/// The choices that others have too; what else stands beside them goes into a section.
+fn read_choice<'a>(config: Json<'a>, calling: &mut Extra<'a>) -> Option<ToolChoice<'a>> {
+    let (mut mode, mut names) = (None, None);
+    let mut section = vec![mark(spelling::CALLING)];
+    for (name, value) in config.members() {
+        let usual = match (name.decode().as_ref(), value.kind()) {
+            ("mode", Kind::String) => {
+                mode = value.text();
+                "mode"
+            }
+            ("allowedFunctionNames" | "allowed_function_names", Kind::Array) => {
+                names = Some(value);
+                "allowedFunctionNames"
+            }
+            // Whether arguments come in pieces changes nothing about what is said.
+            ("streamFunctionCallArguments" | "stream_function_call_arguments", Kind::Bool) => {
+                let streamed = value.bool() == Some(true);
+                section.push(mark(if streamed { spelling::ARGUMENTS_STREAMED } else { spelling::ARGUMENTS_WHOLE }));
+                "streamFunctionCallArguments"
+            }
+            _ => {
+                section.push((name, value));
+                continue;
+            }
+        };
+        note(&mut section, name, usual);
     }
-    match (mode.raw(), names) {
-        ("AUTO", None) => Some(ToolChoice::Auto),
-        ("NONE", None) => Some(ToolChoice::Never),
-        ("ANY", None) => Some(ToolChoice::Any),
+    let choice = match (mode?.raw(), names) {
+        ("AUTO", None) => ToolChoice::Auto,
+        ("VALIDATED", None) => {
+            section.push(mark(spelling::VALIDATED));
+            ToolChoice::Auto
+        }
+        ("NONE", None) => ToolChoice::Never,
+        ("ANY", None) => ToolChoice::Any,
         ("ANY", Some(names)) => {
             let mut names = names.items();
             let only = names.next()?.text()?;
-            names.next().is_none().then_some(ToolChoice::Named(only))
+            names.next().is_none().then_some(ToolChoice::Named(only))?
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    *calling = section;
+    Some(choice)
 }

@@ -48,8 +48,17 @@ enum Kernel<'a> {
     Result(Json<'a>),
 }
 
+/// What a part of this API is to the hub: itself and, behind it, its proof, when that is none of a thought or a call.
+pub(super) type Parts<'a> = core::iter::Chain<core::iter::Once<Part<'a>>, core::option::IntoIter<Part<'a>>>;
+
 /// Understands a part; `None` when it is not an object. What does not look as expected is kept as it is.
-pub(super) fn read_part<'a>(part: Json<'a>, calls: &mut Calls<'a>) -> Option<Part<'a>> {
+pub(super) fn read_part<'a>(part: Json<'a>, calls: &mut Calls<'a>) -> Option<Parts<'a>> {
+    let mut proof = None;
+    let part = read_kernel(part, calls, &mut proof)?;
+    Some(core::iter::once(part).chain(proof))
+}
+
+fn read_kernel<'a>(part: Json<'a>, calls: &mut Calls<'a>, behind: &mut Option<Part<'a>>) -> Option<Part<'a>> {
     if part.kind() != Kind::Object {
         return None;
     }
@@ -87,7 +96,18 @@ pub(super) fn read_part<'a>(part: Json<'a>, calls: &mut Calls<'a>) -> Option<Par
         kernel = next.unwrap_or(Kernel::None);
         note(&mut extra, name, usual);
     }
-    Some(assemble(kernel, thought, signature, extra, calls).unwrap_or(Part::Other(part)))
+    let signs = matches!(kernel, Kernel::Text(_) | Kernel::Inline(_) | Kernel::File(_)) && thought != Some(true);
+    let proof = signature.filter(|_| signs);
+    let assembled = assemble(kernel, thought, signature.filter(|_| !signs), extra, calls);
+    *behind = proof.filter(|_| assembled.is_some()).map(proof_of_the_part_before);
+    Some(assembled.unwrap_or(Part::Other(part)))
+}
+
+/// The proof of words and media as a thought without words, which is what others know such proofs as.
+fn proof_of_the_part_before<'a>((name, value): (Text<'a>, Json<'a>)) -> Part<'a> {
+    let mut extra = vec![mark(spelling::SIGNS)];
+    note(&mut extra, name, "thoughtSignature");
+    Part::Thinking(Thinking { text: Text::EMPTY, signature: value.text(), extra })
 }
 
 fn assemble<'a>(
@@ -121,18 +141,9 @@ fn assemble<'a>(
             note_signature(&mut extra, signature);
             read_call(call, proof, extra, calls).map(Part::ToolCall)
         }
-        Kernel::Text(text) => {
-            extra.extend(signature);
-            Some(Part::Text { text, extra })
-        }
-        Kernel::Inline(data) => {
-            extra.extend(signature);
-            read_inline(data, extra).map(Part::Media)
-        }
-        Kernel::File(file) => {
-            extra.extend(signature);
-            read_file(file, extra).map(Part::Media)
-        }
+        Kernel::Text(text) => Some(Part::Text { text, extra }),
+        Kernel::Inline(data) => read_inline(data, extra).map(Part::Media),
+        Kernel::File(file) => read_file(file, extra).map(Part::Media),
         Kernel::Result(result) => {
             extra.extend(signature);
             read_result(result, extra, calls).map(Part::ToolResult)
@@ -232,7 +243,7 @@ fn read_call<'a>(
     }
     let arguments = Arguments::Object(arguments.unwrap_or(Json::EMPTY_OBJECT));
     let id = Some(calls.call(id, name));
-    Some(ToolCall { id, name, arguments, signature, extra })
+    Some(ToolCall { id, namespace: None, name, arguments, signature, extra })
 }
 
 fn read_result<'a>(result: Json<'a>, mut extra: Extra<'a>, calls: &mut Calls<'a>) -> Option<ToolResult<'a>> {
@@ -258,13 +269,35 @@ fn read_result<'a>(result: Json<'a>, mut extra: Extra<'a>, calls: &mut Calls<'a>
     // The API's convention: a member `error` says that the tool failed.
     let failure = response.and_then(|response| response.get("error")).filter(|error| !error.is_null());
     let error = failure.is_some().then_some(true);
-    let content = response.map(Part::Other).into_iter().chain(media).collect();
+    let content = response.map(read_response).into_iter().chain(media).collect();
     let id = id.map(CallId::Given).or(paired);
     Some(ToolResult { id, name: Some(name), content, shape: Shape::List, error, extra })
 }
 
+/// What a function said: words where the response is nothing but one of the customary members, else the response itself.
+fn read_response<'a>(response: Json<'a>) -> Part<'a> {
+    let mut members = response.members();
+    let (Some((name, value)), None) = (members.next(), members.next()) else { return Part::Other(response) };
+    let customary = match name.raw() {
+        "output" => spelling::OUTPUT,
+        "result" => spelling::RESULT,
+        "error" => spelling::ERROR,
+        _ => return Part::Other(response),
+    };
+    match value.text() {
+        Some(text) => Part::Text { text, extra: vec![mark(customary)] },
+        None => Part::Other(response),
+    }
+}
+
 /// The media of a result, when all its parts are media.
 fn read_media<'a>(parts: Json<'a>) -> Option<Vec<Part<'a>>> {
-    let read = |part| read_part(part, &mut Calls::default()).filter(|part| matches!(part, Part::Media(_)));
-    parts.items().map(read).collect()
+    parts.items().map(read_one_media).collect()
+}
+
+fn read_one_media<'a>(part: Json<'a>) -> Option<Part<'a>> {
+    let mut read = read_part(part, &mut Calls::default())?;
+    let media = read.next().filter(|part| matches!(part, Part::Media(_)));
+    // A proof has no place here.
+    media.filter(|_| read.next().is_none())
 }

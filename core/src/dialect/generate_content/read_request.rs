@@ -23,8 +23,10 @@ pub(super) fn read_request<'a>(endpoint: &Endpoint, body: Json<'a>) -> Result<Re
                 once(&mut turns, read_turns(value)?, "contents")?;
                 "contents"
             }
-            ("model", _) => {
-                request.extra.push(mark(spelling::MODEL));
+            ("model", Kind::String) => {
+                let before = value.text().unwrap_or(Text::EMPTY).raw();
+                let before = before.rfind('/').and_then(|slash| before.get(..=slash)).unwrap_or_default();
+                request.extra.extend([mark(spelling::MODEL), (Text::escaped(before), Json::NULL)]);
                 continue;
             }
             (_, Kind::Null) => {
@@ -48,6 +50,7 @@ pub(super) fn read_request<'a>(endpoint: &Endpoint, body: Json<'a>) -> Result<Re
                 "tools"
             }
             _ => {
+                request.tied = request.tied.or(tie(&word));
                 request.extra.push((name, value));
                 continue;
             }
@@ -64,6 +67,15 @@ pub(super) fn read_request<'a>(endpoint: &Endpoint, body: Json<'a>) -> Result<Re
         read_tool_config(tool_config, &mut request);
     }
     Ok(request)
+}
+
+/// What only the provider has that is meant: a prompt that it keeps, an answer that it broke off.
+fn tie(word: &str) -> Option<&'static str> {
+    match word {
+        "cachedContent" | "cached_content" => Some("cachedContent"),
+        "continuationToken" | "continuation_token" => Some("continuationToken"),
+        _ => None,
+    }
 }
 
 /// Takes a member that may stand in one spelling only: of two, nobody knows which the provider obeys.
@@ -145,13 +157,13 @@ fn read_content<'a>(
                 for (index, part) in value.items().enumerate() {
                     let part = read_part(part, calls);
                     let problem = || ReadError::new(format!("{}.parts[{index}]", place()), "must be an object");
-                    turn.parts.push(part.ok_or_else(problem)?);
+                    turn.parts.extend(part.ok_or_else(problem)?);
                 }
             }
             ("parts", Kind::Object) => {
                 has_parts = true;
                 turn.shape = Shape::Bare;
-                turn.parts.extend(read_part(value, calls));
+                turn.parts.extend(read_part(value, calls).into_iter().flatten());
             }
             ("parts", Kind::Null) => {
                 has_parts = true;
@@ -218,7 +230,8 @@ fn read_tool<'a>(tool: Json<'a>, tools: &mut Vec<Tool<'a>>) {
 
 fn read_function<'a>(declaration: Json<'a>) -> Option<Function<'a>> {
     let name = declaration.get("name")?.text()?;
-    let mut function = Function { name, description: None, schema: None, strict: None, extra: Vec::new() };
+    let mut function =
+        Function { namespace: None, name, description: None, schema: None, strict: None, extra: Vec::new() };
     for (name, value) in declaration.members() {
         match (name.decode().as_ref(), value.kind()) {
             ("name", _) => {}

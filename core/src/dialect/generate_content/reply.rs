@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A call is one part, so it is said when it is complete. A call whose arguments are no JSON object cannot be said; the
-//! answer then ends with the API's own word for that, `MALFORMED_FUNCTION_CALL`.
+//! answer then ends with the API's own word for that, `MALFORMED_FUNCTION_CALL`, or with `MAX_TOKENS` where that cut it off.
 //!
 //! Limits: one candidate; a whole answer is bounded by [`crate::hub::message::MAX_MESSAGE`], the arguments of one call by
 //! the same number.
@@ -15,7 +15,7 @@ mod stream;
 use self::stream::{Framing, Stream};
 use crate::dialect::{Reply, WriteResponse};
 use crate::hub::message::{End, Said, SaidKind};
-use crate::hub::{Arguments, Delivery, Event, Message, StopReason};
+use crate::hub::{Arguments, Delivery, Event, Message, StopReason, provenance};
 use crate::json::{Json, Kind, Text, Writer, write::escape_into};
 use crate::usage::Usage;
 
@@ -108,7 +108,7 @@ fn block(said: &Said, out: &mut Writer) -> Option<String> {
             out.field("text").text(text);
             out.field("thought").bool(true);
             if let Some(signature) = &said.signature {
-                out.field("thoughtSignature").text(Text::escaped(signature));
+                sign(Text::escaped(signature), out);
             }
         }),
         SaidKind::ToolCall { id, name } => {
@@ -147,7 +147,7 @@ impl Call<'_> {
                 out.field("args").raw(Json::trusted(&arguments));
             });
             if let Some(signature) = self.signature {
-                out.field("thoughtSignature").text(Text::escaped(signature));
+                sign(Text::escaped(signature), out);
             }
         });
         true
@@ -165,11 +165,12 @@ fn own_part(block: Json<'_>) -> Option<Json<'_>> {
 /// Which word ends the answer.
 fn ending(reason: StopReason, refused: bool, malformed: Option<&str>) -> Ending<'_> {
     let word = match reason {
+        // A call that was cut off is one that ended early, and why is known.
+        StopReason::Length => "MAX_TOKENS",
         _ if malformed.is_some() => "MALFORMED_FUNCTION_CALL",
         StopReason::Refused => "SAFETY",
         _ if refused => "SAFETY",
         StopReason::End | StopReason::Sequence | StopReason::ToolCalls => "STOP",
-        StopReason::Length => "MAX_TOKENS",
         StopReason::MalformedCall => "MALFORMED_FUNCTION_CALL",
         StopReason::Paused | StopReason::Other => "OTHER",
     };
@@ -214,4 +215,9 @@ fn usage_metadata(usage: Usage, out: &mut Writer) {
             }
         }
     });
+}
+
+/// Writes a proof, which must be base64 here.
+fn sign(proof: Text<'_>, out: &mut Writer) {
+    out.field("thoughtSignature").text(Text::escaped(&provenance::sealed(proof)));
 }

@@ -21,6 +21,8 @@ const SPELLED: &str = "\u{1}spelled";
 pub(super) const CONFIG: &str = "\u{2}generationConfig";
 /// Members within `toolConfig`.
 pub(super) const TOOL_CONFIG: &str = "\u{2}toolConfig";
+/// Members within `functionCallingConfig`.
+pub(super) const CALLING: &str = "\u{2}functionCallingConfig";
 /// Members within a part's `inlineData`, `fileData`, `functionCall` or `functionResponse`.
 pub(super) const WITHIN: &str = "\u{2}within";
 /// Members of the tool object whose first function carries this section: its function begins a new tool object.
@@ -28,12 +30,20 @@ pub(super) const TOOL: &str = "\u{2}tool";
 
 /// `"thought": false` was said.
 pub(super) const NOT_A_THOUGHT: &str = "\u{1}thought:false";
+/// This thought is none, but the proof of the part before it.
+pub(super) const SIGNS: &str = "\u{1}signs";
 /// A thought had no `text`.
 pub(super) const NO_TEXT: &str = "\u{1}no-text";
 /// A call had no `args`.
 pub(super) const NO_ARGS: &str = "\u{1}no-args";
 /// A function's result did not say which call it answers.
 pub(super) const NO_ID: &str = "\u{1}no-id";
+/// What a function said was the text `output` of its response.
+pub(super) const OUTPUT: &str = "\u{1}output";
+/// What a function said was the text `result` of its response.
+pub(super) const RESULT: &str = "\u{1}result";
+/// What a function said was the text `error` of its response.
+pub(super) const ERROR: &str = "\u{1}error";
 /// `parts` was missing.
 pub(super) const NO_PARTS: &str = "\u{1}no-parts";
 /// The role was left out.
@@ -54,7 +64,15 @@ pub(super) const ONE_FUNCTION: &str = "\u{1}one-function";
 pub(super) const NO_MIME: &str = "\u{1}no-mime";
 /// The word for how much to think was not spelled as the API does.
 pub(super) const AS_SPELLED: &str = "\u{1}as-spelled";
-/// The body named the model, too.
+/// The answer shall be text, which it is unless other things are asked for.
+pub(super) const TEXT_ONLY: &str = "\u{1}text-only";
+/// The mode of calling was `VALIDATED`: as the model likes, and by the schema.
+pub(super) const VALIDATED: &str = "\u{1}validated";
+/// Arguments of calls shall come piece by piece.
+pub(super) const ARGUMENTS_STREAMED: &str = "\u{1}arguments-streamed";
+/// Arguments of calls shall come whole, said explicitly.
+pub(super) const ARGUMENTS_WHOLE: &str = "\u{1}arguments-whole";
+/// The body named the model, too; the next member's name is what stood before it (`models/`).
 pub(super) const MODEL: &str = "\u{1}model";
 
 /// A mark.
@@ -108,6 +126,14 @@ impl<'e, 'a> Spelled<'e, 'a> {
         spellings.next().copied().unwrap_or(usual)
     }
 
+    /// What stood before the model's name in the body, when it stood there.
+    pub(super) fn before_model(&self) -> Option<Text<'a>> {
+        self.0.windows(2).find_map(|pair| match pair {
+            [(known, _), (before, _)] if known.raw() == MODEL => Some(*before),
+            _ => None,
+        })
+    }
+
     /// Whether there is that mark.
     pub(super) fn marked(&self, name: &str) -> bool {
         marked(self.0, name)
@@ -117,7 +143,7 @@ impl<'e, 'a> Spelled<'e, 'a> {
     pub(super) fn rest(&self, out: &mut Writer) {
         let mut members = self.0.iter();
         while let Some((name, value)) = members.next() {
-            if name.raw() == SPELLED {
+            if matches!(name.raw(), SPELLED | MODEL) {
                 members.next();
             } else if !name.raw().starts_with('\u{1}') {
                 out.field_text(*name).raw(*value);

@@ -7,7 +7,10 @@ use crate::hub::{Message, Sequencer};
 use std::path::PathBuf;
 
 mod answers;
+mod endpoints;
 mod errors;
+mod foreign_answers;
+mod foreign_corpus;
 mod replies;
 mod requests;
 
@@ -39,7 +42,8 @@ fn recordings() -> Vec<Recording> {
 }
 
 fn endpoint(delivery: Delivery) -> Endpoint {
-    Endpoint { dialect: DialectId::GenerateContent, model: Some("m".into()), delivery: Some(delivery) }
+    let generate = Endpoint::generate(DialectId::GenerateContent);
+    Endpoint { model: Some("m".into()), delivery: Some(delivery), ..generate }
 }
 
 fn read(body: &str) -> Result<Request<'_>, ReadError> {
@@ -47,7 +51,7 @@ fn read(body: &str) -> Result<Request<'_>, ReadError> {
 }
 
 fn write(request: &Request<'_>) -> Written {
-    GenerateContent.write_request(request, Addressee { model: "m", output_limit: 0 })
+    GenerateContent.write_request(request, Addressee::model("m"))
 }
 
 fn value(text: &str) -> serde_json::Value {
@@ -84,58 +88,6 @@ fn fold_whole(body: &str) -> Message {
 fn fold_events<T: AsRef<str>>(events: &[T]) -> Message {
     let frames: Vec<_> = events.iter().map(|data| Frame::Event { name: "", data: data.as_ref() }).collect();
     fold(&frames)
-}
-
-#[test]
-fn paths_name_model_and_delivery() {
-    let cases = [
-        ("/v1beta/models/gemini-2.5-flash:generateContent", "gemini-2.5-flash", Delivery::Whole),
-        ("/v1/models/a%2Fb:streamGenerateContent?alt=sse", "a/b", Delivery::Streamed),
-        ("/v1alpha/models/a/b:streamGenerateContent?key=k&alt=sse", "a/b", Delivery::Streamed),
-        ("/v1beta/models/m:streamGenerateContent", "m", Delivery::StreamedArray),
-        ("/v1beta/models/m:streamGenerateContent?alt=json", "m", Delivery::StreamedArray),
-        ("/v1beta/models/models%2Fm:generateContent?alt=sse", "m", Delivery::Whole),
-        ("/v1beta/models/p:m%3Ageneratecontent:generateContent", "p:m:generatecontent", Delivery::Whole),
-        ("/v1beta/models/caf%C3%A9:generateContent", "café", Delivery::Whole),
-    ];
-    for (path, model, delivery) in cases {
-        let found = GenerateContent.endpoint(path).unwrap_or_else(|| panic!("{path}"));
-        assert_eq!((found.model.as_deref(), found.delivery), (Some(model), Some(delivery)), "{path}");
-    }
-}
-
-#[test]
-fn other_paths_are_not_ours() {
-    for path in [
-        "/v1beta/models/m:countTokens",
-        "/v1beta/models/m",
-        "/v1beta/models/:generateContent",
-        "/v1beta/tunedModels/m:generateContent",
-        "/v2/models/m:generateContent",
-        "/v1/chat/completions",
-        "/v1beta/models/%zz:generateContent",
-        "/v1beta/models/%ff:generateContent",
-        "/v1beta/models/a%00b:generateContent",
-        "/v1beta/models/%c3:generateContent",
-        "/v1beta/models/%",
-        "",
-        "v1beta/models/m:generateContent",
-    ] {
-        assert_eq!(GenerateContent.endpoint(path), None, "{path}");
-    }
-}
-
-#[test]
-fn paths_we_write_are_paths_we_read() {
-    for model in ["gemini-2.5-flash", "a/b", "../../x", "a b?c#d%", "p:m", "é"] {
-        for delivery in [Delivery::Whole, Delivery::Streamed, Delivery::StreamedArray] {
-            let path = GenerateContent.path("/v1beta", model, delivery);
-            let found = GenerateContent.endpoint(&path).unwrap_or_else(|| panic!("{path}"));
-            assert_eq!((found.model.as_deref(), found.delivery), (Some(model), Some(delivery)), "{path}");
-            assert_eq!(path.matches('/').count(), 3, "{path}");
-        }
-    }
-    assert_eq!(GenerateContent.path("/v1", "models/m", Delivery::Whole), "/v1/models/m:generateContent");
 }
 
 #[test]

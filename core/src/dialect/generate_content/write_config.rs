@@ -1,27 +1,13 @@
 //! `generationConfig` and `toolConfig`, written.
 
-use super::read_config::LEVELS;
 use super::spelling::{self, Spelled};
+use super::thinking;
 use super::write_request::Writing;
-use crate::hub::{Depth, Format, Reasoning, ToolChoice};
+use crate::hub::{Format, ToolChoice};
 use crate::json::{Json, Member, Text, Writer};
 
 /// Most stop sequences the API takes.
 const MAX_STOP_SEQUENCES: usize = 5;
-
-/// Most tokens of thought that all of the API's thinking models take.
-const MAX_BUDGET: u64 = 24_576;
-
-/// How many tokens of thought the common words mean, from the vendor's own table for its OpenAI-compatible endpoint.
-/// Budgets, because every thinking model takes them; levels are refused by the older ones.
-const BUDGETS: [(&str, u64); 6] = [
-    ("minimal", 1024),
-    ("low", 1024),
-    ("medium", 8192),
-    ("high", MAX_BUDGET),
-    ("xhigh", MAX_BUDGET),
-    ("max", MAX_BUDGET),
-];
 
 /// Writes `toolConfig`, if there is something to say.
 pub(super) fn tool_config(writing: &mut Writing<'_, '_>, name: &str, said_tools: bool, out: &mut Writer) {
@@ -32,14 +18,14 @@ pub(super) fn tool_config(writing: &mut Writing<'_, '_>, name: &str, said_tools:
         out.field(name).object(|out| {
             if let Some(choice) = &request.tool_choice {
                 out.field(spelled.name("functionCallingConfig", &["function_calling_config"]));
-                tool_choice(writing, choice, out);
+                own_choice(&request.extra, choice, out);
             }
             spelled.rest(out);
         });
         return;
     }
     if request.parallel_tool_calls == Some(false) {
-        writing.written.drop("parallel_tool_calls");
+        writing.written.approximate("parallel_tool_calls");
     }
     let Some(choice) = &request.tool_choice else { return };
     match (choice, said_tools) {
@@ -52,6 +38,32 @@ pub(super) fn tool_config(writing: &mut Writing<'_, '_>, name: &str, said_tools:
             tool_choice(writing, choice, out);
         }),
     }
+}
+
+/// Writes a choice with what stood beside it.
+fn own_choice(extra: &[Member<'_>], choice: &ToolChoice<'_>, out: &mut Writer) {
+    let spelled = Spelled::new(spelling::within(extra, spelling::CALLING).unwrap_or_default());
+    let mode = match choice {
+        ToolChoice::Auto if spelled.marked(spelling::VALIDATED) => "VALIDATED",
+        ToolChoice::Auto => "AUTO",
+        ToolChoice::Never => "NONE",
+        ToolChoice::Any | ToolChoice::Named(_) => "ANY",
+        ToolChoice::Other(raw) => return out.raw(*raw),
+    };
+    out.object(|out| {
+        out.field("mode").string(mode);
+        if let ToolChoice::Named(name) = choice {
+            let names = spelled.name("allowedFunctionNames", &["allowed_function_names"]);
+            out.field(names).array(|out| out.text(*name));
+        }
+        let streamed = spelled.name("streamFunctionCallArguments", &["stream_function_call_arguments"]);
+        for (mark, value) in [(spelling::ARGUMENTS_STREAMED, true), (spelling::ARGUMENTS_WHOLE, false)] {
+            if spelled.marked(mark) {
+                out.field(streamed).bool(value);
+            }
+        }
+        spelled.rest(out);
+    });
 }
 
 fn tool_choice<'a>(writing: &mut Writing<'_, 'a>, choice: &ToolChoice<'a>, out: &mut Writer) {
@@ -84,7 +96,11 @@ pub(super) fn generation_config(writing: &mut Writing<'_, '_>, name: &str, out: 
         format(writing, &spelled, out);
         if let Some(reasoning) = &writing.request.reasoning {
             let name = spelled.name("thinkingConfig", &["thinking_config"]);
-            thinking_config(writing, reasoning, name, out);
+            thinking::config(writing, reasoning, name, out);
+        }
+        if spelled.marked(spelling::TEXT_ONLY) {
+            let name = spelled.name("responseModalities", &["response_modalities"]);
+            out.field(name).array(|out| out.string("TEXT"));
         }
         spelled.rest(out);
     });
@@ -109,10 +125,9 @@ fn sampling(writing: &mut Writing<'_, '_>, spelled: &Spelled<'_, '_>, out: &mut 
         }
     }
     if let Some(answers) = said.answers {
+        // Others' wish for several answers keeps the request with services of their own dialect.
         if writing.own() {
             out.field(spelled.name("candidateCount", &["candidate_count"])).raw(answers);
-        } else if answers.u64() != Some(1) {
-            writing.written.drop("n");
         }
     }
 }
@@ -127,7 +142,7 @@ fn limits(writing: &mut Writing<'_, '_>, spelled: &Spelled<'_, '_>, out: &mut Wr
     if let Some(stop) = &request.stop {
         let most = if own { usize::MAX } else { MAX_STOP_SEQUENCES };
         if stop.sequences.len() > most {
-            writing.written.drop("stop");
+            writing.written.approximate("stop");
         }
         if own || !stop.sequences.is_empty() {
             out.field(spelled.name("stopSequences", &["stop_sequences"]))
@@ -135,7 +150,7 @@ fn limits(writing: &mut Writing<'_, '_>, spelled: &Spelled<'_, '_>, out: &mut Wr
         }
     }
     if !own && request.user.is_some() {
-        writing.written.drop("user");
+        writing.written.approximate("user");
     }
 }
 
@@ -154,72 +169,10 @@ fn format(writing: &mut Writing<'_, '_>, spelled: &Spelled<'_, '_>, out: &mut Wr
         out.field(spelled.name("responseJsonSchema", &others)).raw(*schema);
         // The schema's name is only a label and strictness the rule here; neither is lost.
         if description.is_some() {
-            writing.written.drop("response_format.json_schema.description");
+            writing.written.approximate("response_format.json_schema.description");
         }
         if !writing.own() {
-            writing.written.drop_extra("response_format.json_schema.", extra);
+            writing.written.lose("response_format.json_schema.", extra);
         }
     }
-}
-
-fn thinking_config(writing: &mut Writing<'_, '_>, reasoning: &Reasoning<'_>, name: &str, out: &mut Writer) {
-    let own = writing.own();
-    let spelled = writing.spelled(&reasoning.extra);
-    let mut config = Writer::new();
-    config.object(|out| {
-        match reasoning.depth {
-            Depth::Unsaid => {}
-            Depth::Off => out.field(spelled.name("thinkingBudget", &["thinking_budget"])).number(0),
-            Depth::Adaptive => {
-                out.field(spelled.name("thinkingBudget", &["thinking_budget"])).raw(Json::trusted("-1"));
-            }
-            Depth::Budget(tokens) => {
-                let most = if own { u64::MAX } else { MAX_BUDGET };
-                if tokens > most {
-                    writing.written.drop("thinking.budget_tokens");
-                }
-                out.field(spelled.name("thinkingBudget", &["thinking_budget"])).number(tokens.min(most));
-            }
-            Depth::Effort(word) if own => {
-                let level = LEVELS.iter().find(|(_, common)| word.raw() == *common);
-                let level = level.filter(|_| !spelled.marked(spelling::AS_SPELLED));
-                let level = level.and_then(|(ours, _)| Text::plain(ours)).unwrap_or(word);
-                out.field(spelled.name("thinkingLevel", &["thinking_level"])).text(level);
-            }
-            Depth::Effort(word) => match budget_of(word) {
-                Some(budget) => out.field("thinkingBudget").number(budget),
-                None => writing.written.drop("reasoning_effort"),
-            },
-        }
-        // Who asks for thoughts and does not say whether to see them is shown them.
-        let asked = !own && thinks(reasoning.depth);
-        if let Some(shown) = reasoning.shown.or(asked.then_some(true)) {
-            out.field(spelled.name("includeThoughts", &["include_thoughts"])).bool(shown);
-        }
-        spelled.rest(out);
-    });
-    if own || config.as_str() != Json::EMPTY_OBJECT.as_str() {
-        out.field(name).raw(Json::trusted(config.as_str()));
-    }
-    if !own {
-        writing.written.drop_extra("reasoning.", &reasoning.extra);
-    }
-}
-
-/// Whether thinking was asked for.
-fn thinks(depth: Depth<'_>) -> bool {
-    match depth {
-        Depth::Unsaid | Depth::Off => false,
-        Depth::Adaptive | Depth::Budget(_) => true,
-        Depth::Effort(word) => budget_of(word).is_some_and(|budget| budget > 0),
-    }
-}
-
-/// The tokens that a word for how much to think means.
-fn budget_of(word: Text<'_>) -> Option<u64> {
-    let word = word.decode().to_ascii_lowercase();
-    if word == "none" {
-        return Some(0);
-    }
-    BUDGETS.iter().find(|(known, _)| *known == word).map(|(_, budget)| *budget)
 }

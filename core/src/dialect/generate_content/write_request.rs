@@ -3,6 +3,7 @@
 //! Two callers: the API's own clients, whose spelling is kept (see [`super::spelling`]), and those of other dialects, whose
 //! words are put into this API's. What cannot be put is listed.
 
+use super::foreign_part;
 use super::spelling::{self, Spelled};
 use super::write_config;
 use super::write_part;
@@ -30,7 +31,7 @@ pub(super) fn write_request(request: &Request<'_>, to: Addressee<'_>) -> Written
     let mut out = Writer::new();
     out.object(|out| writing.body(out));
     if !writing.own() {
-        writing.written.drop_extra("", &request.extra);
+        writing.written.lose("", &request.extra);
     }
     let mut written = writing.written;
     written.body = out.into_string();
@@ -68,6 +69,11 @@ impl<'r, 'a> Writing<'r, 'a> {
         Spelled::new(if self.own() { extra } else { &[] })
     }
 
+    /// What the model demands as the proof of a call that nobody signed.
+    pub(super) fn unsigned(&self) -> Option<Text<'r>> {
+        Text::plain(self.to.unsigned).filter(|word| !word.is_empty())
+    }
+
     /// The name of the tool that was called under that id.
     pub(super) fn name_of_call(&self, id: CallId<'a>) -> Option<Text<'a>> {
         self.names.get(&key(id)).copied()
@@ -93,8 +99,9 @@ impl<'r, 'a> Writing<'r, 'a> {
         write_config::tool_config(self, tool_config, said_tools, out);
         let config = spelled.name("generationConfig", &["generation_config"]);
         write_config::generation_config(self, config, out);
-        if spelled.marked(spelling::MODEL) {
-            out.field("model").string(&format!("models/{}", self.to.model));
+        if let Some(before) = spelled.before_model() {
+            let model = self.to.model.strip_prefix("models/").unwrap_or(self.to.model);
+            out.field("model").string(&format!("{}{model}", before.decode()));
         }
         spelled.rest(out);
     }
@@ -110,17 +117,15 @@ impl<'r, 'a> Writing<'r, 'a> {
         }
         let leading = turns.iter().take_while(is_system).count();
         let (system, rest) = turns.split_at(leading);
-        if !rest.iter().any(write_part::says) {
+        if !rest.iter().any(foreign_part::says) {
             // The API wants something to answer to: instructions alone are said as the user.
             return 0;
         }
-        if system.iter().any(write_part::says) {
+        if system.iter().any(foreign_part::says) {
             out.field(name).object(|out| {
                 out.field("parts").array(|out| {
-                    for turn in system {
-                        self.foreign_turn_extra(turn);
-                        write_part::parts(self, &turn.parts, out);
-                    }
+                    system.iter().for_each(|turn| self.foreign_turn_extra(turn));
+                    foreign_part::parts(self, system.iter().flat_map(|turn| &turn.parts), out);
                 });
             });
         }
@@ -135,8 +140,10 @@ impl<'r, 'a> Writing<'r, 'a> {
             }
             return;
         }
-        // All results of one turn's calls belong into one turn.
-        for turns in turns.chunk_by(|one, next| one.role == Role::Tool && next.role == Role::Tool) {
+        // All results of one turn's calls belong into one turn, and so do the calls that they answer.
+        let belongs =
+            |one: &Turn<'_>, next: &Turn<'_>| one.role == next.role && matches!(one.role, Role::Tool | Role::Assistant);
+        for turns in turns.chunk_by(belongs) {
             self.foreign_turns(turns, out);
         }
     }
@@ -160,11 +167,8 @@ impl<'r, 'a> Writing<'r, 'a> {
         let is_null = turn.extra.iter().any(|(name, value)| name.is("parts") && value.is_null());
         match (turn.shape, turn.parts.first()) {
             _ if is_null || spelled.marked(spelling::NO_PARTS) => {}
-            (Shape::Bare, Some(part)) => {
-                out.field("parts");
-                write_part::part(self, part, out);
-            }
-            _ => out.field("parts").array(|out| write_part::parts(self, &turn.parts, out)),
+            (Shape::Bare, Some(_)) => write_part::parts(&turn.parts, self.unsigned(), out.field("parts")),
+            _ => out.field("parts").array(|out| write_part::parts(&turn.parts, self.unsigned(), out)),
         }
         spelled.rest(out);
     }
@@ -174,11 +178,10 @@ impl<'r, 'a> Writing<'r, 'a> {
             self.foreign_turn_extra(turn);
         }
         let Some(first) = turns.first() else { return };
-        if !turns.iter().any(write_part::says) {
+        let parts = || turns.iter().flat_map(|turn| &turn.parts);
+        if !turns.iter().any(foreign_part::says) {
             // The API refuses empty turns; but what they had that cannot be said is told.
-            for turn in turns {
-                write_part::parts(self, &turn.parts, &mut Writer::new());
-            }
+            foreign_part::parts(self, parts(), &mut Writer::new());
             return;
         }
         let role = match first.role {
@@ -186,25 +189,21 @@ impl<'r, 'a> Writing<'r, 'a> {
             Role::User | Role::Tool => "user",
             Role::System | Role::Developer => {
                 // There is one place for instructions, before everything; this one came later.
-                self.written.drop("messages[].role");
+                self.written.approximate("messages[].role");
                 "user"
             }
         };
         out.object(|out| {
             out.field("role").string(role);
             out.field("parts").array(|out| {
-                for turn in turns {
-                    write_part::parts(self, &turn.parts, out);
-                }
-                for turn in turns {
-                    write_part::media_of_results(self, &turn.parts, out);
-                }
+                foreign_part::parts(self, parts(), out);
+                foreign_part::media_of_results(self, parts(), out);
             });
         });
     }
 
     fn foreign_turn_extra(&mut self, turn: &Turn<'a>) {
-        self.written.drop_extra("messages[].", &turn.extra);
+        self.written.lose("messages[].", &turn.extra);
     }
 
     /// Writes the tools; says whether there are functions among them.
@@ -245,7 +244,7 @@ impl<'r, 'a> Writing<'r, 'a> {
     fn own_tools(&mut self, out: &mut Writer) {
         let begins = |tool: &Tool<'a>| match tool {
             Tool::Function(function) => spelling::within(&function.extra, spelling::TOOL).is_some(),
-            Tool::Other(_) => true,
+            Tool::Custom(_) | Tool::Other(_) => true,
         };
         for group in self.request.tools.chunk_by(|_, next| !begins(next)) {
             let Some(Tool::Function(first)) = group.first() else {
@@ -259,7 +258,7 @@ impl<'r, 'a> Writing<'r, 'a> {
             out.object(|out| {
                 let functions = group.iter().filter_map(|tool| match tool {
                     Tool::Function(function) => Some(function),
-                    Tool::Other(_) => None,
+                    Tool::Custom(_) | Tool::Other(_) => None,
                 });
                 out.field(spelled.name("functionDeclarations", &["function_declarations"]));
                 match spelled.marked(spelling::ONE_FUNCTION) {
@@ -284,9 +283,9 @@ impl<'r, 'a> Writing<'r, 'a> {
         });
         // Not strict is what every function here is.
         if function.strict == Some(true) {
-            self.written.drop("tools[].strict");
+            self.written.approximate("tools[].strict");
         }
-        self.written.drop_extra("tools[].", &function.extra);
+        self.written.lose("tools[].", &function.extra);
     }
 }
 

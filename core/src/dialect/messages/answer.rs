@@ -7,7 +7,8 @@
 //! with `ping`s anywhere and `error` instead of any of them. A whole answer is one message whose `content` are the blocks.
 //! Blocks only this dialect has may be streamed in pieces as well; they are collected and said when complete.
 
-use super::{END, USAGE, error};
+use super::thinking::REDACTED;
+use super::{END, USAGE, base64, error};
 use crate::dialect::{Aliases, Frame, ReadResponse};
 use crate::hub::event::{ErrorClass, Piece, ProviderError, Stop, StopReason};
 use crate::json::{Json, Kind, Text, Writer};
@@ -46,6 +47,8 @@ pub(super) struct Reader {
     aliases: Aliases,
     calls: u32,
     current: Current,
+    /// What was told to be lost, each once.
+    lost: Vec<&'static str>,
 }
 
 type Say<'s> = dyn FnMut(Piece<'_>) + 's;
@@ -55,8 +58,8 @@ impl ReadResponse for Reader {
         match frame {
             Frame::Whole(body) => self.whole(body, say),
             Frame::Event { data, .. } if data.trim().is_empty() || data.trim() == "[DONE]" => {}
-            Frame::Event { data, .. } => match Json::parse(data.as_bytes()) {
-                Ok(data) => self.event(data, say),
+            Frame::Event { name, data } => match Json::parse(data.as_bytes()) {
+                Ok(data) => self.framed(name, data, say),
                 Err(_) => say(nonsense("the provider sent an event that is not JSON")),
             },
         }
@@ -66,7 +69,30 @@ impl ReadResponse for Reader {
 impl Reader {
     /// A reader that gives tools the names the caller knows.
     pub(super) fn new(aliases: Aliases) -> Reader {
-        Reader { aliases, calls: 0, current: Current::Nothing }
+        Reader { aliases, calls: 0, current: Current::Nothing, lost: Vec::new() }
+    }
+
+    /// An event as it is, or, in the frames of an event stream, as the base64 of its bytes.
+    fn framed(&mut self, name: &str, data: Json<'_>, say: &mut Say<'_>) {
+        if name.ends_with("Exception") {
+            return say(Piece::Error(error::of_exception(name, data)));
+        }
+        let Some(bytes) = data.get("bytes").and_then(Json::text).filter(|_| data.get("type").is_none()) else {
+            return self.event(data, say);
+        };
+        let event = base64::decoded(&bytes.decode()).unwrap_or_default();
+        match Json::parse(&event) {
+            Ok(event) => self.event(event, say),
+            Err(_) => say(nonsense("the provider sent an event that is not JSON")),
+        }
+    }
+
+    /// Tells, once, that something in the answer has no word outside of this dialect.
+    fn lose(&mut self, what: &'static str, say: &mut Say<'_>) {
+        if !self.lost.contains(&what) {
+            self.lost.push(what);
+            say(Piece::Lost(what));
+        }
     }
 
     fn whole(&mut self, body: Json<'_>, say: &mut Say<'_>) {
@@ -81,7 +107,7 @@ impl Reader {
             self.block(block, say);
         }
         say(Piece::Usage(USAGE.read(body)));
-        stop(body, say);
+        self.stop(body, say);
         say(Piece::End);
     }
 
@@ -117,7 +143,7 @@ impl Reader {
             "message_delta" => {
                 say(Piece::Usage(USAGE.read(data)));
                 if let Some(delta) = data.get("delta") {
-                    stop(delta, say);
+                    self.stop(delta, say);
                 }
             }
             END => {
@@ -132,7 +158,12 @@ impl Reader {
     fn begin(&mut self, block: Json<'_>, say: &mut Say<'_>) {
         self.current = Current::Nothing;
         match text(block, "type").decode().as_ref() {
-            "text" => say(Piece::Text(text(block, "text"))),
+            "text" => {
+                if block.get("citations").is_some_and(|citations| citations.items().next().is_some()) {
+                    self.lose("citations", say);
+                }
+                say(Piece::Text(text(block, "text")));
+            }
             "thinking" => {
                 say(Piece::Thinking(text(block, "thinking")));
                 sign(text(block, "signature"), say);
@@ -146,7 +177,12 @@ impl Reader {
                     block.get("input").filter(|input| input.kind() == Kind::Object).unwrap_or(Json::EMPTY_OBJECT);
                 self.current = Current::Call { slot, input: bounded(input), fragments: false };
             }
-            _ => {
+            "redacted_thinking" => {
+                let proof = format!("{REDACTED}{}", text(block, "data").raw());
+                say(Piece::Signature { slot: None, signature: Text::escaped(&proof) });
+            }
+            word => {
+                self.lose(kind_of(word), say);
                 self.current = Current::Other { block: bounded(block), input: String::new(), later: Vec::new() };
             }
         }
@@ -176,9 +212,28 @@ impl Reader {
                     }
                 }
             }
-            // Citations, and what the vendor may add.
+            ("citations_delta", _) => self.lose("citations", say),
+            // What the vendor may add.
             _ => {}
         }
+    }
+
+    /// Says why the model stopped, if it did: the place is the message itself or the delta of a `message_delta`.
+    fn stop(&mut self, place: Json<'_>, say: &mut Say<'_>) {
+        let Some(word) = place.get("stop_reason").and_then(Json::text) else { return };
+        let reason = match word.decode().as_ref() {
+            "end_turn" => StopReason::End,
+            "max_tokens" | "model_context_window_exceeded" => StopReason::Length,
+            "stop_sequence" => StopReason::Sequence,
+            "tool_use" => StopReason::ToolCalls,
+            "pause_turn" | "compaction" => StopReason::Paused,
+            "refusal" => StopReason::Refused,
+            _ => StopReason::Other,
+        };
+        if place.get("stop_details").is_some_and(|details| !details.is_null()) {
+            self.lose("stop_details", say);
+        }
+        say(Piece::Stop(Stop { reason, sequence: place.get("stop_sequence").and_then(Json::text) }));
     }
 
     fn end(&mut self, say: &mut Say<'_>) {
@@ -252,19 +307,15 @@ fn sign(signature: Text<'_>, say: &mut Say<'_>) {
     }
 }
 
-/// Says why the model stopped, if it did: the place is the message itself or the delta of a `message_delta`.
-fn stop(place: Json<'_>, say: &mut Say<'_>) {
-    let Some(word) = place.get("stop_reason").and_then(Json::text) else { return };
-    let reason = match word.decode().as_ref() {
-        "end_turn" => StopReason::End,
-        "max_tokens" | "model_context_window_exceeded" => StopReason::Length,
-        "stop_sequence" => StopReason::Sequence,
-        "tool_use" => StopReason::ToolCalls,
-        "pause_turn" => StopReason::Paused,
-        "refusal" => StopReason::Refused,
-        _ => StopReason::Other,
-    };
-    say(Piece::Stop(Stop { reason, sequence: place.get("stop_sequence").and_then(Json::text) }));
+/// What a block that only this dialect has is called when it is lost.
+fn kind_of(word: &str) -> &'static str {
+    match word {
+        "compaction" => "compaction",
+        "container_upload" => "files",
+        "server_tool_use" | "mcp_tool_use" => "server_tools",
+        word if word.ends_with("_tool_result") => "server_tools",
+        _ => "blocks",
+    }
 }
 
 fn nonsense(message: &str) -> Piece<'static> {

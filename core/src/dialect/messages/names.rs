@@ -52,6 +52,7 @@ impl Names {
 fn all<'r, 'a>(request: &'r Request<'a>) -> impl Iterator<Item = Text<'a>> + 'r {
     let tools = request.tools.iter().filter_map(|tool| match tool {
         Tool::Function(function) => Some(function.name),
+        Tool::Custom(custom) => Some(custom.name),
         Tool::Other(_) => None,
     });
     let calls = request.turns.iter().flat_map(|turn| &turn.parts).filter_map(|part| match part {
@@ -91,25 +92,61 @@ fn is_plain(text: &str, longest: usize) -> bool {
     !text.is_empty() && text.len() <= longest && text.chars().all(is_letter)
 }
 
-/// Writes the id of a call; refused letters become their hexadecimal code, so that different ids stay different.
-/// `position` stands for a missing id: the n-th call without one belongs to the n-th result without one.
-pub(super) fn write_id(id: Option<CallId<'_>>, position: &mut usize, out: &mut Writer) {
-    match id {
-        Some(CallId::Given(text)) if is_plain(text.raw(), usize::MAX) => out.text(text),
-        Some(CallId::Given(text)) if !text.is_empty() => {
-            let mut plain = String::new();
-            for letter in text.decode().chars() {
-                match is_letter(letter) {
-                    true => plain.push(letter),
-                    false => plain.push_str(&format!("_{:x}", u32::from(letter))),
-                }
+/// The ids of calls and results, in letters that the provider takes. A result without an id answers the first call that
+/// waits for one.
+#[derive(Default)]
+pub(super) struct Ids {
+    /// Calls without an id so far.
+    unnamed: usize,
+    /// Calls without a result so far.
+    waiting: Vec<String>,
+}
+
+impl Ids {
+    /// The id of a call.
+    pub(super) fn of_call(&mut self, id: Option<CallId<'_>>) -> String {
+        let id = plain_id(id).unwrap_or_else(|| self.unnamed());
+        self.waiting.push(id.clone());
+        id
+    }
+
+    /// The id of the call that a result answers.
+    pub(super) fn of_result(&mut self, id: Option<CallId<'_>>) -> String {
+        match plain_id(id) {
+            Some(id) => {
+                self.waiting.retain(|waiting| *waiting != id);
+                id
             }
-            out.string(&plain);
-        }
-        Some(CallId::Made(number)) => CallId::Made(number).write(out),
-        Some(CallId::Given(_)) | None => {
-            out.string(&format!("call_n{position}"));
-            *position += 1;
+            None if self.waiting.is_empty() => self.unnamed(),
+            None => self.waiting.remove(0),
         }
     }
+
+    /// A turn of the model begins: whoever waited will wait for ever.
+    pub(super) fn turn(&mut self) {
+        self.waiting.clear();
+    }
+
+    fn unnamed(&mut self) -> String {
+        self.unnamed += 1;
+        format!("call_n{}", self.unnamed)
+    }
+}
+
+/// The id with refused letters as their hexadecimal code, so that different ids stay different.
+fn plain_id(id: Option<CallId<'_>>) -> Option<String> {
+    let text = match id? {
+        CallId::Made(number) => return Some(format!("call_{number}")),
+        CallId::Given(text) if text.is_empty() => return None,
+        CallId::Given(text) if is_plain(text.raw(), usize::MAX) => return Some(text.raw().to_string()),
+        CallId::Given(text) => text.decode(),
+    };
+    let mut plain = String::new();
+    for letter in text.chars() {
+        match is_letter(letter) {
+            true => plain.push(letter),
+            false => plain.push_str(&format!("_{:x}", u32::from(letter))),
+        }
+    }
+    Some(plain)
 }

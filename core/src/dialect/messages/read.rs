@@ -6,29 +6,34 @@
 //! **Marks.** A `null` member is no request and nobody reports it as lost, so `null`s under names that can't stand in `extra`
 //! otherwise keep what identity needs and the hub has no word for; [`Mark`] lists them.
 
+mod parts;
+mod tools;
+
 use super::thinking;
 use crate::catalog::DialectId;
-use crate::dialect::{ReadError, ascii_text};
-use crate::hub::{
-    Arguments, CallId, Delivery, Depth, Extra, Format, Function, Limit, Media, MediaKind, Part, Reasoning, Request,
-    Role, Shape, Source, Stops, Thinking, Tool, ToolCall, ToolChoice, ToolResult, Turn,
-};
+use crate::dialect::{Endpoint, ReadError, ascii_text};
+use crate::hub::{Delivery, Depth, Extra, Format, Limit, Reasoning, Request, Role, Shape, Stops, Turn};
 use crate::json::{Json, Kind, Text};
+use parts::content;
 
 /// What is remembered as a `null` member so that the same JSON can be written again.
 pub(super) struct Mark;
 
 impl Mark {
     /// In the request: streaming was declined in so many words.
-    pub(super) const NOT_STREAMED: &'static str = "stream";
+    pub(super) const NOT_STREAMED: &'static str = "messages";
     /// In the request: an empty list of tools was said.
-    pub(super) const NO_TOOLS: &'static str = "tools";
+    pub(super) const NO_TOOLS: &'static str = "model";
     /// In a turn: it stood first among the messages, although it is a system turn.
     pub(super) const AMONG_MESSAGES: &'static str = "role";
     /// In a function: its type `custom` was said.
-    pub(super) const CUSTOM: &'static str = "type";
+    pub(super) const CUSTOM: &'static str = "name";
+    /// In a text: it is the words of a document.
+    pub(super) const DOCUMENT: &'static str = "text";
+    /// In a thought: it is shown to nobody, the proof is all there is.
+    pub(super) const REDACTED: &'static str = "thinking";
     /// In a format: it stood in the member that came before `output_config`.
-    pub(super) const OLDER_PLACE: &'static str = "output_format";
+    pub(super) const OLDER_PLACE: &'static str = "schema";
     /// In the reasoning: adaptive thinking was asked for besides an effort.
     pub(super) const ADAPTIVE: &'static str = "thinking";
 
@@ -49,28 +54,30 @@ struct Held<'a> {
     output_format: Option<Json<'a>>,
 }
 
-/// Reads a body.
-pub(super) fn request(body: Json<'_>) -> Result<Request<'_>, ReadError> {
+/// Reads a body. Where the path says the model or how the answer shall come, the body need not.
+pub(super) fn request<'a>(endpoint: &Endpoint, body: Json<'a>) -> Result<Request<'a>, ReadError> {
     if body.kind() != Kind::Object {
         return Err(ReadError::new("body", "must be an object"));
     }
-    let mut request = Request::new(DialectId::Messages, Delivery::Whole);
+    let mut request = Request::new(DialectId::Messages, endpoint.delivery.unwrap_or(Delivery::Whole));
     let mut held = Held::default();
     for (name, value) in body.members() {
         match name.decode().as_ref() {
             "model" => held.model = Some(value.text().ok_or_else(|| ReadError::new("model", "must be a string"))?),
             "messages" => held.messages = Some(value),
-            "stream" => stream(value, &mut request)?,
-            "tools" if value.is_null() || value.as_str() == "[]" => Mark::set(&mut request.extra, Mark::NO_TOOLS),
+            "tools" if value.items().next().is_none() && value.kind() == Kind::Array => {
+                Mark::set(&mut request.extra, Mark::NO_TOOLS);
+            }
             _ if value.is_null() => request.extra.push((name, value)),
+            "stream" => stream(value, &mut request)?,
             "system" => held.system = Some(value),
             "max_tokens" => request.max_tokens = Some(limit(name, value)?),
             "temperature" => request.sampling.temperature = Some(value),
             "top_p" => request.sampling.top_p = Some(value),
             "top_k" => request.sampling.top_k = Some(value),
             "stop_sequences" => request.stop = Some(stops(value)?),
-            "tools" => request.tools = tools(value)?,
-            "tool_choice" => tool_choice(value, &mut request),
+            "tools" => request.tools = tools::tools(value)?,
+            "tool_choice" => tools::choice(value, &mut request),
             "metadata" => metadata(name, value, &mut request),
             "thinking" => held.thinking = Some(value),
             "output_config" => held.output_config = Some(value),
@@ -78,17 +85,31 @@ pub(super) fn request(body: Json<'_>) -> Result<Request<'_>, ReadError> {
             _ => request.extra.push((name, value)),
         }
     }
-    request.model = held.model.ok_or_else(|| ReadError::new("model", "is missing"))?;
+    request.model = match (held.model, &endpoint.model) {
+        (Some(model), _) => model,
+        (None, Some(_)) => Text::EMPTY,
+        (None, None) => return Err(ReadError::new("model", "is missing")),
+    };
     request.turns = turns(held.system, held.messages)?;
+    request.tied = tied(&request);
     output(&held, &mut request);
     Ok(request)
 }
 
+/// What only the provider has that the client got it from: a container's state, files that were sent before.
+fn tied(request: &Request<'_>) -> Option<&'static str> {
+    if request.extra.iter().any(|(name, value)| name.is("container") && !value.is_null()) {
+        return Some("container");
+    }
+    let stored = request.turns.iter().flat_map(|turn| &turn.parts).any(parts::is_stored);
+    stored.then_some("messages[].content[].source.file_id")
+}
+
 fn stream<'a>(value: Json<'a>, request: &mut Request<'a>) -> Result<(), ReadError> {
-    match (value.bool(), value.is_null()) {
-        (Some(true), _) => request.delivery = Delivery::Streamed,
-        (Some(false), _) | (None, true) => Mark::set(&mut request.extra, Mark::NOT_STREAMED),
-        (None, false) => return Err(ReadError::new("stream", "must be true or false")),
+    match value.bool() {
+        Some(true) => request.delivery = Delivery::Streamed,
+        Some(false) => Mark::set(&mut request.extra, Mark::NOT_STREAMED),
+        None => return Err(ReadError::new("stream", "must be true or false")),
     }
     Ok(())
 }
@@ -157,142 +178,6 @@ fn turn(message: Json<'_>, at: usize) -> Result<Turn<'_>, ReadError> {
     let said = said.ok_or_else(|| ReadError::new(place(".content"), "is missing"))?;
     let (parts, shape) = content(said, &place(".content"))?;
     Ok(Turn { role, parts, shape, extra })
-}
-
-fn content<'a>(value: Json<'a>, place: &str) -> Result<(Vec<Part<'a>>, Shape), ReadError> {
-    if let Some(text) = value.text() {
-        return Ok((vec![Part::Text { text, extra: Vec::new() }], Shape::Bare));
-    }
-    if value.kind() != Kind::Array {
-        return Err(ReadError::new(place, "must be a string or a list"));
-    }
-    let mut parts = Vec::new();
-    for (at, item) in value.items().enumerate() {
-        if item.kind() != Kind::Object {
-            return Err(ReadError::new(format!("{place}[{at}]"), "must be an object"));
-        }
-        parts.push(part(item));
-    }
-    Ok((parts, Shape::List))
-}
-
-fn part(part: Json<'_>) -> Part<'_> {
-    let word = part.get("type").and_then(Json::text).unwrap_or_default();
-    let known = match word.decode().as_ref() {
-        "text" => text(part),
-        "image" => media(part, MediaKind::Image),
-        "document" => media(part, MediaKind::Document),
-        "thinking" => thought(part),
-        "tool_use" => tool_call(part),
-        "tool_result" => tool_result(part),
-        _ => None,
-    };
-    known.unwrap_or(Part::Other(part))
-}
-
-fn text(part: Json<'_>) -> Option<Part<'_>> {
-    let ([_, text], extra) = take(part, ["type", "text"]);
-    Some(Part::Text { text: text?.text()?, extra })
-}
-
-fn media(part: Json<'_>, kind: MediaKind) -> Option<Part<'_>> {
-    let ([_, source], extra) = take(part, ["type", "source"]);
-    let ([word, mime, data, url, file], rest) = take(source?, ["type", "media_type", "data", "url", "file_id"]);
-    let word = word?.text()?.decode();
-    let source = match (word.as_ref(), mime, data, url, file) {
-        ("base64", Some(mime), Some(data), None, None) => Source::Data { mime: mime.text()?, base64: data.text()? },
-        ("url", None, None, Some(url), None) => Source::Url { url: url.text()?, mime: None },
-        ("file", None, None, None, Some(file)) => Source::File(file.text()?),
-        _ => return None,
-    };
-    rest.is_empty().then_some(Part::Media(Media { kind, source, extra }))
-}
-
-fn thought(part: Json<'_>) -> Option<Part<'_>> {
-    let ([_, text, signature], extra) = take(part, ["type", "thinking", "signature"]);
-    let signature = match signature {
-        Some(signature) => Some(signature.text()?),
-        None => None,
-    };
-    Some(Part::Thinking(Thinking { text: text?.text()?, signature, extra }))
-}
-
-fn tool_call(part: Json<'_>) -> Option<Part<'_>> {
-    let ([_, id, name, input], extra) = take(part, ["type", "id", "name", "input"]);
-    let input = input.filter(|input| input.kind() == Kind::Object)?;
-    Some(Part::ToolCall(ToolCall {
-        id: Some(CallId::Given(id?.text()?)),
-        name: name?.text()?,
-        arguments: Arguments::Object(input),
-        signature: None,
-        extra,
-    }))
-}
-
-fn tool_result(part: Json<'_>) -> Option<Part<'_>> {
-    let ([_, id, said, failed], extra) = take(part, ["type", "tool_use_id", "content", "is_error"]);
-    // Nothing at all is bare and empty; an empty list is a list.
-    let (content, shape) = match said {
-        Some(said) => content(said, "").ok()?,
-        None => (Vec::new(), Shape::Bare),
-    };
-    let error = match failed {
-        Some(failed) => Some(failed.bool()?),
-        None => None,
-    };
-    let id = Some(CallId::Given(id?.text()?));
-    Some(Part::ToolResult(ToolResult { id, name: None, content, shape, error, extra }))
-}
-
-fn tools(value: Json<'_>) -> Result<Vec<Tool<'_>>, ReadError> {
-    if value.kind() != Kind::Array {
-        return Err(ReadError::new("tools", "must be a list"));
-    }
-    let item = |(at, item): (usize, Json<'_>)| match item.kind() {
-        Kind::Object => Ok(()),
-        _ => Err(ReadError::new(format!("tools[{at}]"), "must be an object")),
-    };
-    value.items().enumerate().try_for_each(item)?;
-    Ok(value.items().map(|item| function(item).map_or(Tool::Other(item), Tool::Function)).collect())
-}
-
-/// A function the client runs; `None` for tools the provider runs or gives a meaning.
-fn function(item: Json<'_>) -> Option<Function<'_>> {
-    let names = ["type", "name", "description", "input_schema", "strict"];
-    let ([word, name, description, schema, strict], mut extra) = take(item, names);
-    if let Some(word) = word {
-        word.text().filter(|word| word.is("custom"))?;
-        Mark::set(&mut extra, Mark::CUSTOM);
-    }
-    let description = match description {
-        Some(description) => Some(description.text()?),
-        None => None,
-    };
-    let strict = match strict {
-        Some(strict) => Some(strict.bool()?),
-        None => None,
-    };
-    Some(Function { name: name?.text()?, description, schema, strict, extra })
-}
-
-fn tool_choice<'a>(value: Json<'a>, request: &mut Request<'a>) {
-    let ([word, name, serial], extra) = take(value, ["type", "name", "disable_parallel_tool_use"]);
-    let word = word.and_then(Json::text).unwrap_or_default().decode();
-    let choice = match (word.as_ref(), name.and_then(Json::text)) {
-        ("auto", None) => Some(ToolChoice::Auto),
-        ("any", None) => Some(ToolChoice::Any),
-        ("none", None) => Some(ToolChoice::Never),
-        ("tool", Some(name)) => Some(ToolChoice::Named(name)),
-        _ => None,
-    };
-    let serial_is_plain = serial.is_none_or(|serial| serial.bool().is_some());
-    match choice {
-        Some(choice) if extra.is_empty() && serial_is_plain => {
-            request.parallel_tool_calls = serial.and_then(Json::bool).map(|serial| !serial);
-            request.tool_choice = Some(choice);
-        }
-        _ => request.tool_choice = Some(ToolChoice::Other(value)),
-    }
 }
 
 /// The user's name has a word; anything besides it keeps the whole object.

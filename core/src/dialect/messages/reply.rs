@@ -2,14 +2,20 @@
 //!
 //! The provider reports the input's tokens at the start of a stream; other providers at the end. So `message_start` says zero
 //! and `message_delta`, whose counts are cumulative and which the vendor's SDKs let correct the first ones, says them all.
+//!
+//! A thought must have a signature here. One that nobody signed gets a mark that names nobody: when the client sends it back,
+//! it is withheld from providers of this dialect, which would refuse the whole request for it.
+
+mod pieces;
 
 use super::error;
 use crate::dialect::{Reply, WriteResponse};
 use crate::hub::event::{Block, Event, StopReason};
 use crate::hub::message::{End, Message, Said, SaidKind};
-use crate::json::{Json, Kind, Text, Writer};
+use crate::json::{Json, Text, Writer};
 use crate::refusal::ClientError;
 use crate::usage::Usage;
+use pieces::{call, head, hidden, input_of, is_own, redacted, signed, stop, thought, usage, words};
 
 /// Writes a streamed answer.
 pub(super) struct Streamed {
@@ -20,6 +26,8 @@ pub(super) struct Streamed {
     blocks: u64,
     calls: u64,
     open: Open,
+    /// The open thought's proof so far: it is said at once, as the vendor's SDKs keep only the last delta of it.
+    proof: String,
     refused: bool,
 }
 
@@ -29,6 +37,8 @@ enum Open {
     /// There is none, or one that was written whole or not at all.
     Nothing,
     Text,
+    /// A thought, before its first words: it may turn out to be one that is not shown.
+    FreshThinking,
     Thinking,
     /// A call, before its first fragment.
     FreshCall,
@@ -39,7 +49,8 @@ impl Streamed {
     /// A writer of one answer.
     pub(super) fn new(reply: Reply) -> Streamed {
         let json = Writer::with_capacity(512);
-        Streamed { reply, json, usage: Usage::default(), blocks: 0, calls: 0, open: Open::Nothing, refused: false }
+        let (usage, open, proof) = (Usage::default(), Open::Nothing, String::new());
+        Streamed { reply, json, usage, blocks: 0, calls: 0, open, proof, refused: false }
     }
 
     /// Appends an event whose data `fill` adds members to.
@@ -74,39 +85,54 @@ impl Streamed {
     fn open(&mut self, block: &Block<'_>, out: &mut Vec<u8>) {
         self.open = match block {
             Block::Text | Block::Refusal => Open::Text,
-            Block::Thinking => Open::Thinking,
+            Block::Thinking => Open::FreshThinking,
             Block::ToolCall { .. } => Open::FreshCall,
-            Block::Other(json) if is_own(*json) => Open::Nothing,
-            Block::Other(_) => {
-                self.open = Open::Nothing;
-                return;
-            }
+            Block::Other(_) => Open::Nothing,
         };
         self.refused |= *block == Block::Refusal;
-        let (index, call, exchange) = (self.blocks, self.calls, self.reply.exchange.clone());
+        let (call, exchange) = (self.calls, self.reply.exchange.clone());
+        match block {
+            Block::Text | Block::Refusal => self.begin(out, |json| words("text", "", json)),
+            Block::Thinking => self.proof.clear(),
+            Block::ToolCall { id, name } => {
+                self.calls += 1;
+                self.begin(out, |json| {
+                    self::call(id.map(Text::raw), name.raw(), call, &exchange, Json::EMPTY_OBJECT, json);
+                });
+            }
+            Block::Other(block) if is_own(*block) => {
+                self.begin(out, |json| json.raw_on_one_line(*block));
+                self.end(out);
+            }
+            Block::Other(_) => {}
+        }
+    }
+
+    /// Begins a block that `fill` writes.
+    fn begin(&mut self, out: &mut Vec<u8>, fill: impl FnOnce(&mut Writer)) {
+        let index = self.blocks;
+        self.blocks += 1;
         self.event("content_block_start", out, |json| {
             json.field("index").number(index);
-            let json = json.field("content_block");
-            match block {
-                Block::Text | Block::Refusal => words("text", "", json),
-                Block::Thinking => thought("", "", json),
-                Block::ToolCall { id, name } => {
-                    self::call(id.map(Text::raw), name.raw(), call, &exchange, Json::EMPTY_OBJECT, json);
-                }
-                Block::Other(block) => json.raw_on_one_line(*block),
-            }
+            fill(json.field("content_block"));
         });
-        self.blocks += 1;
-        self.calls += u64::from(matches!(block, Block::ToolCall { .. }));
-        if matches!(block, Block::Other(_)) {
-            self.event("content_block_stop", out, |json| json.field("index").number(index));
-        }
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        let index = self.blocks.saturating_sub(1);
+        self.event("content_block_stop", out, |json| json.field("index").number(index));
     }
 
     fn delta(&mut self, text: Text<'_>, out: &mut Vec<u8>) {
         match self.open {
             Open::Nothing => {}
+            Open::FreshThinking if text.is_empty() => {}
             Open::Text => self.block_delta("text_delta", "text", text, out),
+            Open::FreshThinking => {
+                self.open = Open::Thinking;
+                self.begin(out, |json| thought("", "", json));
+                self.block_delta("thinking_delta", "thinking", text, out);
+            }
             Open::Thinking => self.block_delta("thinking_delta", "thinking", text, out),
             // Some servers say `null` for no arguments; here that is no fragment.
             Open::FreshCall if text.raw() == "null" => {}
@@ -129,12 +155,33 @@ impl Streamed {
     }
 
     fn close(&mut self, out: &mut Vec<u8>) {
-        if self.open == Open::Nothing {
+        match core::mem::replace(&mut self.open, Open::Nothing) {
+            Open::Nothing => return,
+            Open::FreshThinking => return self.close_silent(out),
+            Open::Thinking => self.sign(out),
+            Open::Text | Open::FreshCall | Open::Call => {}
+        }
+        self.end(out);
+    }
+
+    /// Ends a thought without words: its proof is all there is, or nothing is.
+    fn close_silent(&mut self, out: &mut Vec<u8>) {
+        if self.proof.is_empty() {
             return;
         }
-        self.open = Open::Nothing;
-        let index = self.blocks.saturating_sub(1);
-        self.event("content_block_stop", out, |json| json.field("index").number(index));
+        match hidden(&self.proof) {
+            Some(data) => self.begin(out, |json| redacted(&data, json)),
+            None => {
+                self.begin(out, |json| thought("", "", json));
+                self.sign(out);
+            }
+        }
+        self.end(out);
+    }
+
+    fn sign(&mut self, out: &mut Vec<u8>) {
+        let proof = core::mem::take(&mut self.proof);
+        self.block_delta("signature_delta", "signature", Text::escaped(&signed(&proof)), out);
     }
 
     fn stop(&mut self, reason: StopReason, sequence: Option<Text<'_>>, out: &mut Vec<u8>) {
@@ -154,17 +201,18 @@ impl WriteResponse for Streamed {
             Event::Open(block) => self.open(block, out),
             Event::Delta(text) => self.delta(*text, out),
             Event::Signature(signature) => {
-                if self.open == Open::Thinking {
-                    self.block_delta("signature_delta", "signature", *signature, out);
+                if matches!(self.open, Open::FreshThinking | Open::Thinking) {
+                    self.proof.push_str(signature.raw());
                 }
             }
             Event::Close => self.close(out),
+            Event::Lost(_) => {}
             Event::Usage(usage) => self.usage = *usage,
             Event::Stop(said) => self.stop(said.reason, said.sequence, out),
             Event::Error(failure) => {
                 let told = ClientError::of_provider(failure);
                 self.json.clear();
-                error::write(told.class, &told.message, &mut self.json);
+                error::write(&told, &mut self.json);
                 self.frame("error", out);
             }
         }
@@ -205,11 +253,17 @@ impl Whole {
     fn block(&self, block: &Said, calls: u64, json: &mut Writer) {
         match &block.kind {
             SaidKind::Text | SaidKind::Refusal => words("text", &block.text, json),
-            SaidKind::Thinking => thought(&block.text, block.signature.as_deref().unwrap_or_default(), json),
+            SaidKind::Thinking => {
+                let proof = block.signature.as_deref().unwrap_or_default();
+                match hidden(proof).filter(|_| block.text.is_empty()) {
+                    Some(data) => redacted(&data, json),
+                    None if block.text.is_empty() && proof.is_empty() => {}
+                    None => thought(&block.text, &signed(proof), json),
+                }
+            }
             SaidKind::ToolCall { id, name } => {
-                let arguments = Text::escaped(&block.text).decode();
-                let input = Json::parse(arguments.as_bytes()).unwrap_or(Json::EMPTY_OBJECT);
-                let input = if input.kind() == Kind::Object { input } else { Json::EMPTY_OBJECT };
+                let input = input_of(&block.text);
+                let input = Json::parse(input.as_bytes()).unwrap_or(Json::EMPTY_OBJECT);
                 call(id.as_deref(), name, calls, &self.reply.exchange, input, json);
             }
             SaidKind::Other => {
@@ -227,92 +281,5 @@ impl WriteResponse for Whole {
         if let (Event::Stop(_), End::Stopped(reason, sequence)) = (event, &self.message.end) {
             out.extend_from_slice(self.message(*reason, sequence.as_deref()).as_bytes());
         }
-    }
-}
-
-/// Whether a block is one of this dialect's own that clients know; a foreign provider's are not shown.
-fn is_own(block: Json<'_>) -> bool {
-    let word = block.get("type").and_then(Json::text).unwrap_or_default().decode();
-    let known = ["redacted_thinking", "server_tool_use", "mcp_tool_use", "container_upload", "compaction", "fallback"];
-    known.contains(&word.as_ref()) || word.ends_with("_tool_result")
-}
-
-/// Writes who answers.
-fn head(id: Option<&str>, model: Option<&str>, exchange: &str, name: &str, json: &mut Writer) {
-    match id {
-        Some(id) => json.field("id").text(Text::escaped(id)),
-        None => json.field("id").string(&format!("msg_{exchange}")),
-    }
-    json.field("type").string("message");
-    json.field("role").string("assistant");
-    match model {
-        Some(model) => json.field("model").text(Text::escaped(model)),
-        None => json.field("model").string(name),
-    }
-}
-
-fn words(kind: &str, text: &str, json: &mut Writer) {
-    json.object(|json| {
-        json.field("type").string(kind);
-        json.field("text").text(Text::escaped(text));
-    });
-}
-
-fn thought(text: &str, signature: &str, json: &mut Writer) {
-    json.object(|json| {
-        json.field("type").string("thinking");
-        json.field("thinking").text(Text::escaped(text));
-        json.field("signature").text(Text::escaped(signature));
-    });
-}
-
-fn call(id: Option<&str>, name: &str, number: u64, exchange: &str, input: Json<'_>, json: &mut Writer) {
-    json.object(|json| {
-        json.field("type").string("tool_use");
-        match id {
-            Some(id) => json.field("id").text(Text::escaped(id)),
-            None => json.field("id").string(&format!("toolu_{exchange}_{number}")),
-        }
-        json.field("name").text(Text::escaped(name));
-        json.field("input").raw(input);
-    });
-}
-
-/// Writes why the answer ended. Words that say no are a refusal here, whatever the provider called its end.
-fn stop(reason: StopReason, sequence: Option<&str>, refused: bool, json: &mut Writer) {
-    let word = match reason {
-        StopReason::End if refused => "refusal",
-        StopReason::End | StopReason::MalformedCall | StopReason::Other => "end_turn",
-        StopReason::Sequence => "stop_sequence",
-        StopReason::Length => "max_tokens",
-        StopReason::ToolCalls => "tool_use",
-        StopReason::Refused => "refusal",
-        StopReason::Paused => "pause_turn",
-    };
-    json.field("stop_reason").string(word);
-    match sequence {
-        Some(sequence) => json.field("stop_sequence").text(Text::escaped(sequence)),
-        None => json.field("stop_sequence").null(),
-    }
-}
-
-/// Writes the counts: here input is what no cache had a part in. The two totals are demanded, so unreported ones are zero.
-fn usage(usage: Usage, json: &mut Writer) {
-    let cached = usage.cache_read.unwrap_or(0) + usage.cache_write.unwrap_or(0);
-    json.field("usage").object(|json| {
-        json.field("input_tokens").number(usage.input.unwrap_or(0).saturating_sub(cached));
-        count("cache_creation_input_tokens", usage.cache_write, json);
-        count("cache_read_input_tokens", usage.cache_read, json);
-        json.field("output_tokens").number(usage.output.unwrap_or(0));
-        if let Some(reasoning) = usage.reasoning {
-            json.field("output_tokens_details").object(|json| json.field("thinking_tokens").number(reasoning));
-        }
-    });
-}
-
-fn count(name: &str, count: Option<u64>, json: &mut Writer) {
-    match count {
-        Some(count) => json.field(name).number(count),
-        None => json.field(name).null(),
     }
 }

@@ -7,12 +7,14 @@ use serde_json::Value;
 
 mod answers;
 mod corpus;
+mod endpoints;
+mod errors;
+mod foreign;
 mod requests;
 
 /// Reads a request of this dialect.
 fn read(body: &str) -> Result<Request<'_>, ReadError> {
-    let endpoint = Messages.endpoint("/v1/messages").unwrap();
-    Messages.read_request(&endpoint, Json::parse(body.as_bytes()).unwrap())
+    Messages.read_request(&Endpoint::generate(DialectId::Messages), Json::parse(body.as_bytes()).unwrap())
 }
 
 fn value(text: &str) -> Value {
@@ -53,16 +55,6 @@ fn whole(body: &[u8]) -> Message {
 
 fn streamed(stream: &str) -> Message {
     fold(frames(stream), Aliases::default())
-}
-
-#[test]
-fn only_the_one_path_is_its_own() {
-    assert!(Messages.endpoint("/v1/messages").is_some());
-    assert!(Messages.endpoint("/v1/messages?beta=true").is_some());
-    for other in ["/v1/messages/count_tokens", "/v1/messages/batches?x", "/v1/message", "/messages", "/v1/messages/"] {
-        assert_eq!(Messages.endpoint(other), None, "{other}");
-    }
-    assert_eq!(Messages.path("/v1", "m", Delivery::Streamed), "/v1/messages");
 }
 
 #[test]

@@ -101,6 +101,10 @@ pub(super) fn content(parts: &[Part<'_>], shape: Shape, out: &mut Writer) {
 
 fn part(part: &Part<'_>, out: &mut Writer) {
     match part {
+        Part::Text { text, extra } if marked(extra, Mark::DOCUMENT) => out.object(|out| {
+            written_document(*text, out);
+            members(extra, Mark::DOCUMENT, out);
+        }),
         Part::Text { text, extra } => out.object(|out| {
             out.field("type").string("text");
             out.field("text").text(*text);
@@ -119,6 +123,16 @@ fn part(part: &Part<'_>, out: &mut Writer) {
         Part::ToolResult(result) => tool_result(result, out),
         Part::Other(json) => out.raw(*json),
     }
+}
+
+/// Writes the type and the source of a document that is its words.
+pub(super) fn written_document(text: Text<'_>, out: &mut Writer) {
+    out.field("type").string("document");
+    out.field("source").object(|out| {
+        out.field("type").string("text");
+        out.field("media_type").string("text/plain");
+        out.field("data").text(text);
+    });
 }
 
 /// Writes the type and the source of a picture or document.
@@ -142,6 +156,12 @@ pub(super) fn media(media: &Media<'_>, out: &mut Writer) {
 }
 
 fn thought(thinking: &Thinking<'_>, out: &mut Writer) {
+    if let (true, Some(data)) = (marked(&thinking.extra, Mark::REDACTED), thinking.signature) {
+        return out.object(|out| {
+            redacted(data, out);
+            members(&thinking.extra, Mark::REDACTED, out);
+        });
+    }
     out.object(|out| {
         out.field("type").string("thinking");
         out.field("thinking").text(thinking.text);
@@ -150,6 +170,12 @@ fn thought(thinking: &Thinking<'_>, out: &mut Writer) {
         }
         out.members(&thinking.extra);
     });
+}
+
+/// Writes the type and the data of a thought that is shown to nobody.
+pub(super) fn redacted(data: Text<'_>, out: &mut Writer) {
+    out.field("type").string("redacted_thinking");
+    out.field("data").text(data);
 }
 
 fn tool_call(call: &ToolCall<'_>, out: &mut Writer) {
@@ -161,7 +187,7 @@ fn tool_call(call: &ToolCall<'_>, out: &mut Writer) {
         out.field("name").text(call.name);
         match call.arguments {
             Arguments::Object(json) => out.field("input").raw(json),
-            Arguments::Encoded(text) => out.field("input").text(text),
+            Arguments::Encoded(text) | Arguments::Plain(text) => out.field("input").text(text),
         }
         out.members(&call.extra);
     });
@@ -190,6 +216,7 @@ fn tools(request: &Request<'_>, out: &mut Writer) {
             for tool in &request.tools {
                 match tool {
                     Tool::Function(function) => self::function(function, out),
+                    Tool::Custom(_) => {}
                     Tool::Other(json) => out.raw(*json),
                 }
             }

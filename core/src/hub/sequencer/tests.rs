@@ -12,6 +12,7 @@ fn run(pieces: &[Piece<'_>]) -> Vec<String> {
             Event::Open(block) => format!("open {block:?}").to_lowercase(),
             Event::Delta(text) => format!("+{}", text.raw()),
             Event::Signature(text) => format!("sign {}", text.raw()),
+            Event::Lost(what) => format!("lost {what}"),
             Event::Close => "close".into(),
             Event::Usage(_) => "usage".into(),
             Event::Stop(stop) => format!("stop {:?}", stop.reason),
@@ -115,6 +116,7 @@ proptest! {
             Event::Usage(_) => 'u',
             Event::Stop(_) => '.',
             Event::Error(_) => '!',
+            Event::Lost(_) => '?',
         });
         for piece in pieces { sequencer.push(piece, &mut emit); }
         if end { sequencer.push(Piece::End, &mut emit); }

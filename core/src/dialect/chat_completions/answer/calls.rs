@@ -6,7 +6,7 @@
 use super::{Say, bad};
 use crate::dialect::Aliases;
 use crate::hub::Piece;
-use crate::json::{Json, Kind, Text};
+use crate::json::{Json, Kind, Text, write::escape_into};
 
 /// Most bytes of arguments kept for a call whose name has not come yet. Names come with the first fragment or the next.
 const MAX_HELD: usize = 64 << 10;
@@ -23,6 +23,16 @@ struct Call {
     /// The provider's id, still escaped; empty when it gave none.
     id: String,
     naming: Naming,
+    plain: Plain,
+}
+
+/// Whether the arguments are an input of plain words, which becomes the one member of an object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plain {
+    /// They are JSON.
+    No,
+    /// The object is open.
+    Open,
 }
 
 /// How the provider's fragments name a call.
@@ -40,9 +50,35 @@ enum Naming {
     Named,
 }
 
+/// The member that an input of plain words becomes, up to the words: a piece of escaped JSON text.
+const INPUT: &str = r#"\"input\":\""#;
+
+/// What stands behind the words.
+const INPUT_END: &str = r#"\"}"#;
+
 impl Calls {
     pub(super) fn new(aliases: Aliases) -> Calls {
         Calls { known: Vec::new(), aliases }
+    }
+
+    /// The slot of the call with that id.
+    pub(super) fn slot_of(&self, wanted: Text<'_>) -> Option<u32> {
+        let found = self.known.iter().position(|call| !call.id.is_empty() && call.id == wanted.raw());
+        found.and_then(|slot| u32::try_from(slot).ok())
+    }
+
+    /// Whether no call has begun.
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// Ends the inputs of tools of plain words, of which nothing more comes.
+    pub(super) fn close(&mut self, say: &mut Say<'_>) {
+        for (slot, call) in (0..).zip(&mut self.known) {
+            if core::mem::replace(&mut call.plain, Plain::No) == Plain::Open {
+                say(Piece::ArgumentsText { slot, fragment: Text::escaped(INPUT_END) });
+            }
+        }
     }
 
     /// Whether no call still waits for its name.
@@ -79,7 +115,7 @@ impl Calls {
 
     fn add(&mut self, key: Key, id: Text<'_>) -> usize {
         let naming = Naming::Awaited(String::new());
-        self.known.push(Call { key, id: id.raw().to_string(), naming });
+        self.known.push(Call { key, id: id.raw().to_string(), naming, plain: Plain::No });
         self.known.len() - 1
     }
 
@@ -125,6 +161,15 @@ impl Calls {
         if let Some(signature) = signature(item) {
             say(Piece::Signature { slot: Some(slot), signature });
         }
+        if let Some(input) = function.get("input").and_then(Json::text) {
+            if core::mem::replace(&mut call.plain, Plain::Open) == Plain::No {
+                say(Piece::ArgumentsText { slot, fragment: Text::escaped("{") });
+                say(Piece::ArgumentsText { slot, fragment: Text::escaped(INPUT) });
+            }
+            let mut twice = String::with_capacity(input.raw().len() + 16);
+            escape_into(input.raw(), &mut twice);
+            say(Piece::ArgumentsText { slot, fragment: Text::escaped(&twice) });
+        }
         let Some(arguments) = function.get("arguments") else { return };
         match (arguments.text(), arguments.kind()) {
             (Some(fragment), _) if !fragment.is_empty() => say(Piece::ArgumentsText { slot, fragment }),
@@ -142,11 +187,13 @@ fn hold(held: &mut String, function: Json<'_>, say: &mut Say<'_>) {
     }
 }
 
-/// The function of an item, empty where a fragment has none; `None` for calls of another kind.
+/// The function of an item, or its tool of plain words, whose `input` stands for the arguments; empty where a fragment has none,
+/// `None` for calls of another kind.
 fn function(item: Json<'_>) -> Option<Json<'_>> {
     let kind = item.get("type").and_then(Json::text);
-    let other = kind.is_some_and(|kind| !kind.is_empty() && !kind.is("function"));
-    match item.get("function").filter(|function| function.kind() == Kind::Object) {
+    let other = kind.is_some_and(|kind| !kind.is_empty() && !kind.is("function") && !kind.is("custom"));
+    let object = item.get("function").or_else(|| item.get("custom"));
+    match object.filter(|object| object.kind() == Kind::Object) {
         Some(function) => Some(function),
         None => (!other).then_some(Json::EMPTY_OBJECT),
     }

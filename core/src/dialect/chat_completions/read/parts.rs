@@ -18,7 +18,10 @@ pub(super) fn contents<'a>(value: Json<'a>, place: &str) -> Result<(Vec<Part<'a>
         if item.kind() != Kind::Object {
             return Err(ReadError::new(format!("{place}[{index}]"), "must be an object"));
         }
-        parts.push(part(item).unwrap_or(Part::Other(item)));
+        match thought(item) {
+            Some(thoughts) => parts.extend(thoughts),
+            None => parts.push(part(item).unwrap_or(Part::Other(item))),
+        }
     }
     Ok((parts, Shape::List))
 }
@@ -33,10 +36,6 @@ fn part<'a>(item: Json<'a>) -> Option<Part<'a>> {
         "refusal" => {
             let (refusal, extra) = split(item, "refusal");
             extra.is_empty().then_some(Part::Refusal(refusal?.text()?))
-        }
-        "thinking" => {
-            let text = thought(item.get("thinking")?)?;
-            Some(Part::Thinking(Thinking { text, signature: None, extra: item.members().collect() }))
         }
         "image_url" => address(item, "image_url", MediaKind::Image),
         "video_url" => address(item, "video_url", MediaKind::Video),
@@ -61,9 +60,25 @@ fn split<'a>(item: Json<'a>, wanted: &str) -> (Option<Json<'a>>, Extra<'a>) {
     (found, extra)
 }
 
-/// The first words of a thinking chunk: a string, or a list of text chunks as Mistral has it.
-fn thought(value: Json<'_>) -> Option<Text<'_>> {
-    value.text().or_else(|| value.items().next().map_or(Some(Text::EMPTY), |chunk| chunk.get("text")?.text()))
+/// A thinking chunk: its words are a string, or a list of text chunks as Mistral has it. The first thought keeps the whole chunk,
+/// so that it can be written again.
+fn thought<'a>(item: Json<'a>) -> Option<Vec<Part<'a>>> {
+    let kind = item.get("type")?.text()?;
+    let words = item.get("thinking").filter(|_| kind.is("thinking"))?;
+    let texts: Option<Vec<Text<'a>>> = match words.text() {
+        Some(text) => Some(vec![text]),
+        None if words.kind() == Kind::Array => words.items().map(|chunk| chunk.get("text")?.text()).collect(),
+        None => None,
+    };
+    let mut texts = texts?.into_iter();
+    let first = texts.next().unwrap_or(Text::EMPTY);
+    let mut parts = vec![Part::Thinking(Thinking { text: first, signature: None, extra: item.members().collect() })];
+    for text in texts {
+        let mut extra = Extra::new();
+        Mark::Continued.put(&mut extra);
+        parts.push(Part::Thinking(Thinking { text, signature: None, extra }));
+    }
+    Some(parts)
 }
 
 /// `{"type":"image_url","image_url":{"url":"…","detail":"…"}}`, the address perhaps without an object around it.

@@ -2,7 +2,7 @@
 
 use crate::dialect::ReadError;
 use crate::dialect::chat_completions::mark::Mark;
-use crate::hub::{Extra, Function, Request, Tool, ToolChoice};
+use crate::hub::{Custom, Extra, Function, Request, Tool, ToolChoice};
 use crate::json::{Json, Kind};
 
 /// Takes `tools`.
@@ -38,21 +38,47 @@ fn list<'a>(value: Json<'a>, place: &str, mut take: impl FnMut(Json<'a>)) -> Res
 }
 
 fn modern_tool(tool: Json<'_>) -> Tool<'_> {
+    let kind = tool.get("type");
+    let is = |word: &str| kind.is_none_or(|kind| kind.text().is_some_and(|kind| kind.is(word)));
+    let member = match (is("function"), is("custom")) {
+        (true, _) => "function",
+        (false, true) => "custom",
+        (false, false) => return Tool::Other(tool),
+    };
     let mut extra = Extra::new();
-    let (mut object, mut kind) = (None, None);
+    let mut object = None;
     for (name, value) in tool.members() {
         match name.decode().as_ref() {
-            "type" => kind = Some(value),
-            "function" if value.kind() == Kind::Object => object = Some(value),
+            "type" => {}
+            word if word == member && value.kind() == Kind::Object => object = Some(value),
             _ => extra.push((name, value)),
         }
     }
-    match kind {
-        None => Mark::Untyped.put(&mut extra),
-        Some(kind) if kind.text().is_some_and(|kind| kind.is("function")) => {}
-        Some(_) => return Tool::Other(tool),
+    if kind.is_none() {
+        Mark::Untyped.put(&mut extra);
     }
-    object.and_then(|object| function(object, extra)).unwrap_or(Tool::Other(tool))
+    let understood = object.and_then(|object| match member {
+        "custom" => custom(object, extra),
+        _ => function(object, extra),
+    });
+    understood.unwrap_or(Tool::Other(tool))
+}
+
+/// `{"name":"…","description":"…","format":{"type":"grammar","grammar":{…}}}`; a member that has no word keeps all of it raw.
+fn custom<'a>(object: Json<'a>, mut extra: Extra<'a>) -> Option<Tool<'a>> {
+    let (mut title, mut description, mut format, mut whole) = (None, None, None, false);
+    for (name, value) in object.members() {
+        match (name.decode().as_ref(), value.kind()) {
+            ("name", Kind::String) => title = value.text(),
+            ("description", Kind::String) => description = value.text(),
+            ("format", Kind::Object) => format = Some(value),
+            _ => whole = true,
+        }
+    }
+    if whole {
+        extra.push((crate::dialect::ascii_text("custom"), object));
+    }
+    Some(Tool::Custom(Custom { namespace: None, name: title?, description, format, extra }))
 }
 
 /// The function inside; a member that has no word keeps the whole function raw in `extra`, under its own name.
@@ -73,7 +99,7 @@ fn function<'a>(object: Json<'a>, mut extra: Extra<'a>) -> Option<Tool<'a>> {
     if whole {
         extra.push((crate::dialect::ascii_text("function"), object));
     }
-    Some(Tool::Function(Function { name: title?, description, schema, strict, extra }))
+    Some(Tool::Function(Function { namespace: None, name: title?, description, schema, strict, extra }))
 }
 
 /// Takes `tool_choice`; false when `function_call` has said it already.
@@ -91,18 +117,25 @@ pub(super) fn choice<'a>(request: &mut Request<'a>, value: Json<'a>) -> bool {
             ToolChoice::Any
         }
         Some(_) => ToolChoice::Other(value),
-        None => named(value).unwrap_or(ToolChoice::Other(value)),
+        None => match (named(value, "function"), named(value, "custom")) {
+            (Some(choice), _) => choice,
+            (None, Some(choice)) => {
+                Mark::CustomChoice.put(&mut request.extra);
+                choice
+            }
+            (None, None) => ToolChoice::Other(value),
+        },
     };
     request.tool_choice = Some(choice);
     true
 }
 
-/// `{"type":"function","function":{"name":"…"}}` and not a word more.
-fn named(value: Json<'_>) -> Option<ToolChoice<'_>> {
-    let function = value.get("function")?;
-    let plain = value.members().count() == 2 && function.members().count() == 1;
-    let typed = value.get("type").and_then(Json::text).is_some_and(|kind| kind.is("function"));
-    let name = function.get("name").and_then(Json::text)?;
+/// `{"type":"function","function":{"name":"…"}}`, or the same with `custom`, and not a word more.
+fn named<'a>(value: Json<'a>, kind: &str) -> Option<ToolChoice<'a>> {
+    let tool = value.get(kind)?;
+    let plain = value.members().count() == 2 && tool.members().count() == 1;
+    let typed = value.get("type").and_then(Json::text).is_some_and(|word| word.is(kind));
+    let name = tool.get("name").and_then(Json::text)?;
     (plain && typed).then_some(ToolChoice::Named(name))
 }
 

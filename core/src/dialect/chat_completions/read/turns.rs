@@ -1,9 +1,10 @@
 //! Reads the messages. One message is one turn; its thoughts come first, then its contents, its refusal, its calls.
 
 use super::parts;
+use super::thoughts::Thoughts;
 use crate::dialect::ReadError;
 use crate::dialect::chat_completions::mark::Mark;
-use crate::hub::{Arguments, CallId, Extra, Part, Role, Shape, Thinking, ToolCall, ToolResult, Turn};
+use crate::hub::{Arguments, CallId, Extra, Part, Role, Shape, ToolCall, ToolResult, Turn};
 use crate::json::{Json, Kind, Text};
 
 /// Takes `messages`.
@@ -63,7 +64,7 @@ fn turn<'a>(message: Json<'a>, place: &str, legacy: &mut LegacyCalls<'a>) -> Res
 /// What a message has besides its contents.
 #[derive(Default)]
 struct Besides<'a> {
-    thinking: Option<Thinking<'a>>,
+    thoughts: Thoughts<'a>,
     refusal: Option<Text<'a>>,
     calls: Vec<Part<'a>>,
     extra: Extra<'a>,
@@ -87,14 +88,7 @@ fn said<'a>(message: Json<'a>, place: &str, role: Role, legacy: &mut LegacyCalls
                 }
             }
             "refusal" if role == Role::Assistant && value.kind() == Kind::String => besides.refusal = value.text(),
-            "reasoning_content" | "reasoning" if role == Role::Assistant && value.kind() == Kind::String => {
-                let thinking = besides.thinking.get_or_insert_with(no_thought);
-                thinking.text = value.text().filter(|text| !text.is_empty()).unwrap_or(thinking.text);
-                thinking.extra.push((name, value));
-            }
-            "reasoning_details" if role == Role::Assistant && value.kind() == Kind::Array => {
-                besides.thinking.get_or_insert_with(no_thought).extra.push((name, value));
-            }
+            _ if role == Role::Assistant && besides.thoughts.take(name, value) => {}
             "tool_calls" if role == Role::Assistant && !value.is_null() => calls(name, value, place, &mut besides)?,
             "function_call" if role == Role::Assistant && value.kind() == Kind::Object => {
                 match legacy_call(value, legacy) {
@@ -106,15 +100,11 @@ fn said<'a>(message: Json<'a>, place: &str, role: Role, legacy: &mut LegacyCalls
         }
     }
     let (contents, shape) = contents;
-    let mut parts: Vec<Part<'a>> = besides.thinking.map(Part::Thinking).into_iter().collect();
+    let mut parts = besides.thoughts.parts(&mut besides.extra);
     parts.extend(contents);
     parts.extend(besides.refusal.map(Part::Refusal));
     parts.extend(besides.calls);
     Ok(Turn { role, parts, shape, extra: besides.extra })
-}
-
-fn no_thought<'a>() -> Thinking<'a> {
-    Thinking { text: Text::EMPTY, signature: None, extra: Vec::new() }
 }
 
 /// The message that carries a tool's answer. A made id says that the role was `function`.
@@ -172,8 +162,11 @@ pub(in crate::dialect::chat_completions) fn is_raw_call(json: Json<'_>) -> bool 
     kind.is_some_and(|kind| kind.is("function") || kind.is("custom")) || json.get("function").is_some()
 }
 
-/// A call of a function; `None` for other kinds of calls.
+/// A call of a function or of a tool of plain words; `None` for other kinds of calls.
 fn call<'a>(item: Json<'a>) -> Option<ToolCall<'a>> {
+    if item.get("type").and_then(Json::text).is_some_and(|kind| kind.is("custom")) {
+        return custom_call(item);
+    }
     let mut extra = Extra::new();
     let (mut id, mut function, mut typed, mut signature) = (None, None, false, None);
     for (name, value) in item.members() {
@@ -201,7 +194,24 @@ fn call<'a>(item: Json<'a>) -> Option<ToolCall<'a>> {
     if !is_plain(function) {
         extra.push((crate::dialect::ascii_text("function"), function));
     }
-    Some(ToolCall { id, name, arguments, signature, extra })
+    Some(ToolCall { id, namespace: None, name, arguments, signature, extra })
+}
+
+/// `{"id":"…","type":"custom","custom":{"name":"…","input":"…"}}`
+fn custom_call<'a>(item: Json<'a>) -> Option<ToolCall<'a>> {
+    let mut extra = Extra::new();
+    let (mut id, mut custom) = (None, None);
+    for (name, value) in item.members() {
+        match name.decode().as_ref() {
+            "type" => {}
+            "id" if value.kind() == Kind::String => id = value.text().map(CallId::Given),
+            "custom" if value.members().count() == 2 => custom = Some(value),
+            _ => extra.push((name, value)),
+        }
+    }
+    let custom = custom?;
+    let (name, input) = (custom.get("name")?.text()?, custom.get("input")?.text()?);
+    Some(ToolCall { id, namespace: None, name, arguments: Arguments::Plain(input), signature: None, extra })
 }
 
 /// The proof in `{"google":{"thought_signature":"…"}}`, which Gemini's compatible endpoint gives and wants back.
@@ -231,5 +241,5 @@ fn named_arguments<'a>(function: Json<'a>) -> Option<(Text<'a>, Arguments<'a>)> 
 fn legacy_call<'a>(value: Json<'a>, legacy: &mut LegacyCalls<'a>) -> Option<ToolCall<'a>> {
     let (name, arguments) = named_arguments(value)?;
     let id = is_plain(value).then(|| legacy.call(name))?;
-    Some(ToolCall { id: Some(id), name, arguments, signature: None, extra: Vec::new() })
+    Some(ToolCall { id: Some(id), namespace: None, name, arguments, signature: None, extra: Vec::new() })
 }

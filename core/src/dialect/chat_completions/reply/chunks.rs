@@ -1,19 +1,28 @@
 //! Writes a streamed answer.
 
-use super::{CallForm, Head, UsageWish, finish_reason, usage};
-use crate::dialect::chat_completions::{DONE, error, mark};
+use super::{CallForm, Head, PlainTools, UsageWish, custom_call, finish_reason, usage};
+use crate::dialect::chat_completions::{DONE, error, proof};
 use crate::dialect::{Reply, WriteResponse};
+use crate::hub::message::MAX_MESSAGE;
 use crate::hub::{Block, Event, ProviderError, Stop};
 use crate::json::{Text, Writer};
 use crate::refusal::ClientError;
 use crate::usage::Usage;
 
+/// The member that holds thoughts.
+const THOUGHT: &str = "reasoning_content";
+
 /// A streamed answer being written.
 pub(super) struct Chunks {
     head: Head,
     calls: CallForm,
+    plain: PlainTools,
     wish: UsageWish,
     open: Open,
+    /// What is said once its block is complete: a thought, in case a proof comes with it, or the input of a tool of plain words.
+    kept: String,
+    /// The proof of the open thought.
+    proof: String,
     /// How many calls have begun.
     called: u64,
     usage: Usage,
@@ -22,7 +31,7 @@ pub(super) struct Chunks {
 }
 
 /// What deltas belong to.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Open {
     /// Nothing, or a block that chat completions has no place for.
     Nothing,
@@ -32,13 +41,15 @@ enum Open {
     NewCall,
     /// A call with arguments.
     Call,
+    /// A call of a tool of plain words: nothing was said of it yet.
+    PlainCall { id: Option<String>, name: String },
 }
 
 impl Chunks {
-    pub(super) fn new(reply: Reply, calls: CallForm, wish: UsageWish) -> Chunks {
+    pub(super) fn new(reply: Reply, calls: CallForm, plain: PlainTools, wish: UsageWish) -> Chunks {
         let head = Head::new(&reply);
-        let usage = Usage::default();
-        Chunks { head, calls, wish, open: Open::Nothing, called: 0, usage, chunk: Writer::new() }
+        let (usage, kept, proof, chunk) = (Usage::default(), String::new(), String::new(), Writer::new());
+        Chunks { head, calls, plain, wish, open: Open::Nothing, kept, proof, called: 0, usage, chunk }
     }
 
     /// Appends a chunk whose delta `fill` writes.
@@ -68,11 +79,14 @@ impl Chunks {
     fn open(&mut self, block: &Block<'_>, out: &mut Vec<u8>) {
         self.open = match block {
             Block::Text => Open::Words("content"),
-            Block::Thinking => Open::Words("reasoning_content"),
+            Block::Thinking => Open::Words(THOUGHT),
             Block::Refusal => Open::Words("refusal"),
             Block::Other(_) => Open::Nothing,
             // The legacy form has room for one call.
             Block::ToolCall { .. } if self.calls == CallForm::Legacy && self.called > 0 => Open::Nothing,
+            Block::ToolCall { id, name } if self.plain.has(name.raw()) => {
+                Open::PlainCall { id: id.map(|id| id.raw().to_string()), name: name.raw().to_string() }
+            }
             Block::ToolCall { id, name } => {
                 self.begin_call(*id, *name, out);
                 Open::NewCall
@@ -128,18 +142,57 @@ impl Chunks {
 
     fn delta(&mut self, text: Text<'_>, out: &mut Vec<u8>) {
         match self.open {
-            Open::Words(member) => self.say(None, out, |_, delta| delta.field(member).text(text)),
+            Open::Words(member) => {
+                if member == THOUGHT && self.kept.len() < MAX_MESSAGE {
+                    self.kept.push_str(text.raw());
+                }
+                self.say(None, out, |_, delta| delta.field(member).text(text));
+            }
             Open::NewCall | Open::Call => self.arguments(text, out),
+            Open::PlainCall { .. } => self.kept.push_str(text.raw()),
             Open::Nothing => {}
         }
     }
 
+    fn sign(&mut self, signature: Text<'_>, out: &mut Vec<u8>) {
+        match (&self.open, self.calls) {
+            (Open::Words(THOUGHT), _) => self.proof.push_str(signature.raw()),
+            (Open::NewCall | Open::Call, CallForm::Modern) => self.of_call(out, |out| {
+                // Clients that add fragments up expect a function in each.
+                out.field("function").object(|out| out.field("arguments").text(Text::EMPTY));
+                proof::beside_call(signature, out);
+            }),
+            _ => {}
+        }
+    }
+
     fn close(&mut self, out: &mut Vec<u8>) {
-        if self.open == Open::NewCall {
+        let (kept, proof) = (core::mem::take(&mut self.kept), core::mem::take(&mut self.proof));
+        match core::mem::replace(&mut self.open, Open::Nothing) {
             // Clients parse the arguments, and nothing is not JSON.
-            self.arguments(crate::dialect::ascii_text("{}"), out);
+            Open::NewCall => self.arguments(crate::dialect::ascii_text("{}"), out),
+            Open::PlainCall { id, name } => self.plain_call(id.as_deref(), &name, &kept, out),
+            Open::Words(THOUGHT) if !proof.is_empty() => self.say(None, out, |_, delta| {
+                proof::write(&[(Text::escaped(&kept), Text::escaped(&proof))], delta);
+            }),
+            Open::Words(_) | Open::Call | Open::Nothing => {}
         }
         self.open = Open::Nothing;
+    }
+
+    /// Says a call of a tool of plain words in one piece: its input is inside of the arguments, which are complete only now.
+    fn plain_call(&mut self, id: Option<&str>, name: &str, arguments: &str, out: &mut Vec<u8>) {
+        let index = self.called;
+        self.called += 1;
+        self.say(None, out, |head, delta| {
+            delta.field("tool_calls").array(|out| {
+                out.object(|out| {
+                    out.field("index").number(index);
+                    head.call_id(id.map(Text::escaped), index, out.field("id"));
+                    custom_call(name, arguments, out);
+                });
+            });
+        });
     }
 
     fn stop(&mut self, stop: &Stop<'_>, out: &mut Vec<u8>) {
@@ -177,16 +230,8 @@ impl WriteResponse for Chunks {
             }
             Event::Open(block) => self.open(block, out),
             Event::Delta(text) => self.delta(*text, out),
-            Event::Signature(proof) if self.calls == CallForm::Modern => {
-                if matches!(self.open, Open::NewCall | Open::Call) {
-                    self.of_call(out, |out| {
-                        // Clients that add fragments up expect a function in each.
-                        out.field("function").object(|out| out.field("arguments").text(Text::EMPTY));
-                        mark::thought_signature(*proof, out);
-                    });
-                }
-            }
-            Event::Signature(_) => {}
+            Event::Signature(signature) => self.sign(*signature, out),
+            Event::Lost(_) => {}
             Event::Close => self.close(out),
             Event::Usage(usage) => self.usage = *usage,
             Event::Stop(stop) => self.stop(stop, out),

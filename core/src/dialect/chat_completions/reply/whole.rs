@@ -1,7 +1,7 @@
 //! Writes a whole answer: folds the events and says the sum at the end.
 
-use super::{CallForm, Head, finish_reason, usage};
-use crate::dialect::chat_completions::mark;
+use super::{CallForm, Head, PlainTools, custom_call, finish_reason, usage};
+use crate::dialect::chat_completions::proof;
 use crate::dialect::{Reply, WriteResponse};
 use crate::hub::message::{End, Said, SaidKind};
 use crate::hub::{Event, Message, StopReason};
@@ -11,16 +11,17 @@ use crate::json::{Text, Writer};
 pub(super) struct Whole {
     head: Head,
     calls: CallForm,
+    plain: PlainTools,
     message: Message,
 }
 
 impl Whole {
-    pub(super) fn new(reply: Reply, calls: CallForm) -> Whole {
-        Whole { head: Head::new(&reply), calls, message: Message::default() }
+    pub(super) fn new(reply: Reply, calls: CallForm, plain: PlainTools) -> Whole {
+        Whole { head: Head::new(&reply), calls, plain, message: Message::default() }
     }
 
     fn body(&mut self, reason: StopReason) -> Writer {
-        let Whole { head, calls, message } = self;
+        let Whole { head, calls, plain, message } = self;
         head.start(message.id.as_deref(), message.model.as_deref());
         let size: usize = message.blocks.iter().map(|block| block.text.len()).sum();
         let mut out = Writer::with_capacity(size + 512);
@@ -29,7 +30,7 @@ impl Whole {
             out.field("choices").array(|out| {
                 out.object(|out| {
                     out.field("index").number(0);
-                    out.field("message").object(|out| said(message, head, *calls, out));
+                    out.field("message").object(|out| said(message, head, (*calls, plain), out));
                     out.field("logprobs").null();
                     out.field("finish_reason").string(finish_reason(reason, *calls));
                 });
@@ -53,7 +54,7 @@ impl WriteResponse for Whole {
 }
 
 /// The members of `message`.
-fn said(message: &Message, head: &Head, form: CallForm, out: &mut Writer) {
+fn said<'m>(message: &'m Message, head: &Head, (form, plain): (CallForm, &PlainTools), out: &mut Writer) {
     let blocks = |kind: SaidKind| message.blocks.iter().filter(move |block| block.kind == kind);
     let calls: Vec<&Said> =
         message.blocks.iter().filter(|block| matches!(block.kind, SaidKind::ToolCall { .. })).collect();
@@ -73,25 +74,30 @@ fn said(message: &Message, head: &Head, form: CallForm, out: &mut Writer) {
     if is_said(SaidKind::Thinking) {
         out.field("reasoning_content").texts(words(SaidKind::Thinking));
     }
+    let signed = |block: &'m Said| Some((Text::escaped(&block.text), Text::escaped(block.signature.as_deref()?)));
+    proof::write(&blocks(SaidKind::Thinking).filter_map(signed).collect::<Vec<_>>(), out);
     match (form, calls.first()) {
         (_, None) => {}
         // The legacy form has room for one call.
         (CallForm::Legacy, Some(call)) => out.field("function_call").object(|out| function(call, out)),
         (CallForm::Modern, Some(_)) => out.field("tool_calls").array(|out| {
             for (index, call) in (0..).zip(&calls) {
-                out.object(|out| tool_call(call, index, head, out));
+                out.object(|out| tool_call(call, index, (head, plain), out));
             }
         }),
     }
 }
 
-fn tool_call(call: &Said, index: u64, head: &Head, out: &mut Writer) {
-    let SaidKind::ToolCall { id, .. } = &call.kind else { return };
+fn tool_call(call: &Said, index: u64, (head, plain): (&Head, &PlainTools), out: &mut Writer) {
+    let SaidKind::ToolCall { id, name } = &call.kind else { return };
     head.call_id(id.as_deref().map(Text::escaped), index, out.field("id"));
+    if plain.has(name) {
+        return custom_call(name, &call.text, out);
+    }
     out.field("type").string("function");
     out.field("function").object(|out| function(call, out));
-    if let Some(proof) = &call.signature {
-        mark::thought_signature(Text::escaped(proof), out);
+    if let Some(signature) = &call.signature {
+        proof::beside_call(Text::escaped(signature), out);
     }
 }
 

@@ -331,3 +331,182 @@ fn the_end_of_a_stream_is_told_by_its_data() {
     assert!(ChatCompletions.is_end("", "[DONE]") && ChatCompletions.is_end("", " [DONE]"));
     assert!(!ChatCompletions.is_end("done", r#"{"choices":[]}"#));
 }
+
+/// What an answer holds without a word for it.
+fn lost(body: &str) -> Vec<&'static str> {
+    let mut lost = Vec::new();
+    events(&[], Some(body), &mut |event| {
+        if let Event::Lost(what) = event {
+            lost.push(*what);
+        }
+    });
+    lost
+}
+
+#[test]
+fn what_has_no_word_is_noted_once() {
+    let message = |members: &str, beside: &str| {
+        format!(r#"{{"choices":[{{"message":{{"content":"c"{members}}}{beside},"finish_reason":"stop"}}]}}"#)
+    };
+    assert_eq!(
+        lost(&message(r#","annotations":[{"type":"url_citation"}],"audio":{"id":"a"}"#, "")),
+        ["annotations", "audio"]
+    );
+    assert_eq!(
+        lost(&message(r#","images":[{"x":1}]"#, r#","logprobs":{"content":[{"token":"c"}]}"#)),
+        ["logprobs", "images"]
+    );
+    assert_eq!(
+        lost(&message(r#","annotations":[],"audio":null"#, r#","logprobs":{"content":null,"refusal":[]}"#)),
+        [""; 0]
+    );
+    let cited = r#"{"citations":["u"],"search_results":[{"url":"u"}],"choices":[{"message":{"content":"c"},"finish_reason":"stop"}]}"#;
+    assert_eq!(lost(cited), ["citations"]);
+}
+
+/// The thoughts and calls of an answer, with their proofs.
+fn proofs(message: &Message) -> Vec<(String, Option<String>)> {
+    let plain = |text: &str| Text::escaped(text).decode().into_owned();
+    let shown = message.blocks.iter().map(|block| {
+        let words = match &block.kind {
+            SaidKind::ToolCall { name, .. } => format!("{name}()"),
+            _ => plain(&block.text),
+        };
+        (words, block.signature.as_deref().map(plain))
+    });
+    shown.collect()
+}
+
+#[test]
+fn proofs_stay_with_their_thoughts() {
+    let details = r#"[{"type":"reasoning.text","text":"a","signature":"s","format":"f"},{"type":"reasoning.text","text":"b"},{"type":"reasoning.encrypted","data":"e"}]"#;
+    let body = format!(
+        r#"{{"choices":[{{"message":{{"reasoning":"ab","content":"c","reasoning_details":{details}}},"finish_reason":"stop"}}]}}"#
+    );
+    let item = |text: &str| Some(text.to_string());
+    let wanted = [
+        ("a".to_string(), item(r#"{"type":"reasoning.text","signature":"s","format":"f"}"#)),
+        ("b".to_string(), item(r#"{"type":"reasoning.encrypted","data":"e"}"#)),
+        ("c".to_string(), None),
+    ];
+    assert_eq!(proofs(&fold_whole(&body)), wanted);
+    let deltas = [
+        r#"{"reasoning":"a","reasoning_details":[{"type":"reasoning.text","text":"a"}]}"#,
+        r#"{"content":"","reasoning_details":[{"type":"reasoning.text","signature":"s","format":"f"}]}"#,
+        r#"{"reasoning":"b","reasoning_details":[{"type":"reasoning.text","text":"b"}]}"#,
+        r#"{"content":"","reasoning_details":[{"type":"reasoning.encrypted","data":"e"}]}"#,
+        r#"{"content":"c"}"#,
+    ];
+    assert_eq!(proofs(&chunks(&deltas, END)), wanted);
+}
+
+#[test]
+fn a_proof_among_calls_does_not_cut_them() {
+    let call = |fragment: &str| {
+        format!(r#""tool_calls":[{{"index":0,"id":"a","function":{{"name":"f","arguments":"{fragment}"}}}}]"#)
+    };
+    let detail = |id: &str| format!(r#""reasoning_details":[{{"type":"reasoning.encrypted","data":"e"{id}}}]"#);
+    let named = [
+        vec![format!("{{{},{}}}", detail(r#","id":"a""#), call("{")), format!("{{{}}}", call("}"))],
+        vec![format!("{{{}}}", call("{")), format!("{{{}}}", detail(r#","id":"a""#)), format!("{{{}}}", call("}"))],
+    ];
+    for stream in named {
+        let deltas: Vec<&str> = stream.iter().map(String::as_str).collect();
+        let message = chunks(&deltas, END);
+        let proof = r#"{"type":"reasoning.encrypted","data":"e","id":"a"}"#.to_string();
+        assert_eq!(proofs(&message), [("f()".to_string(), Some(proof))], "{stream:?}");
+        assert_eq!(sum(&message).calls[0].2, "{}");
+    }
+    let other = [format!("{{{}}}", call("{")), format!("{{{}}}", detail("")), format!("{{{}}}", call("}"))];
+    let message = chunks(&[&other[0], &other[1], &other[2]], END);
+    let proof = r#"{"type":"reasoning.encrypted","data":"e"}"#.to_string();
+    assert_eq!(proofs(&message), [("f()".to_string(), None), (String::new(), Some(proof))]);
+}
+
+#[test]
+fn a_thought_is_told_with_its_proof_whole_and_streamed() {
+    let asked = r#"{"model":"m","messages":[],"stream":true}"#;
+    let events = [
+        start(),
+        Event::Open(Block::Thinking),
+        Event::Delta(text("a")),
+        Event::Delta(text("b")),
+        Event::Signature(text("dgm1:")),
+        Event::Signature(text("s")),
+        Event::Close,
+        Event::Open(Block::Thinking),
+        Event::Signature(text("e")),
+        Event::Close,
+        Event::Open(Block::Text),
+        Event::Delta(text("c")),
+        Event::Close,
+        stop(StopReason::End),
+    ];
+    let wanted = serde_json::json!([
+        {"type": "reasoning.text", "text": "ab", "signature": "dgm1:s"}, {"type": "reasoning.encrypted", "data": "e"},
+    ]);
+    let whole = value(&answer(asked, Delivery::Whole, &events));
+    assert_eq!(whole["choices"][0]["message"]["reasoning_details"], wanted);
+    assert_eq!(whole["choices"][0]["message"]["reasoning_content"], "ab");
+    let stream = answer(asked, Delivery::Streamed, &events);
+    let mut details = Vec::new();
+    for (_, data) in frames(&stream).iter().filter(|(_, data)| data.starts_with('{')) {
+        details.extend(value(data)["choices"][0]["delta"]["reasoning_details"].as_array().cloned().unwrap_or_default());
+    }
+    assert_eq!(serde_json::Value::Array(details), wanted);
+}
+
+#[test]
+fn a_client_with_tools_of_plain_words_gets_plain_words() {
+    let asked = r#"{"model":"m","messages":[],"tools":[{"type":"custom","custom":{"name":"p"}},{"type":"function","function":{"name":"f"}}],"stream":true}"#;
+    let call =
+        |id: &'static str, name: &'static str| Event::Open(Block::ToolCall { id: Some(text(id)), name: text(name) });
+    let events = [
+        start(),
+        call("a", "p"),
+        Event::Delta(text(r#"{\"input\":\"x \\\"y"#)),
+        Event::Delta(text(r#"\\\"\"}"#)),
+        Event::Close,
+        call("b", "f"),
+        Event::Delta(text("{}")),
+        Event::Close,
+        call("c", "p"),
+        Event::Delta(text("[1]")),
+        Event::Close,
+        stop(StopReason::ToolCalls),
+    ];
+    let wanted = serde_json::json!([
+        {"id": "a", "type": "custom", "custom": {"name": "p", "input": "x \"y\""}},
+        {"id": "b", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+        {"id": "c", "type": "custom", "custom": {"name": "p", "input": "[1]"}},
+    ]);
+    let whole = answer(asked, Delivery::Whole, &events);
+    assert_eq!(value(&whole)["choices"][0]["message"]["tool_calls"], wanted);
+    let stream = answer(asked, Delivery::Streamed, &events);
+    assert!(
+        stream.contains(r#"{"index":0,"id":"a","type":"custom","custom":{"name":"p","input":"x \"y\""}}"#),
+        "{stream}"
+    );
+    // And a provider's own calls of that kind are understood, whole and streamed.
+    let calls = [("a", "p", r#"{"input":"x \"y\""}"#), ("b", "f", "{}"), ("c", "p", r#"{"input":"[1]"}"#)];
+    for read in [fold_whole(&whole), fold_stream(&stream)] {
+        let sum = sum(&read);
+        let found: Vec<_> = sum
+            .calls
+            .iter()
+            .map(|(id, name, text, _)| (id.as_deref().unwrap(), name.as_str(), text.as_str()))
+            .collect();
+        assert_eq!(found, calls);
+    }
+}
+
+#[test]
+fn a_custom_call_may_come_in_fragments() {
+    let deltas = [
+        r#"{"tool_calls":[{"index":0,"id":"a","type":"custom","custom":{"name":"p","input":""}}]}"#,
+        r#"{"tool_calls":[{"index":0,"custom":{"input":"x \""}}]}"#,
+        r#"{"tool_calls":[{"index":0,"custom":{"input":"y\n"}}]}"#,
+    ];
+    let calls = sum(&chunks(&deltas, END)).calls;
+    assert_eq!(calls, [(Some("a".into()), "p".into(), r#"{"input":"x \"y\n"}"#.into(), None)]);
+}

@@ -1,6 +1,7 @@
 //! Error bodies in all the forms that compatible servers have, and in OpenAI's.
 
 use super::*;
+use crate::hub::ProviderError;
 use crate::hub::event::{ErrorClass, MAX_ERROR_MESSAGE};
 use crate::json::Writer;
 use crate::refusal::{ClientError, Origin};
@@ -116,4 +117,60 @@ fn an_error_for_a_client_is_openais() {
     assert_eq!(out.as_str(), wanted);
     let again = ChatCompletions.read_error(400, out.as_str().as_bytes());
     assert_eq!((again.class, again.code, again.message), (error.class, error.code, "`stop` \"x\"".to_string()));
+}
+
+#[test]
+fn what_does_not_fit_or_is_forbidden_is_told_from_what_is_wrong() {
+    use ErrorClass::*;
+    let error = |code: &str, message: &str| {
+        format!(r#"{{"error":{{"message":"{message}","type":"invalid_request_error","code":{code}}}}}"#)
+    };
+    let cases = [
+        (400, error(r#""context_length_exceeded""#, "no"), ContextTooLong),
+        (400, error("null", "This model's maximum context length is 8192 tokens. However, you requested 9000"), ContextTooLong),
+        (400, error("null", "prompt is too long: 210000 tokens > 200000 maximum"), ContextTooLong),
+        (400, error("null", "The input token count (12) exceeds the maximum number of tokens allowed (1)."), ContextTooLong),
+        (413, error("null", "Please reduce the length of the messages or completion."), ContextTooLong),
+        (500, r#"{"error":{"code":500,"message":"the request exceeds the available context size","type":"server_error"}}"#.into(), ContextTooLong),
+        (400, r#"{"error":{"code":400,"message":"too long","type":"exceed_context_size_error","n_ctx":512}}"#.into(), ContextTooLong),
+        (429, error(r#""rate_limit_exceeded""#, "too many tokens per minute"), RateLimited),
+        (429, error("null", "too many tokens per minute"), RateLimited),
+        (400, error(r#""content_policy_violation""#, "no"), ContentPolicy),
+        (400, r#"{"error":{"message":"filtered","type":null,"param":"prompt","code":"content_filter","status":400,"innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#.into(), ContentPolicy),
+        (400, r#"{"error":{"message":"filtered","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#.into(), ContentPolicy),
+        (403, r#"{"error":{"code":403,"message":"Provider returned error","metadata":{"raw":"{\"error\":\"Content violates usage guidelines.\"}"}}}"#.into(), ContentPolicy),
+        (400, error(r#""model_decommissioned""#, "gone"), NotFound),
+        (400, r#"{"code":"Client specified an invalid argument","error":"Incorrect API key provided: x"}"#.into(), Authentication),
+        (400, error("null", "max_tokens is too large"), InvalidRequest),
+        (400, "prompt is too long".into(), ContextTooLong),
+        (0, r#"{"error":{"message":"x","code":"tool_use_failed","status_code":400}}"#.into(), InvalidRequest),
+    ];
+    for (status, body, class) in cases {
+        assert_eq!(ChatCompletions.read_error(status, body.as_bytes()).class, class, "{body}");
+    }
+}
+
+#[test]
+fn the_member_at_fault_is_carried() {
+    let body = r#"{"error":{"message":"m","type":"invalid_request_error","param":"messages[0].role","code":null}}"#;
+    let error = ChatCompletions.read_error(400, body.as_bytes());
+    assert_eq!(error.param.as_deref(), Some("messages[0].role"));
+    let mut out = Writer::new();
+    ChatCompletions.write_error(&ClientError::of_provider(&error), &mut out);
+    assert_eq!(value(out.as_str())["error"]["param"], "messages[0].role");
+}
+
+#[test]
+fn clients_find_the_codes_that_they_act_on() {
+    for (class, code) in [
+        (ErrorClass::ContextTooLong, "context_length_exceeded"),
+        (ErrorClass::ContentPolicy, "content_policy_violation"),
+        (ErrorClass::QuotaExhausted, "insufficient_quota"),
+    ] {
+        let failed = ProviderError { class, status: 400, code: "their_own".into(), ..ProviderError::default() };
+        let mut out = Writer::new();
+        ChatCompletions.write_error(&ClientError::of_provider(&failed), &mut out);
+        assert_eq!(value(out.as_str())["error"]["code"], code);
+        assert_eq!(ChatCompletions.read_error(400, out.as_str().as_bytes()).class, class);
+    }
 }

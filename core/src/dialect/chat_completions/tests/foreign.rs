@@ -1,6 +1,7 @@
 //! Requests that another dialect read, in the words of this one.
 
 use super::*;
+use crate::catalog::ThinkingStyle;
 use crate::hub::{
     Arguments, CallId, Depth, Format, Function, Limit, Media, MediaKind, Part, Reasoning, Role, Shape, Source, Stops,
     Thinking, Tool, ToolCall, ToolChoice, ToolResult, Turn,
@@ -24,12 +25,16 @@ fn turn<'a>(role: Role, parts: Vec<Part<'a>>) -> Turn<'a> {
 
 fn call<'a>(id: Option<CallId<'a>>, name: &'a str, arguments: &'a str) -> Part<'a> {
     let arguments = Arguments::Object(json(arguments));
-    Part::ToolCall(ToolCall { id, name: text(name), arguments, signature: None, extra: Vec::new() })
+    Part::ToolCall(ToolCall { id, namespace: None, name: text(name), arguments, signature: None, extra: Vec::new() })
 }
 
 fn result<'a>(id: Option<CallId<'a>>, name: Option<&'a str>, content: Vec<Part<'a>>) -> Part<'a> {
     let name = name.map(text);
     Part::ToolResult(ToolResult { id, name, content, shape: Shape::List, error: None, extra: Vec::new() })
+}
+
+fn thought<'a>(words: &'a str, signature: Option<&'a str>) -> Part<'a> {
+    Part::Thinking(Thinking { text: text(words), signature: signature.map(text), extra: Vec::new() })
 }
 
 fn image<'a>() -> Part<'a> {
@@ -41,7 +46,14 @@ fn media<'a>(kind: MediaKind, source: Source<'a>) -> Part<'a> {
 }
 
 fn tool<'a>(name: &'a str, schema: Option<Json<'a>>) -> Tool<'a> {
-    Tool::Function(Function { name: text(name), description: None, schema, strict: None, extra: Vec::new() })
+    Tool::Function(Function {
+        namespace: None,
+        name: text(name),
+        description: None,
+        schema,
+        strict: None,
+        extra: Vec::new(),
+    })
 }
 
 fn given(id: &str) -> Option<CallId<'_>> {
@@ -53,7 +65,7 @@ fn said(request: &Request<'_>) -> (serde_json::Value, Vec<String>) {
     let written = write(request, "m");
     let mut body = value(&written.body);
     body.as_object_mut().unwrap().remove("model");
-    (body, written.dropped)
+    (body, written.losses.dropped)
 }
 
 fn messages(turns: Vec<Turn<'_>>) -> (serde_json::Value, Vec<String>) {
@@ -113,10 +125,7 @@ fn calls_without_ids_get_some_that_their_results_share() {
 
 #[test]
 fn what_has_no_word_is_reported() {
-    let mut thinker = turn(
-        Role::Assistant,
-        vec![Part::Thinking(Thinking { text: text("t"), signature: Some(text("s")), extra: Vec::new() }), words("c")],
-    );
+    let mut thinker = turn(Role::Assistant, vec![thought("t", None), words("c")]);
     thinker.extra.push((text("mood"), json("1")));
     let mut failed = result(given("i"), None, vec![words("r")]);
     if let Part::ToolResult(result) = &mut failed {
@@ -146,31 +155,95 @@ fn what_has_no_word_is_reported() {
     request.format = Some(Format::Other(json("{}")));
     request.reasoning = Some(Reasoning { depth: Depth::Off, shown: Some(true), extra: Vec::new() });
     request.extra.push((text("container"), json("\"c\"")));
-    let (body, mut dropped) = said(&request);
-    dropped.sort();
-    let mut wanted = [
-        "messages[].mood",
-        "messages[].thinking",
-        "messages[].content[].is_error",
-        "messages[].content[].cache_control",
-        "messages[].content[].video",
+    request.extra.push((text("generationConfig.mediaResolution"), json("1")));
+    let Written { body, losses, .. } = write(&request, "m");
+    let sorted = |mut list: Vec<String>| {
+        list.sort();
+        list
+    };
+    let dropped = [
+        "container",
         "messages[].content[].document",
         "messages[].content[].search_result",
-        "tools[].google_search",
-        "tools[].bash_1",
-        "tool_choice",
-        "top_k",
-        "n",
-        "stop",
+        "messages[].content[].video",
+        "messages[].mood",
         "response_format",
+        "tool_choice",
+        "tools[].bash_1",
+        "tools[].google_search",
+    ];
+    let approximated = [
+        "generationConfig.mediaResolution",
+        "messages[].content[].cache_control",
+        "messages[].content[].is_error",
+        "messages[].thinking",
         "reasoning",
         "reasoning.shown",
-        "container",
+        "stop",
+        "top_k",
     ];
-    wanted.sort_unstable();
-    assert_eq!(dropped, wanted);
+    assert_eq!(sorted(losses.dropped), dropped);
+    assert_eq!(sorted(losses.approximated), approximated);
+    let body = value(&body);
     assert_eq!(body["stop"], serde_json::json!(["a", "b", "c", "d"]));
     assert!(body.get("tools").is_none() && body.get("tool_choice").is_none());
+}
+
+#[test]
+fn a_thought_goes_back_with_its_proof() {
+    let item = |raw: &'static str| Some(raw);
+    let (found, dropped) = messages(vec![turn(
+        Role::Assistant,
+        vec![
+            thought("a", item(r#"{\"type\":\"reasoning.text\",\"signature\":\"s\",\"format\":\"x\",\"index\":0}"#)),
+            thought("b", None),
+            thought("", item(r#"{\"type\":\"reasoning.text\",\"signature\":\"t\"}"#)),
+            thought("sum", item(r#"{\"type\":\"reasoning.encrypted\",\"data\":\"e\",\"id\":\"r\"}"#)),
+            thought("", item("bare")),
+            thought("", item(r#"{\"extra_content\":{\"google\":{\"thought_signature\":\"g\"}}}"#)),
+            words("c"),
+        ],
+    )]);
+    let wanted = serde_json::json!([{
+        "role": "assistant", "content": "c",
+        "extra_content": {"google": {"thought_signature": "g"}},
+        "reasoning_details": [
+            {"type": "reasoning.text", "signature": "s", "format": "x", "index": 0, "text": "a"},
+            {"type": "reasoning.text", "signature": "t", "text": "b"},
+            {"type": "reasoning.summary", "summary": "sum"},
+            {"type": "reasoning.encrypted", "data": "e", "id": "r"},
+            {"type": "reasoning.encrypted", "data": "bare"},
+        ],
+    }]);
+    assert_eq!(found, wanted);
+    assert!(dropped.is_empty(), "{dropped:?}");
+}
+
+#[test]
+fn a_call_goes_back_with_its_proof_or_with_what_stands_for_one() {
+    let signed = |signature: Option<&'static str>| {
+        let Part::ToolCall(mut made) = call(given("i"), "f", "{}") else { unreachable!() };
+        made.signature = signature.map(text);
+        Part::ToolCall(made)
+    };
+    let body = |parts: Vec<Part<'static>>, unsigned: &'static str| {
+        let mut request = foreign();
+        request.turns = vec![turn(Role::Assistant, parts)];
+        let to = Addressee { unsigned, ..Addressee::model("m") };
+        value(&ChatCompletions.write_request(&request, to).body)["messages"][0].clone()
+    };
+    let google = |proof: &str| serde_json::json!({"google": {"thought_signature": proof}});
+    let message = body(vec![signed(Some("s")), signed(None)], "skip");
+    assert_eq!(message["tool_calls"][0]["extra_content"], google("s"));
+    assert!(message["tool_calls"][1].get("extra_content").is_none(), "one proof is for all of a turn");
+    let message = body(vec![signed(None), signed(None)], "skip \"it\"");
+    assert_eq!(message["tool_calls"][0]["extra_content"], google("skip \"it\""));
+    assert!(message["tool_calls"][1].get("extra_content").is_none());
+    assert!(body(vec![signed(None)], "")["tool_calls"][0].get("extra_content").is_none());
+    let detail = r#"{\"type\":\"reasoning.encrypted\",\"data\":\"e\",\"id\":\"i\"}"#;
+    let message = body(vec![signed(Some(detail))], "");
+    assert_eq!(message["reasoning_details"][0]["data"], "e");
+    assert!(message["tool_calls"][0].get("extra_content").is_none());
 }
 
 #[test]
@@ -215,23 +288,35 @@ fn a_schema_that_is_no_object_becomes_one() {
 }
 
 #[test]
-fn depth_of_thought_becomes_one_of_three_words() {
+fn depth_of_thought_becomes_a_word() {
+    use ThinkingStyle::{Never, Tokens, Unknown, Words};
+    let (near, exact) = (&["reasoning"][..], &[][..]);
     let cases = [
-        (Depth::Budget(1024), Some("low")),
-        (Depth::Budget(8192), Some("medium")),
-        (Depth::Budget(32_000), Some("high")),
-        (Depth::Effort(text("minimal")), Some("low")),
-        (Depth::Effort(text("HIGH")), Some("high")),
-        (Depth::Effort(text("max")), Some("high")),
-        (Depth::Adaptive, None),
-        (Depth::Unsaid, None),
+        (Depth::Budget(1024), Unknown, Some("low"), near),
+        (Depth::Budget(8192), Tokens, Some("medium"), near),
+        (Depth::Budget(32_000), Words, Some("high"), near),
+        (Depth::Budget(32_000), Never, None, near),
+        (Depth::Effort(text("low")), Unknown, Some("low"), exact),
+        (Depth::Effort(text("low")), Never, None, near),
+        (Depth::Effort(text("minimal")), Unknown, Some("low"), near),
+        (Depth::Effort(text("minimal")), Words, Some("minimal"), exact),
+        (Depth::Effort(text("HIGH")), Unknown, Some("high"), exact),
+        (Depth::Effort(text("max")), Unknown, Some("high"), near),
+        (Depth::Effort(text("xhigh")), Words, Some("xhigh"), exact),
+        (Depth::Effort(text("odd")), Words, None, near),
+        (Depth::Off, Words, Some("none"), exact),
+        (Depth::Off, Unknown, None, near),
+        (Depth::Budget(0), Words, Some("none"), exact),
+        (Depth::Adaptive, Unknown, None, exact),
+        (Depth::Unsaid, Words, None, exact),
     ];
-    for (depth, word) in cases {
+    for (depth, thinking, word, approximated) in cases {
         let mut request = foreign();
         request.reasoning = Some(Reasoning { depth, shown: None, extra: Vec::new() });
-        let (body, dropped) = said(&request);
-        assert_eq!(body["reasoning_effort"].as_str(), word, "{depth:?}");
-        assert!(dropped.is_empty());
+        let written = ChatCompletions.write_request(&request, Addressee { thinking, ..Addressee::model("m") });
+        assert_eq!(value(&written.body)["reasoning_effort"].as_str(), word, "{depth:?} {thinking:?}");
+        assert_eq!(written.losses.approximated, approximated, "{depth:?} {thinking:?}");
+        assert!(written.losses.dropped.is_empty());
     }
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 /// A block of an answer, with its deltas.
 #[derive(Clone, Debug)]
 enum Made {
-    Words(u8, Vec<String>),
+    Words(u8, Vec<String>, Option<String>),
     Call(Option<String>, String, Vec<String>, Option<String>),
 }
 
@@ -31,7 +31,11 @@ fn block() -> impl Strategy<Value = Made> {
         prop::option::of("[A-Za-z0-9]{1,9}"),
     );
     prop_oneof![
-        (0u8..3, fragments()).prop_map(|(kind, texts)| Made::Words(kind, texts)),
+        (0u8..3, fragments(), prop::option::of("[A-Za-z0-9]{1,9}")).prop_map(|(kind, texts, proof)| Made::Words(
+            kind,
+            texts,
+            proof.filter(|_| kind == 1)
+        )),
         call.prop_map(|(id, name, arguments, proof)| Made::Call(id, name, arguments, proof)),
     ]
 }
@@ -66,9 +70,9 @@ fn say(blocks: &[Made], usage: Usage, reason: StopReason, take: &mut dyn FnMut(&
     take(&Event::Start { id: Some(Text::escaped("id1")), model: None });
     for block in blocks {
         let (open, deltas, proof) = match block {
-            Made::Words(0, texts) => (Block::Text, texts, &None),
-            Made::Words(1, texts) => (Block::Thinking, texts, &None),
-            Made::Words(_, texts) => (Block::Refusal, texts, &None),
+            Made::Words(0, texts, proof) => (Block::Text, texts, proof),
+            Made::Words(1, texts, proof) => (Block::Thinking, texts, proof),
+            Made::Words(_, texts, proof) => (Block::Refusal, texts, proof),
             Made::Call(id, name, arguments, proof) => {
                 let id = id.as_deref().map(Text::escaped);
                 (Block::ToolCall { id, name: Text::escaped(name) }, arguments, proof)
@@ -133,7 +137,7 @@ proptest! {
             };
             fold(&[("", &mutated), ("error", &mutated), ("", "[DONE]")], Some(&mutated));
             ChatCompletions.read_error(500, mutated.as_bytes());
-            if let Ok(request) = ChatCompletions.read_request(&ENDPOINT, parsed) {
+            if let Ok(request) = ChatCompletions.read_request(&endpoint(), parsed) {
                 let model = request.model.decode();
                 let written = write(&request, &model);
                 if !has_twins(parsed) {
@@ -162,9 +166,11 @@ fn has_twins(json: Json<'_>) -> bool {
 }
 
 /// What is mutated. ASCII only, so that every place is a character's boundary.
-const DOCUMENTS: [&str; 4] = [
+const DOCUMENTS: [&str; 6] = [
     r#"{"id":"i","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":"c","reasoning":"r","tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}"#,
     r#"{"id":"i","choices":[{"message":{"content":[{"type":"text","text":"t"},{"type":"thinking","thinking":[{"text":"x"}]}],"function_call":{"name":"f","arguments":"{}"},"refusal":"no"},"finish_reason":"length"}]}"#,
     r#"{"model":"m","stream":true,"stop":["a"],"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,QQ=="}},{"type":"text","text":"t"}]},{"role":"assistant","tool_calls":[{"id":"i","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"i","content":"r"}],"tools":[{"type":"function","function":{"name":"f","parameters":{}}}]}"#,
+    r#"{"choices":[{"index":0,"delta":{"reasoning":"ab","reasoning_details":[{"type":"reasoning.text","text":"a","signature":"s"},{"type":"reasoning.encrypted","data":"e","id":"a"}],"extra_content":{"google":{}},"annotations":[1],"tool_calls":[{"index":0,"id":"a","type":"custom","custom":{"name":"f","input":"a"}}]},"logprobs":{"content":[0]},"finish_reason":"tool_calls"}],"citations":["a"]}"#,
+    r#"{"model":"m","n":2,"reasoning":{"effort":"low","exclude":true},"thinking":{"type":"enabled"},"stream_options":{"include_usage":true},"logprobs":false,"messages":[{"role":"assistant","reasoning":"a","reasoning_details":[{"type":"reasoning.text","text":"a","signature":"s"}],"content":[{"type":"thinking","thinking":[{"text":"t"},{"text":"u"}]}],"tool_calls":[{"id":"i","type":"custom","custom":{"name":"f","input":"a"}}]}],"tools":[{"type":"custom","custom":{"name":"f","format":{}}}],"tool_choice":{"type":"custom","custom":{"name":"f"}}}"#,
     r#"{"error":{"message":"m","type":"t","param":null,"code":"c"}}"#,
 ];

@@ -12,7 +12,7 @@ fn same(text: &str) {
     let request = read(text).unwrap_or_else(|error| panic!("{error:?}: {text}"));
     let written = write(&request, "m");
     assert_eq!(value(&written.body), value(text));
-    assert!(written.dropped.is_empty());
+    assert!(written.losses.dropped.is_empty());
 }
 
 fn with_message(message: &str) -> String {
@@ -81,13 +81,25 @@ fn every_message_comes_out_as_it_went_in() {
         r#"{"role":"user","content":[{"type":"file","file":{"file_id":"f","file_data":"AA=="}}]}"#,
         r#"{"role":"assistant","content":"c","reasoning_content":"r","reasoning_details":[{"type":"x"}],"prefix":true}"#,
         r#"{"role":"assistant","reasoning":"","content":[{"type":"thinking","thinking":[{"type":"text","text":"t"}]},{"type":"text","text":"c"}]}"#,
+        r#"{"role":"assistant","content":"c","reasoning":"r","reasoning_content":"r"}"#,
+        r#"{"role":"assistant","content":"c","reasoning":"a","reasoning_content":"b"}"#,
+        r#"{"role":"assistant","content":"c","reasoning":"","reasoning_content":"","reasoning_details":[]}"#,
+        r#"{"role":"assistant","content":"c","reasoning":7,"reasoning_content":null,"reasoning_details":{}}"#,
+        r#"{"role":"assistant","content":"c","reasoning":"a","reasoning_details":[{"type":"reasoning.text","text":"a","signature":"s","format":"f","index":0,"id":null},{"type":"reasoning.encrypted","data":"e"},{"type":"reasoning.summary","summary":"s"}]}"#,
+        r#"{"role":"assistant","content":"c","reasoning":"a","reasoning_details":[{"type":"reasoning.encrypted","data":"e"},{"type":"reasoning.encrypted","data":""}]}"#,
+        r#"{"role":"assistant","content":"c","reasoning_details":[{"type":"reasoning.text","text":"","signature":null,"reasoning":"x"}]}"#,
+        r#"{"role":"assistant","content":"c","reasoning_details":[{"type":"reasoning.text","text":"","signature":null,"data":"x"}]}"#,
+        r#"{"role":"assistant","content":[{"type":"thinking","thinking":[{"type":"text","text":"t"},{"type":"text","text":"u"}]},{"type":"text","text":"c"}]}"#,
+        r#"{"role":"user","content":"c","reasoning":"x"}"#,
         r#"{"role":"assistant","content":null,"refusal":"no","annotations":[],"audio":{"id":"a"}}"#,
         r#"{"role":"assistant","content":[{"type":"refusal","refusal":"no"}],"refusal":null}"#,
         r#"{"role":"assistant","content":"","tool_calls":[]}"#,
         r#"{"role":"assistant","tool_calls":[{"id":"i","type":"function","function":{"name":"f","arguments":"{\"a\":1}"},"index":0}]}"#,
         r#"{"role":"assistant","tool_calls":[{"id":"i","function":{"name":"f","arguments":{"a":1}}},{"type":"function","function":{"name":"g"}}]}"#,
         r#"{"role":"assistant","tool_calls":[{"id":null,"type":null,"function":{"name":"f","arguments":"","x":1}}]}"#,
-        r#"{"role":"assistant","tool_calls":[{"id":"i","type":"custom","custom":{"name":"f","input":"x"}}]}"#,
+        r#"{"role":"assistant","tool_calls":[{"id":"i","type":"custom","custom":{"name":"f","input":"x \"y\""}},{"id":"j","type":"function","function":{"name":"g","arguments":"{}"}}]}"#,
+        r#"{"role":"assistant","tool_calls":[{"id":"i","type":"custom","custom":{"name":"f","input":"x","y":1}}]}"#,
+        r#"{"role":"assistant","tool_calls":[{"id":"i","type":"custom","custom":{"name":"f"}}]}"#,
         r#"{"role":"assistant","tool_calls":[{"id":"i","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"s"}}}]}"#,
         r#"{"role":"assistant","content":null,"function_call":{"name":"f","arguments":"{}"}}"#,
         r#"{"role":"assistant","content":null,"function_call":{"name":"f"}}"#,
@@ -106,6 +118,28 @@ fn every_member_comes_out_as_it_went_in() {
         r#""stream":true,"stream_options":{"include_usage":true}"#,
         r#""stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false}"#,
         r#""stream":false,"stream_options":null"#,
+        r#""stream":true,"stream_options":{"include_usage":false,"include_obfuscation":true}"#,
+        r#""stream":true,"stream_options":{}"#,
+        r#""stream":true,"stream_options":{"include_usage":1}"#,
+        r#""logprobs":false,"store":false,"service_tier":"auto","modalities":["text"],"logit_bias":{},"metadata":{}"#,
+        r#""logprobs":true,"store":true,"service_tier":"flex","modalities":["text","audio"],"metadata":{"a":"b"}"#,
+        r#""reasoning":{"effort":"high"}"#,
+        r#""reasoning":{"effort":"none","exclude":true}"#,
+        r#""reasoning":{"max_tokens":1024,"exclude":false}"#,
+        r#""reasoning":{"max_tokens":1e3}"#,
+        r#""reasoning":{"enabled":true}"#,
+        r#""reasoning":{"enabled":false}"#,
+        r#""reasoning":{"exclude":true}"#,
+        r#""reasoning":{}"#,
+        r#""reasoning":{"effort":"high","max_tokens":1}"#,
+        r#""reasoning":{"effort":"high","summary":"auto"},"reasoning_effort":"low""#,
+        r#""thinking":{"type":"enabled"}"#,
+        r#""thinking":{"type":"enabled","budget_tokens":1024}"#,
+        r#""thinking":{"type":"disabled"},"reasoning":{"effort":"low"}"#,
+        r#""thinking":{"type":"adaptive"}"#,
+        r#""thinking":{"type":"odd"}"#,
+        r#""enable_thinking":false,"thinking_budget":5"#,
+        r#""enable_thinking":true"#,
         r#""stream":null,"tools":null,"stop":null,"max_tokens":null,"n":null"#,
         r#""max_tokens":5"#,
         r#""max_tokens":5,"max_completion_tokens":6"#,
@@ -129,6 +163,8 @@ fn every_member_comes_out_as_it_went_in() {
         r#""tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object"},"strict":false}}],"tool_choice":"required""#,
         r#""tools":[{"function":{"name":"f","description":null,"parameters":null,"strict":null}}],"tool_choice":"any""#,
         r#""tools":[{"type":"function","function":{"name":"f","x":1},"cache_control":{}}],"tool_choice":"auto""#,
+        r#""tools":[{"type":"custom","custom":{"name":"c","description":"d","format":{"type":"grammar","grammar":{"syntax":"lark","definition":"x"}}},"x":1}]"#,
+        r#""tools":[{"type":"custom","custom":{"name":"c","x":null}},{"type":"custom","custom":{}},{"type":"custom"},{"type":7}]"#,
         r#""tools":[{"type":"custom","custom":{"name":"c"}},{"type":"function"}],"tool_choice":{"type":"custom","custom":{"name":"c"}}"#,
         r#""tool_choice":{"type":"function","function":{"name":"f"}}"#,
         r#""tool_choice":{"function":{"name":"f"}}"#,
@@ -213,12 +249,81 @@ fn a_legacy_result_belongs_to_the_last_call_of_its_name() {
 }
 
 #[test]
-fn only_its_own_paths_are_its() {
-    for path in ["/v1/chat/completions", "/chat/completions", "/v1/chat/completions?x=1"] {
-        assert!(ChatCompletions.endpoint(path).is_some(), "{path}");
+fn every_way_to_ask_for_thought_has_one_meaning() {
+    let cases = [
+        (r#""reasoning_effort":"low""#, Depth::Effort(Text::escaped("low")), None),
+        (r#""reasoning":{"effort":"low","exclude":true}"#, Depth::Effort(Text::escaped("low")), Some(false)),
+        (r#""reasoning":{"effort":"none"}"#, Depth::Off, None),
+        (r#""reasoning":{"max_tokens":1024}"#, Depth::Budget(1024), None),
+        (r#""reasoning":{"enabled":true}"#, Depth::Adaptive, None),
+        (r#""thinking":{"type":"enabled","budget_tokens":9}"#, Depth::Budget(9), None),
+        (r#""thinking":{"type":"disabled"}"#, Depth::Off, None),
+        (r#""thinking":{"type":"adaptive"}"#, Depth::Adaptive, None),
+        (r#""enable_thinking":true"#, Depth::Adaptive, None),
+    ];
+    for (member, depth, shown) in cases {
+        let text = with(member);
+        let request = read(&text).unwrap();
+        let reasoning = request.reasoning.unwrap();
+        assert_eq!((reasoning.depth, reasoning.shown), (depth, shown), "{member}");
+        // Nothing of it is left for others to report.
+        assert!(request.extra.iter().all(|(_, value)| value.is_null()), "{member}");
     }
-    for path in ["/", "/v1/messages", "/v1/chat/completions/", "/v1/completions", "/x/v1/chat/completions"] {
-        assert!(ChatCompletions.endpoint(path).is_none(), "{path}");
+}
+
+#[test]
+fn what_only_this_dialect_can_honour_ties_the_request() {
+    let tied = |member: &str| read(&with(member)).unwrap().tied;
+    assert_eq!(tied(r#""n":2"#), Some("n"));
+    assert_eq!(tied(r#""modalities":["text","audio"]"#), Some("modalities"));
+    for free in [r#""n":1"#, r#""n":null"#, r#""modalities":["text"]"#, r#""modalities":null"#] {
+        assert_eq!(tied(free), None, "{free}");
     }
-    assert_eq!(ChatCompletions.path("/openai/v1", "m", Delivery::Streamed), "/openai/v1/chat/completions");
+}
+
+#[test]
+fn tools_of_plain_words_are_understood() {
+    let text = r#"{"model":"m","tools":[{"type":"custom","custom":{"name":"c","format":{"type":"text"}}}],
+        "tool_choice":{"type":"custom","custom":{"name":"c"}},
+        "messages":[{"role":"assistant","tool_calls":[{"id":"i","type":"custom","custom":{"name":"c","input":"a\nb"}}]}]}"#;
+    let request = read(text).unwrap();
+    assert!(
+        matches!(request.tools.as_slice(), [Tool::Custom(custom)] if custom.name.is("c") && custom.format.is_some())
+    );
+    assert!(matches!(request.tool_choice, Some(ToolChoice::Named(name)) if name.is("c")));
+    let Some(Part::ToolCall(call)) = request.turns[0].parts.first() else { panic!("{:?}", request.turns) };
+    assert!(matches!(call.arguments, Arguments::Plain(input) if input.is("a\nb")));
+}
+
+#[test]
+fn each_detail_is_a_thought_with_its_proof() {
+    let text = with_message(
+        r#"{"role":"assistant","reasoning":"ab","reasoning_details":[
+            {"type":"reasoning.text","text":"a","signature":"s"},{"type":"reasoning.text","text":"b"},
+            {"type":"reasoning.encrypted","data":"e"}]}"#,
+    );
+    let request = read(&text).unwrap();
+    let thoughts: Vec<(String, Option<String>)> = request.turns[0]
+        .parts
+        .iter()
+        .map(|part| match part {
+            Part::Thinking(thought) => {
+                (thought.text.decode().into(), thought.signature.map(|proof| proof.decode().into()))
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let wanted = [("a", Some("s")), ("b", None), ("", Some("e"))];
+    assert_eq!(thoughts, wanted.map(|(text, proof)| (text.to_string(), proof.map(str::to_string))));
+}
+
+#[test]
+fn a_proof_told_in_one_word_is_taken_apart_again() {
+    let text = with_message(
+        r#"{"role":"assistant","content":"c","reasoning_content":"a","reasoning_details":[
+            {"type":"reasoning.text","text":"a","signature":"{\"type\":\"reasoning.text\",\"signature\":\"s\",\"format\":\"f\"}"}]}"#,
+    );
+    let written = write(&read(&text).unwrap(), "m");
+    let details = &value(&written.body)["messages"][0]["reasoning_details"];
+    assert_eq!(*details, serde_json::json!([{"type": "reasoning.text", "signature": "s", "format": "f", "text": "a"}]));
 }

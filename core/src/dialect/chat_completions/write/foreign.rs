@@ -2,10 +2,11 @@
 
 mod turns;
 
-use super::{Ask, LOW_BUDGET, MAX_STOPS, MEDIUM_BUDGET, choice, function, schema, stops, streams};
+use super::{Ask, MAX_STOPS, choice, function, stops, streams, thinking};
 use crate::dialect::Written;
-use crate::hub::{Depth, Format, Reasoning, Request, Tool, ToolChoice};
-use crate::json::{Json, Kind, Text, Writer};
+use crate::hub::{Format, Request, Tool, ToolChoice};
+use crate::json::Writer;
+use crate::json::schema::{self, Objects};
 
 /// The name of a schema that has none: chat completions demands one.
 const SCHEMA_NAME: &str = "response";
@@ -20,7 +21,7 @@ pub(super) fn members(ask: &mut Ask<'_, '_>, out: &mut Writer) {
     }
     if let Some(sequences) = &request.stop {
         if sequences.sequences.len() > MAX_STOPS {
-            ask.written.drop("stop");
+            ask.written.approximate("stop");
         }
         stops(sequences, MAX_STOPS, out);
     }
@@ -28,7 +29,7 @@ pub(super) fn members(ask: &mut Ask<'_, '_>, out: &mut Writer) {
         format(wanted, &mut ask.written, out);
     }
     if let Some(wanted) = &request.reasoning {
-        reasoning(wanted, &mut ask.written, out);
+        thinking::foreign(ask, wanted, out);
     }
     if streams(request.delivery) {
         out.field("stream").bool(true);
@@ -40,13 +41,11 @@ pub(super) fn members(ask: &mut Ask<'_, '_>, out: &mut Writer) {
 
 /// What has no word at all at the top level.
 fn unsaid(request: &Request<'_>, written: &mut Written) {
+    // The other numbers still say how free the answer shall be. More than one answer is the caller's own dialect's business.
     if request.sampling.top_k.is_some_and(|value| !value.is_null()) {
-        written.drop("top_k");
+        written.approximate("top_k");
     }
-    if request.sampling.answers.is_some_and(|value| !value.is_null() && value.u64() != Some(1)) {
-        written.drop("n");
-    }
-    written.drop_extra("", &request.extra);
+    written.lose("", &request.extra);
 }
 
 fn tools(ask: &mut Ask<'_, '_>, out: &mut Writer) {
@@ -55,7 +54,8 @@ fn tools(ask: &mut Ask<'_, '_>, out: &mut Writer) {
     for tool in &request.tools {
         match tool {
             Tool::Function(function) => functions.push(function),
-            Tool::Other(json) => ask.written.drop(&format!("tools[].{}", kind_of(*json))),
+            Tool::Custom(_) => ask.written.drop("tools[].custom"),
+            Tool::Other(json) => ask.written.lose_raw("tools[].", *json),
         }
     }
     if functions.is_empty() {
@@ -66,20 +66,11 @@ fn tools(ask: &mut Ask<'_, '_>, out: &mut Writer) {
         return;
     }
     for function in &functions {
-        ask.written.drop_extra("tools[].", &function.extra);
+        ask.written.lose("tools[].", &function.extra);
     }
     out.field("tools").array(|out| {
         for wanted in &functions {
-            let parameters = |out: &mut Writer| {
-                // Some servers demand the schema even of a function without arguments.
-                match wanted.schema.filter(|schema| schema.kind() == Kind::Object) {
-                    Some(schema) => schema::write(schema, out.field("parameters")),
-                    None => out.field("parameters").object(|out| {
-                        out.field("type").string("object");
-                        out.field("properties").object(|_| {});
-                    }),
-                }
-            };
+            let parameters = |out: &mut Writer| schema::write_input(wanted.schema, out.field("parameters"));
             out.object(|out| {
                 out.field("type").string("function");
                 out.field("function").object(|out| function(wanted, ask.names.get(wanted.name), parameters, out));
@@ -96,19 +87,12 @@ fn tools(ask: &mut Ask<'_, '_>, out: &mut Writer) {
     }
 }
 
-/// What a raw value of another dialect calls itself: its `type`, or the name of its first member.
-fn kind_of(json: Json<'_>) -> String {
-    let named = json.get("type").and_then(Json::text);
-    let first = || json.members().next().map(|(name, _)| name);
-    named.or_else(first).map(|text| text.decode().into_owned()).unwrap_or_default()
-}
-
 fn format(format: &Format<'_>, written: &mut Written, out: &mut Writer) {
     match format {
         Format::Text => out.field("response_format").object(|out| out.field("type").string("text")),
         Format::JsonObject => out.field("response_format").object(|out| out.field("type").string("json_object")),
         Format::JsonSchema { name, description, schema, strict, extra } => {
-            written.drop_extra("response_format.", extra);
+            written.lose("response_format.", extra);
             out.field("response_format").object(|out| {
                 out.field("type").string("json_schema");
                 out.field("json_schema").object(|out| {
@@ -119,7 +103,7 @@ fn format(format: &Format<'_>, written: &mut Written, out: &mut Writer) {
                     if let Some(description) = description {
                         out.field("description").text(*description);
                     }
-                    schema::write(*schema, out.field("schema"));
+                    schema::write(*schema, Objects::AsSaid, out.field("schema"));
                     if let Some(strict) = strict {
                         out.field("strict").bool(*strict);
                     }
@@ -127,37 +111,5 @@ fn format(format: &Format<'_>, written: &mut Written, out: &mut Writer) {
             });
         }
         Format::Other(_) => written.drop("response_format"),
-    }
-}
-
-/// How much to think. Adaptive is what chat completions does when nothing is said; not to think cannot be said to models that
-/// do not know `none` (nor to those that cannot think at all), so it is reported.
-fn reasoning(reasoning: &Reasoning<'_>, written: &mut Written, out: &mut Writer) {
-    let effort = match reasoning.depth {
-        Depth::Effort(word) => effort(word),
-        Depth::Budget(0) | Depth::Off => None,
-        Depth::Budget(tokens) if tokens <= LOW_BUDGET => Some("low"),
-        Depth::Budget(tokens) if tokens <= MEDIUM_BUDGET => Some("medium"),
-        Depth::Budget(_) => Some("high"),
-        Depth::Adaptive | Depth::Unsaid => None,
-    };
-    match (effort, reasoning.depth) {
-        (Some(word), _) => out.field("reasoning_effort").string(word),
-        (None, Depth::Adaptive | Depth::Unsaid) => {}
-        (None, _) => written.drop("reasoning"),
-    }
-    if reasoning.shown.is_some() {
-        written.drop("reasoning.shown");
-    }
-    written.drop_extra("reasoning.", &reasoning.extra);
-}
-
-/// The nearest of the three words that every server with reasoning knows.
-fn effort(word: Text<'_>) -> Option<&'static str> {
-    match word.decode().to_ascii_lowercase().as_str() {
-        "minimal" | "low" => Some("low"),
-        "medium" => Some("medium"),
-        "high" | "xhigh" | "max" => Some("high"),
-        _ => None,
     }
 }

@@ -23,6 +23,7 @@ impl Names {
         }
         let tools = request.tools.iter().filter_map(|tool| match tool {
             Tool::Function(function) => Some(function.name),
+            Tool::Custom(custom) => Some(custom.name),
             Tool::Other(_) => None,
         });
         let parts = request.turns.iter().flat_map(|turn| &turn.parts);

@@ -1,10 +1,13 @@
 //! Writes what this dialect read itself: member for member as it was.
 
-use super::{Ask, choice, function, stops, streams};
-use crate::dialect::chat_completions::mark::{Mark, member, thought_signature, write_members};
+mod thoughts;
+
+use super::{Ask, choice, function, stops, streams, thinking};
+use crate::dialect::chat_completions::mark::{Mark, member, write_defaults, write_members, write_stream_options};
+use crate::dialect::chat_completions::proof;
 use crate::dialect::chat_completions::read::{SOUNDS, is_raw_call};
 use crate::hub::{
-    Arguments, CallId, Depth, Format, Function, Media, MediaKind, Part, Request, Role, Shape, Source, Thinking, Tool,
+    Arguments, CallId, Custom, Format, Function, Media, MediaKind, Part, Request, Role, Shape, Source, Thinking, Tool,
     ToolCall, ToolChoice, ToolResult, Turn,
 };
 use crate::json::{Text, Writer};
@@ -34,19 +37,16 @@ pub(super) fn members(ask: &mut Ask<'_, '_>, out: &mut Writer) {
     if let Some(wanted) = &request.format {
         format(wanted, out);
     }
-    match request.reasoning.as_ref().map(|reasoning| reasoning.depth) {
-        Some(Depth::Effort(word)) => out.field("reasoning_effort").text(word),
-        Some(Depth::Off) => out.field("reasoning_effort").string("none"),
-        _ => {}
+    if let Some(reasoning) = &request.reasoning {
+        thinking::own(request, reasoning, out);
     }
     if streams(request.delivery) {
         out.field("stream").bool(true);
     } else if Mark::StreamFalse.is_in(&request.extra) {
         out.field("stream").bool(false);
     }
-    if Mark::UsageWanted.is_in(&request.extra) {
-        out.field("stream_options").object(|out| out.field("include_usage").bool(true));
-    }
+    write_stream_options(&request.extra, out);
+    write_defaults(&request.extra, out);
     write_members(&request.extra, out);
 }
 
@@ -57,6 +57,11 @@ fn own_choice(request: &Request<'_>, wanted: &ToolChoice<'_>, ask: &Ask<'_, '_>,
             ToolChoice::Named(name) => out.object(|out| out.field("name").text(*name)),
             word => choice(word, &ask.names, out),
         }
+    } else if let (ToolChoice::Named(name), true) = (wanted, Mark::CustomChoice.is_in(&request.extra)) {
+        out.field("tool_choice").object(|out| {
+            out.field("type").string("custom");
+            out.field("custom").object(|out| out.field("name").text(*name));
+        });
     } else if Mark::AnyChoice.is_in(&request.extra) {
         out.field("tool_choice").string("any");
     } else {
@@ -68,6 +73,7 @@ fn tools(request: &Request<'_>, out: &mut Writer) {
     let functions = Mark::Legacy.is_in(&request.extra);
     let is_legacy = |tool: &&Tool<'_>| match tool {
         Tool::Function(function) => Mark::Legacy.is_in(&function.extra),
+        Tool::Custom(_) => false,
         // A legacy function of unknown form has neither of a tool's members.
         Tool::Other(json) => functions && json.get("type").is_none() && json.get("function").is_none(),
     };
@@ -80,6 +86,7 @@ fn tools(request: &Request<'_>, out: &mut Writer) {
         out.field("functions").array(|out| {
             legacy.for_each(|tool| match tool {
                 Tool::Function(function) => own_function(function, out),
+                Tool::Custom(_) => {}
                 Tool::Other(json) => out.raw(*json),
             });
         });
@@ -89,6 +96,7 @@ fn tools(request: &Request<'_>, out: &mut Writer) {
 fn modern_tool(tool: &Tool<'_>, out: &mut Writer) {
     let function = match tool {
         Tool::Function(function) => function,
+        Tool::Custom(custom) => return custom_tool(custom, out),
         Tool::Other(json) => return out.raw(*json),
     };
     out.object(|out| {
@@ -99,6 +107,24 @@ fn modern_tool(tool: &Tool<'_>, out: &mut Writer) {
             own_function(function, out.field("function"));
         }
         write_members(&function.extra, out);
+    });
+}
+
+fn custom_tool(custom: &Custom<'_>, out: &mut Writer) {
+    out.object(|out| {
+        out.field("type").string("custom");
+        if member(&custom.extra, "custom").is_none() {
+            out.field("custom").object(|out| {
+                out.field("name").text(custom.name);
+                if let Some(description) = custom.description {
+                    out.field("description").text(description);
+                }
+                if let Some(format) = custom.format {
+                    out.field("format").raw(format);
+                }
+            });
+        }
+        write_members(&custom.extra, out);
     });
 }
 
@@ -182,7 +208,7 @@ fn said(role: Role, turn: &Turn<'_>, out: &mut Writer) {
         Role::Tool => "tool",
     });
     let refusal_inside = Mark::RefusalPart.is_in(&turn.extra);
-    let (mut inside, mut calls) = (Vec::new(), Vec::new());
+    let (mut inside, mut calls, mut thoughts) = (Vec::new(), Vec::new(), Vec::new());
     for part in &turn.parts {
         match part {
             Part::ToolCall(ToolCall { id: Some(CallId::Made(_)), name, arguments, .. }) => {
@@ -190,10 +216,14 @@ fn said(role: Role, turn: &Turn<'_>, out: &mut Writer) {
             }
             Part::ToolCall(_) => calls.push(part),
             Part::Other(json) if role == Role::Assistant && is_raw_call(*json) => calls.push(part),
-            Part::Thinking(thinking) if !is_chunk(thinking) => write_members(&thinking.extra, out),
+            Part::Thinking(thinking) if Mark::Continued.is_in(&thinking.extra) => {}
+            Part::Thinking(thinking) if !is_chunk(thinking) => thoughts.push(thinking),
             Part::Refusal(text) if !refusal_inside => out.field("refusal").text(*text),
             _ => inside.push(part),
         }
+    }
+    if role == Role::Assistant {
+        thoughts::write(&thoughts, &turn.extra, out);
     }
     contents(&inside, turn.shape, out);
     if !calls.is_empty() || Mark::EmptyList.is_in(&turn.extra) {
@@ -203,7 +233,7 @@ fn said(role: Role, turn: &Turn<'_>, out: &mut Writer) {
 
 /// Whether a thought stood in the list of contents rather than beside it.
 fn is_chunk(thinking: &Thinking<'_>) -> bool {
-    member(&thinking.extra, "type").is_some()
+    member(&thinking.extra, "type").is_some() && !Mark::Detail.is_in(&thinking.extra)
 }
 
 fn call(part: &Part<'_>, out: &mut Writer) {
@@ -216,6 +246,14 @@ fn call(part: &Part<'_>, out: &mut Writer) {
         if let Some(CallId::Given(id)) = call.id {
             out.field("id").text(id);
         }
+        if let Arguments::Plain(input) = call.arguments {
+            out.field("type").string("custom");
+            out.field("custom").object(|out| {
+                out.field("name").text(call.name);
+                out.field("input").text(input);
+            });
+            return write_members(&call.extra, out);
+        }
         if !Mark::Untyped.is_in(&call.extra) {
             out.field("type").string("function");
         }
@@ -223,7 +261,7 @@ fn call(part: &Part<'_>, out: &mut Writer) {
             out.field("function").object(|out| named_arguments(call.name, call.arguments, out));
         }
         if let Some(signature) = call.signature {
-            thought_signature(signature, out);
+            proof::beside_call(signature, out);
         }
         write_members(&call.extra, out);
     });
@@ -234,6 +272,7 @@ fn named_arguments(name: Text<'_>, arguments: Arguments<'_>, out: &mut Writer) {
     match arguments {
         Arguments::Encoded(text) => out.field("arguments").text(text),
         Arguments::Object(json) => out.field("arguments").raw(json),
+        Arguments::Plain(_) => arguments.write_encoded(out.field("arguments")),
     }
 }
 

@@ -47,6 +47,7 @@ impl WriteResponse for Stream {
             Event::Delta(text) => self.delta(*text, out),
             Event::Signature(text) => self.sign(*text, out),
             Event::Close => self.close(out),
+            Event::Lost(_) => {}
             Event::Usage(usage) => self.usage = *usage,
             Event::Stop(stop) => self.stop(stop.reason, out),
             Event::Error(error) => self.fail(error, out),
@@ -115,7 +116,7 @@ impl Stream {
                 out.object(|out| {
                     out.field("text").string("");
                     out.field("thought").bool(true);
-                    out.field("thoughtSignature").text(text);
+                    super::sign(text, out);
                 });
             }),
             Open::Call { signature, .. } => signature.get_or_insert_default().push_str(text.raw()),

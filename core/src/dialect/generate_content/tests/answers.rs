@@ -130,6 +130,13 @@ fn ends_have_their_reasons() {
         ("\"SAFETY\"", StopReason::Refused),
         ("\"RECITATION\"", StopReason::Refused),
         ("\"MALFORMED_FUNCTION_CALL\"", StopReason::MalformedCall),
+        ("\"UNEXPECTED_TOOL_CALL\"", StopReason::MalformedCall),
+        ("\"PROHIBITED_CONTENT\"", StopReason::Refused),
+        ("\"IMAGE_SAFETY\"", StopReason::Refused),
+        ("\"CONTINUATION\"", StopReason::Paused),
+        ("\"MISSING_THOUGHT_SIGNATURE\"", StopReason::Other),
+        ("10", StopReason::Refused),
+        ("15", StopReason::MalformedCall),
         ("\"LANGUAGE\"", StopReason::Other),
         ("\"SOMETHING_NEW\"", StopReason::Other),
         ("1", StopReason::End),
@@ -148,6 +155,10 @@ fn blocked_prompts_are_refusals() {
     let message = fold_whole(body);
     assert_eq!((message.stop_reason(), message.usage.input), (Some(StopReason::Refused), Some(3)));
     assert!(message.blocks.is_empty());
+    for unsaid in ["null", "0", "\"\"", "\"BLOCKED_REASON_UNSPECIFIED\""] {
+        let body = format!(r#"{{"promptFeedback":{{"blockReason":{unsaid}}}}}"#);
+        assert!(matches!(fold_whole(&body).end, End::Failed(_)), "{unsaid}");
+    }
 }
 
 #[test]
@@ -188,12 +199,14 @@ fn calls_keep_order_ids_and_proofs() {
         {"functionCall":{"name":"f","args":{"x":{"y":"\"}"}}},"thoughtSignature":"s"},{"functionCall":{"name":"f","id":"i"}},
         {"executableCode":{"code":"1"}}]},"finishReason":"STOP"}]}"#;
     let message = fold_whole(body);
+    assert_eq!(message.blocks[2].kind, SaidKind::Thinking);
     let kinds: Vec<_> = message.blocks.iter().map(|block| (block.text.as_str(), block.signature.as_deref())).collect();
     assert_eq!(
         kinds,
         [
             ("t", Some("p")),
             ("a", None),
+            ("", Some("z")),
             (r#"{\"x\":{\"y\":\"\\\"}\"}}"#, Some("s")),
             ("{}", None),
             (r#"{"executableCode":{"code":"1"}}"#, None)
@@ -201,6 +214,50 @@ fn calls_keep_order_ids_and_proofs() {
     );
     assert_eq!(calls(&message)[1]["id"], "i");
     assert_eq!(message.stop_reason(), Some(StopReason::ToolCalls));
+}
+
+/// What was reported as lost of some whole answer with one candidate.
+fn lost(candidate: &str) -> Vec<&'static str> {
+    let body = format!(r#"{{"candidates":[{candidate}],"modelVersion":"m"}}"#);
+    let mut lost = Vec::new();
+    GenerateContent.reader(Aliases::default()).read(
+        Frame::Whole(Json::parse(body.as_bytes()).unwrap()),
+        &mut |piece| {
+            if let Piece::Lost(what) = piece {
+                lost.push(what);
+            }
+        },
+    );
+    lost
+}
+
+#[test]
+fn what_has_no_word_is_reported_once() {
+    for (candidate, what) in [
+        (r#"{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP","avgLogprobs":-1,"tokenCount":1}"#, &[][..]),
+        (r#"{"finishReason":"STOP","groundingMetadata":{},"citationMetadata":null}"#, &[]),
+        (
+            r#"{"finishReason":"STOP","groundingMetadata":{"webSearchQueries":["q"]},"citationMetadata":{"citations":[]}}"#,
+            &["citations"],
+        ),
+        (
+            r#"{"finishReason":"STOP","logprobsResult":{"topCandidates":[]},"urlContextMetadata":{"urlMetadata":[]}}"#,
+            &["logprobs", "server_tools"],
+        ),
+        (
+            r#"{"content":{"parts":[{"executableCode":{"code":"1"}},{"codeExecutionResult":{"output":"1"}}]},"finishReason":"STOP"}"#,
+            &["server_tools"],
+        ),
+        (
+            r#"{"content":{"parts":[{"inlineData":{"mimeType":"image/png","data":"AA=="}},{"inlineData":{"mimeType":"audio/pcm","data":""}}]}}"#,
+            &["images", "audio"],
+        ),
+        (r#"{"content":{"parts":[{"brandNew":{}}]},"finishReason":"STOP"}"#, &["parts"]),
+        (r#"{"finishReason":"STOP","index":0},{"index":1}"#, &["candidates"]),
+        (r#"{"finishReason":"CONTINUATION","continuationToken":"x"}"#, &["continuation"]),
+    ] {
+        assert_eq!(lost(candidate), what, "{candidate}");
+    }
 }
 
 #[test]

@@ -4,36 +4,124 @@ use super::*;
 use crate::hub::event::{ErrorClass, MAX_ERROR_MESSAGE};
 use crate::refusal::{Origin, Refusal};
 
-#[test]
-fn recorded_errors_are_understood() {
-    let mut read = 0;
-    for recording in recordings() {
-        let response = &recording.json["response"];
-        let status = response["status"].as_u64().unwrap();
-        if status == 200 {
+/// Errors of every API of this vendor: (id, status, body, what the recording says of it).
+fn recorded() -> Vec<(String, u16, String, serde_json::Value)> {
+    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus/open"));
+    let list = std::fs::read_to_string(root.join("errors.jsonl")).unwrap_or_default();
+    let mut found = Vec::new();
+    for line in list.lines() {
+        let listed = value(line);
+        let text = |name: &str| listed[name].as_str().unwrap_or_default();
+        let ours = text("api").starts_with("gemini.") || (text("provider"), text("api")) == ("gemini", "models.list");
+        if !ours {
             continue;
         }
+        let file = root.join(text("provider")).join(text("api")).join(format!("{}.json", text("id")));
+        let recording = value(&std::fs::read_to_string(file).unwrap());
+        let response = &recording["response"];
         let body = response["body"].as_str().or(response["sse_text"].as_str()).unwrap();
-        let error = GenerateContent.read_error(status as u16, body.as_bytes());
-        let expect = &recording.json["expect"];
-        assert_eq!(u64::from(error.status), status, "{}", recording.id);
-        assert!(!error.message.is_empty(), "{}", recording.id);
+        let status = u16::try_from(response["status"].as_u64().unwrap()).unwrap();
+        found.push((text("id").to_string(), status, body.to_string(), recording["expect"].clone()));
+    }
+    found
+}
+
+#[test]
+fn recorded_errors_are_understood() {
+    let all = recorded();
+    if all.is_empty() {
+        return println!("skipped: no recordings beside the repository");
+    }
+    for (id, status, body, expect) in &all {
+        let error = GenerateContent.read_error(*status, body.as_bytes());
+        assert_eq!(error.status, *status, "{id}");
+        assert!(!error.message.is_empty(), "{id}");
         if let Some(code) = expect["error_type"].as_str() {
-            assert_eq!(
-                (error.code.as_str(), error.message.as_str()),
-                (code, expect["error_message"].as_str().unwrap())
-            );
+            let told = (error.code.as_str(), error.message.as_str());
+            assert_eq!(told, (code, expect["error_message"].as_str().unwrap()), "{id}");
         }
-        let class = match status {
+        let class = match *status {
             404 => ErrorClass::NotFound,
+            401 => ErrorClass::Authentication,
             400 if error.message.starts_with("API key") => ErrorClass::Authentication,
             400 => ErrorClass::InvalidRequest,
-            _ => continue,
+            other => panic!("{id}: {other}"),
         };
-        assert_eq!(error.class, class, "{}", recording.id);
+        assert_eq!(error.class, class, "{id}");
+    }
+    println!("{} errors read", all.len());
+}
+
+#[test]
+fn reported_errors_are_understood() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus/errors_supplement.json");
+    let Ok(text) = std::fs::read_to_string(file) else { return println!("skipped: no {file}") };
+    let cases = value(&text);
+    let ours = cases["cases"].as_array().unwrap().iter().filter(|case| case["api"] == "gemini.generateContent");
+    let mut read = 0;
+    for case in ours {
+        let status = u16::try_from(case["status"].as_u64().unwrap()).unwrap();
+        let error = GenerateContent.read_error(status, case["body"].to_string().as_bytes());
+        assert_eq!(error.code, case["body"]["error"]["status"].as_str().unwrap());
+        assert_eq!(error.class, crate::refusal::class_of_status(status));
         read += 1;
     }
-    println!("{read} errors read");
+    assert!(read > 0);
+}
+
+#[test]
+fn wrong_requests_are_told_apart() {
+    let too_long = "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).";
+    let forbidden = "The prompt could not be submitted. It violates the Responsible AI practices.";
+    let barred = "User location is not supported for the API use.";
+    for (word, message, class) in [
+        ("INVALID_ARGUMENT", too_long, ErrorClass::ContextTooLong),
+        (
+            "INVALID_ARGUMENT",
+            "Unable to submit request because the input token count is 9 but the model supports a maximum of 8",
+            ErrorClass::ContextTooLong,
+        ),
+        ("INVALID_ARGUMENT", forbidden, ErrorClass::ContentPolicy),
+        ("INVALID_ARGUMENT", "The prompt violated Prompt Injection and Jailbreak filters.", ErrorClass::ContentPolicy),
+        ("FAILED_PRECONDITION", barred, ErrorClass::Permission),
+        ("FAILED_PRECONDITION", "Please enable billing on the project.", ErrorClass::Permission),
+        ("INVALID_ARGUMENT", "API key expired. Please renew the API key.", ErrorClass::Authentication),
+        ("INVALID_ARGUMENT", "maxOutputTokens must be positive", ErrorClass::InvalidRequest),
+        // Only a wrong request is looked at closely.
+        ("RESOURCE_EXHAUSTED", too_long, ErrorClass::RateLimited),
+        ("NOT_FOUND", forbidden, ErrorClass::NotFound),
+    ] {
+        let body = serde_json::json!({"error": {"code": 400, "status": word, "message": message}}).to_string();
+        let error = GenerateContent.read_error(400, body.as_bytes());
+        assert_eq!((error.class, error.message.as_str()), (class, message), "{word}");
+    }
+}
+
+#[test]
+fn details_name_the_member_and_keep_the_sentence() {
+    let body = br#"[{"error":{"code":400,"message":"bad","status":"INVALID_ARGUMENT","details":[
+        {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"39s"},
+        {"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"contents[0].role","description":"x"}]}]}}]"#;
+    let error = GenerateContent.read_error(400, body);
+    assert_eq!((error.message.as_str(), error.param.as_deref()), ("bad", Some("contents[0].role")));
+    assert_eq!(GenerateContent.read_error(429, br#"{"error":{"details":[{"retryDelay":"39s"}]}}"#).param, None);
+}
+
+#[test]
+fn errors_without_the_envelope_are_understood() {
+    for (body, message) in [
+        (r#"{"message":"no route"}"#, "no route"),
+        (r#"{"detail":"no route"}"#, "no route"),
+        (r#"{"error":"no route"}"#, "no route"),
+        (r#"{"error":null,"message":"no route"}"#, "no route"),
+        (r#"{"error":{"message":"no route","code":"x"}}"#, "no route"),
+        ("[]", "[]"),
+        (r#"{"error":[]}"#, ""),
+        ("null", "null"),
+    ] {
+        let error = GenerateContent.read_error(502, body.as_bytes());
+        assert_eq!((error.class, error.message.as_str()), (ErrorClass::Provider, message), "{body}");
+    }
 }
 
 #[test]
@@ -91,6 +179,8 @@ fn errors_are_written_in_the_envelope() {
     for (class, code, word) in [
         (ErrorClass::Overloaded, "overloaded_error", "UNAVAILABLE"),
         (ErrorClass::QuotaExhausted, "", "RESOURCE_EXHAUSTED"),
+        (ErrorClass::ContextTooLong, "context_length_exceeded", "INVALID_ARGUMENT"),
+        (ErrorClass::ContentPolicy, "", "INVALID_ARGUMENT"),
         (ErrorClass::InvalidRequest, "FAILED_PRECONDITION", "FAILED_PRECONDITION"),
         (ErrorClass::BadAnswer, "NOT_FOUND", "INTERNAL"),
     ] {

@@ -143,6 +143,21 @@ fn calls_that_cannot_be_said_are_not_made_up() {
 }
 
 #[test]
+fn calls_that_were_cut_off_end_for_that_reason() {
+    for delivery in [Delivery::Whole, Delivery::Streamed] {
+        let events = [
+            Event::Start { id: None, model: None },
+            Event::Open(Block::ToolCall { id: None, name: t("f") }),
+            Event::Delta(t("{\\\"x")),
+            Event::Close,
+            stop(StopReason::Length),
+        ];
+        let text = written(delivery, &events);
+        assert!(text.contains(r#""finishReason":"MAX_TOKENS""#) && !text.contains("functionCall\""), "{text}");
+    }
+}
+
+#[test]
 fn refusals_end_as_such() {
     for (block, reason) in [(Block::Refusal, StopReason::End), (Block::Text, StopReason::Refused)] {
         let events = [
@@ -280,4 +295,27 @@ proptest! {
         prop_assert_eq!(seamless(whole.clone()), seamless(array));
         prop_assert_eq!(whole.usage, usage);
     }
+}
+
+#[test]
+fn models_are_told_as_the_api_tells_them() {
+    let model = |name| Listed {
+        name,
+        owner: "o",
+        context_window: 1000,
+        output_limit: 0,
+        abilities: crate::catalog::Abilities::ALL,
+    };
+    let told = |models: &[Listed<'_>], one| {
+        let mut out = Writer::new();
+        GenerateContent.write_models(models, one, &mut out);
+        value(out.as_str())
+    };
+    let list = told(&[model("a"), model("b\"c")], false);
+    assert_eq!(list["models"][0]["name"], "models/a");
+    assert_eq!(list["models"][1]["name"], "models/b\"c");
+    assert_eq!(list["models"][0]["inputTokenLimit"], 1000);
+    assert_eq!(list["models"][0].get("outputTokenLimit"), None, "what nobody knows is not said");
+    assert_eq!(told(&[model("a")], true), list["models"][0]);
+    assert_eq!(told(&[], false), serde_json::json!({"models": []}));
 }

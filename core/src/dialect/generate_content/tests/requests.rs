@@ -10,7 +10,7 @@ fn identical(body: &str) {
     let request = read(body).unwrap_or_else(|error| panic!("{error:?}: {body}"));
     let written = write(&request);
     assert_eq!(value(&written.body), value(body));
-    assert!(written.dropped.is_empty(), "{:?}", written.dropped);
+    assert!(written.losses.dropped.is_empty(), "{:?}", written.losses.dropped);
 }
 
 #[test]
@@ -57,6 +57,14 @@ fn every_spelling_comes_back() {
         r#"{"contents":[],"toolConfig":{"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":[]}}}"#,
         r#"{"contents":[],"toolConfig":{"functionCallingConfig":{}}}"#,
         r#"{"contents":[],"toolConfig":{"functionCallingConfig":{"mode":"NONE"}}}"#,
+        r#"{"contents":[],"toolConfig":{"functionCallingConfig":{"mode":"VALIDATED","new":[1]}},"generationConfig":{"x":1}}"#,
+        r#"{"contents":[],"tool_config":{"retrievalConfig":{},"functionCallingConfig":{"mode":"AUTO","stream_function_call_arguments":true},
+            "z":1}}"#,
+        r#"{"contents":[],"toolConfig":{"functionCallingConfig":{"streamFunctionCallArguments":false,"mode":"ANY","allowedFunctionNames":["f"]}}}"#,
+        r#"{"contents":[],"generationConfig":{"responseModalities":["TEXT"]}}"#,
+        r#"{"contents":[],"generationConfig":{"response_modalities":["TEXT"]}}"#,
+        r#"{"contents":[],"generationConfig":{"responseModalities":["IMAGE","TEXT"]},"model":null}"#,
+        r#"{"contents":[],"generationConfig":{"responseModalities":[]},"cachedContent":"cachedContents/x","model":7}"#,
         r#"{"contents":[],"generationConfig":{"temperature":0.10,"topP":1,"top_k":2,"seed":3,"candidateCount":2,
             "maxOutputTokens":5,"stopSequences":["a"],"presencePenalty":null,"responseModalities":["TEXT"],"speech_config":{}}}"#,
         r#"{"contents":[],"generationConfig":{"max_output_tokens":5,"stop_sequences":[],"response_mime_type":"application/json",
@@ -76,6 +84,17 @@ fn every_part_comes_back() {
     for part in [
         r#"{"text":"a","thought":false,"videoMetadata":{}}"#,
         r#"{"text":"a","thoughtSignature":"s"}"#,
+        r#"{"text":"a","thought":false,"thought_signature":"s"}"#,
+        r#"{"text":"","thoughtSignature":""}"#,
+        r#"{"inlineData":{"mimeType":"image/png","data":"AA=="},"thoughtSignature":"s"}"#,
+        r#"{"inlineData":{},"thoughtSignature":"s"}"#,
+        r#"{"fileData":{"fileUri":"https://x.test/a"},"thought_signature":"s","x":1}"#,
+        r#"{"functionResponse":{"name":"f","response":{"output":"a\nb"}}}"#,
+        r#"{"functionResponse":{"name":"f","response":{"result":"a"},"id":"1"}}"#,
+        r#"{"functionResponse":{"name":"f","response":{"error":"a"},"willContinue":true}}"#,
+        r#"{"functionResponse":{"name":"f","response":{"output":{"x":1}}}}"#,
+        r#"{"functionResponse":{"name":"f","response":{"output":"a","more":1}}}"#,
+        r#"{"functionResponse":{"name":"f","response":{"output":"a"},"parts":[{"inlineData":{"mimeType":"image/png","data":""},"thoughtSignature":"s"}]}}"#,
         r#"{"text":"","thought":true,"thought_signature":"s"}"#,
         r#"{"thought":true,"thoughtSignature":"s"}"#,
         r#"{"thought":true}"#,
@@ -112,8 +131,14 @@ fn every_part_comes_back() {
 
 #[test]
 fn the_model_in_the_body_is_the_addressees() {
-    let request = read(r#"{"model":"models/x","contents":[]}"#).unwrap();
-    assert_eq!(value(&write(&request).body), value(r#"{"model":"models/m","contents":[]}"#));
+    for (said, written) in [
+        ("models/x", "models/m"),
+        ("x", "m"),
+        ("projects/p/locations/l/publishers/google/models/x", "projects/p/locations/l/publishers/google/models/m"),
+    ] {
+        let body = format!(r#"{{"model":"{said}","contents":[]}}"#);
+        assert_eq!(value(&write(&read(&body).unwrap()).body)["model"], written);
+    }
 }
 
 #[test]
@@ -193,16 +218,16 @@ fn nothing_that_was_understood_is_reported_by_others() {
         "generation_config":{"max_output_tokens":1,"response_mime_type":"application/json","responseModalities":["TEXT"]}}"#;
     let request = read(body).unwrap();
     let mut written = Written::default();
-    written.drop_extra("", &request.extra);
+    written.lose("", &request.extra);
     for turn in &request.turns {
-        written.drop_extra("messages[].", &turn.extra);
+        written.lose("messages[].", &turn.extra);
         for part in &turn.parts {
             if let Part::Text { extra, .. } = part {
-                written.drop_extra("messages[].content[].", extra);
+                written.lose("messages[].content[].", extra);
             }
         }
     }
-    assert_eq!(written.dropped, ["responseModalities"]);
+    assert_eq!(written.losses.dropped, Vec::<String>::new());
 }
 
 #[test]
@@ -225,6 +250,81 @@ fn results_answer_the_latest_calls() {
         .collect();
     assert!(ids[0].is_none() && ids[2].is_none());
     assert!(matches!(ids[1], Some(CallId::Given(id)) if id.is("x")));
+}
+
+#[test]
+fn results_in_the_customary_words_are_words() {
+    let request = read(
+        r#"{"contents":[{"parts":[{"functionResponse":{"name":"f","response":{"output":"a\"b"}}},
+        {"functionResponse":{"name":"f","response":{"error":"no"}}},{"functionResponse":{"name":"f","response":{"r":"x"}}}]}]}"#,
+    )
+    .unwrap();
+    let said: Vec<_> = request.turns[0]
+        .parts
+        .iter()
+        .map(|part| match part {
+            Part::ToolResult(result) => match &result.content[0] {
+                Part::Text { text, .. } => (text.raw(), result.error),
+                Part::Other(json) => (json.as_str(), result.error),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(said, [("a\\\"b", None), ("no", Some(true)), (r#"{"r":"x"}"#, None)]);
+}
+
+#[test]
+fn proofs_of_words_are_told_apart_from_them() {
+    let body = r#"{"contents":[{"role":"model","parts":[{"text":"a","thoughtSignature":"s"},{"text":"b"}]}]}"#;
+    let mut request = read(body).unwrap();
+    let proofs = |request: &Request<'_>| -> Vec<Option<String>> {
+        let thoughts = request.turns[0].parts.iter().filter_map(|part| match part {
+            Part::Thinking(thought) => Some(thought.signature.map(|text| text.raw().to_string())),
+            _ => None,
+        });
+        thoughts.collect()
+    };
+    assert_eq!(proofs(&request), [Some("s".to_string())]);
+    assert_eq!(value(&write(&request).body), value(body));
+    // Withheld, the words stay as they are.
+    request.turns[0].parts.retain(|part| !matches!(part, Part::Thinking(_)));
+    let without = r#"{"contents":[{"role":"model","parts":[{"text":"a"},{"text":"b"}]}]}"#;
+    assert_eq!(value(&write(&request).body), value(without));
+}
+
+#[test]
+fn calls_that_nobody_signed_are_marked_where_that_is_demanded() {
+    let request = read(
+        r#"{"contents":[{"role":"model","parts":[{"text":"a"},{"functionCall":{"name":"f"}},{"functionCall":{"name":"g"}}]},
+        {"role":"model","parts":{"functionCall":{"name":"f"},"thoughtSignature":"s"}},{"role":"model","parts":{"functionCall":{"name":"f"}}}]}"#,
+    )
+    .unwrap();
+    let to = Addressee { unsigned: "dQ==", ..Addressee::model("m") };
+    assert_eq!(
+        value(&GenerateContent.write_request(&request, to).body),
+        value(
+            r#"{"contents":[{"role":"model","parts":[{"text":"a"},{"functionCall":{"name":"f"},"thoughtSignature":"dQ=="},{"functionCall":{"name":"g"}}]},
+        {"role":"model","parts":{"functionCall":{"name":"f"},"thoughtSignature":"s"}},{"role":"model","parts":{"functionCall":{"name":"f"},"thoughtSignature":"dQ=="}}]}"#
+        )
+    );
+}
+
+#[test]
+fn what_only_the_provider_can_honour_ties_the_request() {
+    for (member, tied) in [
+        (r#""generationConfig":{"candidateCount":2}"#, Some("generationConfig.candidateCount")),
+        (r#""generation_config":{"candidate_count":3}"#, Some("generationConfig.candidateCount")),
+        (r#""generationConfig":{"candidateCount":1}"#, None),
+        (r#""generationConfig":{"candidateCount":null}"#, None),
+        (r#""cachedContent":"cachedContents/x""#, Some("cachedContent")),
+        (r#""continuation_token":"x""#, Some("continuationToken")),
+        (r#""cachedContent":null"#, None),
+        (r#""labels":{}"#, None),
+    ] {
+        let body = format!(r#"{{"contents":[],{member}}}"#);
+        assert_eq!(read(&body).unwrap().tied, tied, "{member}");
+    }
 }
 
 /// JSON of any shape, with the words of the API among its names so that the interesting arms are met.
@@ -251,6 +351,9 @@ fn any_json() -> impl Strategy<Value = Value> {
         Just("thoughtSignature"),
         Just("systemInstruction"),
         Just("toolConfig"),
+        Just("output"),
+        Just("functionCallingConfig"),
+        Just("mode"),
         Just("user"),
         Just("x"),
     ];

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::dialect::WriteResponse;
-use crate::hub::event::{Block, ErrorClass, MAX_ERROR_MESSAGE, ProviderError, Stop, StopReason};
+use crate::hub::event::{Block, ErrorClass, Piece, ProviderError, Stop, StopReason};
 use crate::hub::message::{End, SaidKind};
 use crate::json::Text;
 use crate::usage::Usage;
@@ -135,7 +135,7 @@ fn an_error_is_an_event_in_a_stream_and_nothing_in_a_whole_answer() {
 #[test]
 fn blocks_of_a_foreign_provider_are_not_shown() {
     let foreign = Json::parse(br#"{"executableCode":{"code":"1"}}"#).unwrap();
-    let own = Json::parse(br#"{"type":"redacted_thinking","data":"x"}"#).unwrap();
+    let own = Json::parse(br#"{"type":"server_tool_use","id":"s","name":"n","input":{}}"#).unwrap();
     let events = [
         Event::Start { id: None, model: None },
         Event::Open(Block::Other(foreign)),
@@ -181,6 +181,160 @@ data: {"type":"message_stop"}
     assert_eq!((message.usage.input, message.usage.output), (Some(3), Some(7)));
 }
 
+/// The answer as a client of this dialect gets it back from a provider of it, by way of the hub.
+fn said_again(body: &str, delivery: Delivery) -> String {
+    let mut reader = Messages.reader(Aliases::default());
+    let mut sequencer = Sequencer::new();
+    let mut writer = writer(delivery);
+    let mut out = Vec::new();
+    let mut emit = |event: Event<'_>| writer.write(&event, &mut out);
+    reader.read(Frame::Whole(Json::parse(body.as_bytes()).unwrap()), &mut |piece| sequencer.push(piece, &mut emit));
+    sequencer.finish(&mut emit);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_thought_that_is_not_shown_keeps_its_form() {
+    let body = r#"{"id":"i","type":"message","role":"assistant","model":"m","content":[
+        {"type":"redacted_thinking","data":"ZA=="},{"type":"thinking","thinking":"","signature":"c2ln"},
+        {"type":"thinking","thinking":"h","signature":"c2ln"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{}}"#;
+    let message = whole(body.as_bytes());
+    let proofs: Vec<_> = message.blocks.iter().map(|block| block.signature.as_deref().unwrap_or_default()).collect();
+    assert_eq!(proofs, ["redacted_thinking:ZA==", "c2ln", "c2ln"]);
+    assert!(message.blocks.iter().all(|block| block.kind == SaidKind::Thinking));
+    assert_eq!(value(&said_again(body, Delivery::Whole))["content"], value(body)["content"]);
+    let streamed_again = said_again(body, Delivery::Streamed);
+    assert!(
+        streamed_again.contains(r#""content_block":{"type":"redacted_thinking","data":"ZA=="}}"#),
+        "{streamed_again}"
+    );
+    assert_eq!(streamed(&streamed_again).blocks, message.blocks);
+}
+
+#[test]
+fn a_hidden_thought_is_marked_with_its_maker_in_its_own_form() {
+    let events = [
+        Event::Start { id: None, model: None },
+        Event::Open(Block::Thinking),
+        Event::Signature(t("dgm1:00000000000000aa:redacted_thinking:ZA==")),
+        Event::Close,
+        END_TURN,
+    ];
+    let whole = value(&say(&events, Delivery::Whole));
+    let expected = serde_json::json!([{"type": "redacted_thinking", "data": "dgm1:00000000000000aa:ZA=="}]);
+    assert_eq!(whole["content"], expected);
+}
+
+#[test]
+fn a_thought_that_nobody_signed_is_marked_as_nobodys() {
+    let thought = [Event::Open(Block::Thinking), Event::Delta(t("hm")), Event::Close];
+    let events = [&[Event::Start { id: None, model: None }], &thought[..], &[END_TURN]].concat();
+    for delivery in [Delivery::Whole, Delivery::Streamed] {
+        let message = understood(&say(&events, delivery), delivery);
+        let proof = message.blocks[0].signature.clone().unwrap();
+        // What the client sends back is withheld from a provider that would refuse it.
+        let body = format!(
+            r#"{{"model":"m","messages":[{{"role":"assistant","content":[
+                {{"type":"thinking","thinking":"hm","signature":"{proof}"}},{{"type":"text","text":"a"}}]}}]}}"#
+        );
+        let mut request = read(&body).unwrap();
+        assert!(crate::hub::provenance::withhold(&mut request, DialectId::Messages, "00000000000000aa"));
+        assert_eq!(request.turns[0].parts.len(), 1);
+    }
+    let empty = [Event::Start { id: None, model: None }, Event::Open(Block::Thinking), Event::Close, END_TURN];
+    assert_eq!(value(&say(&empty, Delivery::Whole))["content"], serde_json::json!([]));
+    assert!(!say(&empty, Delivery::Streamed).contains("content_block"));
+}
+
+#[test]
+fn a_proof_in_pieces_is_said_at_once() {
+    let events = [
+        Event::Start { id: None, model: None },
+        Event::Open(Block::Thinking),
+        Event::Signature(t("one")),
+        Event::Delta(t("hm")),
+        Event::Signature(t("two")),
+        Event::Close,
+        END_TURN,
+    ];
+    let said = say(&events, Delivery::Streamed);
+    assert_eq!(said.matches("signature_delta").count(), 1);
+    assert!(said.contains(r#""signature":"onetwo""#), "{said}");
+}
+
+#[test]
+fn broken_arguments_stay_readable() {
+    let input = |arguments: &str| {
+        let call = Block::ToolCall { id: None, name: t("f") };
+        let events = [
+            Event::Start { id: None, model: None },
+            Event::Open(call),
+            Event::Delta(t(arguments)),
+            Event::Close,
+            END_TURN,
+        ];
+        value(&say(&events, Delivery::Whole))["content"][0]["input"].clone()
+    };
+    assert_eq!(input(r#"{\"a\":1}"#), serde_json::json!({"a": 1}));
+    assert_eq!(input("null"), serde_json::json!({}));
+    assert_eq!(input(r#"{\"a\":"#), serde_json::json!({"arguments": "{\"a\":"}));
+    assert_eq!(input("[1]"), serde_json::json!({"arguments": "[1]"}));
+}
+
+#[test]
+fn what_no_other_dialect_has_is_told_once() {
+    let body = r#"{"content":[
+        {"type":"text","text":"a","citations":[{"type":"char_location"}]},{"type":"text","text":"b","citations":[]},
+        {"type":"server_tool_use","id":"s","name":"web_search","input":{}},{"type":"web_search_tool_result","tool_use_id":"s","content":[]},
+        {"type":"compaction","content":"c"},{"type":"container_upload","file_id":"f"},{"type":"novelty"}],
+        "stop_reason":"refusal","stop_details":{"type":"refusal"}}"#;
+    let mut lost = Vec::new();
+    let mut note = |piece: Piece<'_>| {
+        if let Piece::Lost(what) = piece {
+            lost.push(what);
+        }
+    };
+    Messages.reader(Aliases::default()).read(Frame::Whole(Json::parse(body.as_bytes()).unwrap()), &mut note);
+    assert_eq!(lost, ["citations", "server_tools", "compaction", "files", "blocks", "stop_details"]);
+    let mut lost = Vec::new();
+    let mut reader = Messages.reader(Aliases::default());
+    for data in [r#"{"type":"content_block_delta","index":0,"delta":{"type":"citations_delta","citation":{}}}"#; 2] {
+        reader.read(Frame::Event { name: "", data }, &mut |piece| lost.push(format!("{piece:?}")));
+    }
+    assert_eq!(lost, [r#"Lost("citations")"#]);
+}
+
+#[test]
+fn a_later_count_without_the_cache_does_not_lower_the_input() {
+    let stream = r#"
+data: {"type":"message_start","message":{"usage":{"input_tokens":3,"cache_read_input_tokens":1000,"cache_creation_input_tokens":20}}}
+data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"input_tokens":3,"output_tokens":7}}
+data: {"type":"message_stop"}
+"#;
+    let usage = streamed(stream).usage;
+    assert_eq!(
+        (usage.input, usage.cache_read, usage.cache_write, usage.output),
+        (Some(1023), Some(1000), Some(20), Some(7))
+    );
+}
+
+#[test]
+fn events_in_the_frames_of_an_event_stream_are_unpacked() {
+    // {"type":"message_stop"} and something that is no JSON.
+    let packed = |bytes| format!(r#"{{"bytes":"{bytes}","p":"abcd"}}"#);
+    let start = r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}"#;
+    let stop = packed(r"eyJ0eXBlIjoibWVzc2FnZV9zdG9wIn0=");
+    fn frame(data: &str) -> Frame<'_> {
+        Frame::Event { name: "chunk", data }
+    }
+    let message = fold([frame(start), frame(stop.as_str())], Aliases::default());
+    assert_eq!((message.blocks[0].text.as_str(), message.stop_reason()), ("a", Some(StopReason::End)));
+    for nonsense in ["!!", "e30", "PGh0bWw+"] {
+        let data = packed(nonsense);
+        assert!(matches!(fold([frame(data.as_str())], Aliases::default()).end, End::Failed(_)), "{nonsense}");
+    }
+}
+
 #[test]
 fn errors_and_nonsense_in_a_stream_end_it() {
     let error = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
@@ -202,31 +356,6 @@ fn aliases_are_undone() {
     let body = br#"{"content":[{"type":"tool_use","id":"t","name":"a_b","input":{"x":1}}],"stop_reason":"tool_use"}"#;
     let message = fold([Frame::Whole(Json::parse(body).unwrap())], aliases);
     assert_eq!(message.blocks[0].kind, SaidKind::ToolCall { id: Some("t".into()), name: "a.b".into() });
-}
-
-#[test]
-fn errors_are_classed_by_their_type_and_bounded() {
-    let class = |status: u16, body: &str| Messages.read_error(status, body.as_bytes()).class;
-    let typed = |word: &str| format!(r#"{{"type":"error","error":{{"type":"{word}","message":"m"}}}}"#);
-    assert_eq!(class(529, &typed("overloaded_error")), ErrorClass::Overloaded);
-    assert_eq!(class(429, &typed("rate_limit_error")), ErrorClass::RateLimited);
-    assert_eq!(class(500, &typed("api_error")), ErrorClass::Provider);
-    assert_eq!(class(413, &typed("invalid_request_error")), ErrorClass::TooLarge);
-    assert_eq!(class(402, &typed("billing_error")), ErrorClass::QuotaExhausted);
-    let empty_account =
-        r#"{"error":{"type":"invalid_request_error","message":"Your credit balance is too low to access"}}"#;
-    assert_eq!(class(400, empty_account), ErrorClass::QuotaExhausted);
-    assert_eq!(
-        class(429, r#"[{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}]"#),
-        ErrorClass::RateLimited
-    );
-    let html = Messages.read_error(502, b"<!DOCTYPE html><h1>Bad gateway</h1>");
-    assert!(!html.message.contains('<') && html.class == ErrorClass::Provider);
-    assert_eq!(Messages.read_error(504, b"").class, ErrorClass::Timeout);
-    assert_eq!(Messages.read_error(429, br#"{"message":"slow down"}"#).message, "slow down");
-    assert_eq!(Messages.read_error(400, br#"{"error":"bad"}"#).message, "bad");
-    let long = Messages.read_error(500, "é".repeat(MAX_ERROR_MESSAGE).as_bytes());
-    assert!(long.message.len() <= MAX_ERROR_MESSAGE + 3);
 }
 
 /// A block and its deltas, by the grammar.

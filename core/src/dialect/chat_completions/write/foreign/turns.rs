@@ -3,13 +3,17 @@
 //! One turn may become several messages: the results of tools come first, each its own message, because chat completions wants
 //! them right behind the calls; what else the turn says follows. Pictures in a result, for which its message has no place,
 //! follow as the user's.
+//!
+//! Thoughts go back only with the proof that the addressee gave for them: OpenAI refuses members it does not know, and servers
+//! that show thoughts do not need them again.
 
-use super::{Ask, kind_of};
+use super::Ask;
 use crate::dialect::Written;
+use crate::dialect::chat_completions::proof::{self, Place};
 use crate::dialect::chat_completions::read::SOUNDS;
 use crate::dialect::chat_completions::write::names::Names;
 use crate::dialect::chat_completions::write::own::address;
-use crate::hub::{CallId, Media, MediaKind, Part, Role, Source, ToolCall, ToolResult, Turn};
+use crate::hub::{CallId, Media, MediaKind, Part, Role, Source, Thinking, ToolCall, ToolResult, Turn};
 use crate::json::{Text, Writer};
 
 /// The name of a file that has none: OpenAI demands one beside its bytes, and looks at its ending.
@@ -24,13 +28,20 @@ fn file_name(source: Source<'_>) -> &'static str {
 pub(super) fn write(ask: &mut Ask<'_, '_>, out: &mut Writer) {
     let request = ask.request;
     let mut calls = Calls::default();
-    let (names, written) = (&ask.names, &mut ask.written);
+    let (voice, written) = (Voice { names: &ask.names, unsigned: ask.unsigned }, &mut ask.written);
     out.field("messages").array(|out| {
         for turn in &request.turns {
-            written.drop_extra("messages[].", &turn.extra);
-            write_turn(turn, names, &mut calls, written, out);
+            written.lose("messages[].", &turn.extra);
+            write_turn(turn, voice, &mut calls, written, out);
         }
     });
+}
+
+/// How the addressee calls the tools, and what it wants to see as the proof of a call that nobody signed.
+#[derive(Clone, Copy)]
+struct Voice<'v> {
+    names: &'v Names,
+    unsigned: &'v str,
 }
 
 /// The ids of the calls so far, for dialects that do not give any: `call_<n>`, found again by the tool's name.
@@ -67,7 +78,7 @@ impl<'r, 'a> Calls<'r, 'a> {
 
 fn write_turn<'r, 'a>(
     turn: &'r Turn<'a>,
-    names: &Names,
+    voice: Voice<'_>,
     calls: &mut Calls<'r, 'a>,
     written: &mut Written,
     out: &mut Writer,
@@ -84,7 +95,7 @@ fn write_turn<'r, 'a>(
     }
     moved.extend(rest);
     match turn.role {
-        Role::Assistant => assistant(&moved, names, calls, written, out),
+        Role::Assistant => assistant(&moved, voice, calls, written, out),
         // The results were all there was to say.
         _ if answered && moved.is_empty() => {}
         Role::System => words("system", &moved, written, out),
@@ -101,9 +112,10 @@ fn result<'r, 'a>(
     out: &mut Writer,
 ) {
     if result.error == Some(true) {
-        written.drop("messages[].content[].is_error");
+        // The words of a failure say that it is one.
+        written.approximate("messages[].content[].is_error");
     }
-    written.drop_extra("messages[].content[].", &result.extra);
+    written.lose("messages[].content[].", &result.extra);
     let mut inside = Vec::new();
     for part in &result.content {
         match part {
@@ -117,7 +129,7 @@ fn result<'r, 'a>(
         match inside.as_slice() {
             [] => out.field("content").string(""),
             [Part::Text { text, extra }] => {
-                written.drop_extra("messages[].content[].content[].", extra);
+                written.lose("messages[].content[].content[].", extra);
                 out.field("content").text(*text);
             }
             // A response object is said as the text of its JSON.
@@ -147,7 +159,7 @@ fn words(role: &str, parts: &[&Part<'_>], written: &mut Written, out: &mut Write
         match sayable.as_slice() {
             [] => out.field("content").string(""),
             [Part::Text { text, extra }] => {
-                written.drop_extra("messages[].content[].", extra);
+                written.lose("messages[].content[].", extra);
                 out.field("content").text(*text);
             }
             several => {
@@ -167,11 +179,11 @@ fn is_sayable(role: &str, part: &Part<'_>, written: &mut Written) -> bool {
             false
         }
         Part::Thinking(_) => {
-            written.drop("messages[].thinking");
+            written.approximate("messages[].thinking");
             false
         }
         Part::Other(json) => {
-            written.drop(&format!("messages[].content[].{}", kind_of(*json)));
+            written.lose_raw("messages[].content[].", *json);
             false
         }
         Part::Refusal(_) => {
@@ -217,11 +229,14 @@ fn sound(mime: Text<'_>) -> Option<&'static str> {
 fn content(part: &Part<'_>, written: &mut Written, out: &mut Writer) {
     match part {
         Part::Text { text, extra } => {
-            written.drop_extra("messages[].content[].", extra);
+            written.lose("messages[].content[].", extra);
             text_part(out, |out| out.text(*text));
         }
         Part::Media(held) => {
-            written.drop_extra("messages[].content[].", &held.extra);
+            // The two members that are said as they were.
+            let said = |name: &Text<'_>| name.is("filename") || name.is("detail");
+            let extra: Vec<_> = held.extra.iter().filter(|(name, _)| !said(name)).copied().collect();
+            written.lose("messages[].content[].", &extra);
             media(held, out);
         }
         _ => {}
@@ -240,34 +255,49 @@ fn media(media: &Media<'_>, out: &mut Writer) {
         (MediaKind::Document, source) => {
             out.field("type").string("file");
             out.field("file").object(|out| {
-                out.field("filename").string(file_name(source));
+                match text_member(media, "filename").or(text_member(media, "title")) {
+                    Some(name) => out.field("filename").text(name),
+                    None => out.field("filename").string(file_name(source)),
+                }
                 address(source, out.field("file_data"));
             });
         }
         (_, source) => {
             out.field("type").string("image_url");
-            out.field("image_url").object(|out| address(source, out.field("url")));
+            out.field("image_url").object(|out| {
+                address(source, out.field("url"));
+                if let Some(detail) = text_member(media, "detail") {
+                    out.field("detail").text(detail);
+                }
+            });
         }
     });
 }
 
+fn text_member<'a>(media: &Media<'a>, wanted: &str) -> Option<Text<'a>> {
+    let member = media.extra.iter().find(|(name, _)| name.is(wanted));
+    member.and_then(|(_, value)| value.text()).filter(|text| !text.is_empty())
+}
+
 fn assistant<'r, 'a>(
     parts: &[&'r Part<'a>],
-    names: &Names,
+    voice: Voice<'_>,
     calls: &mut Calls<'r, 'a>,
     written: &mut Written,
     out: &mut Writer,
 ) {
-    let (mut said, mut called, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut said, mut called, mut refusals, mut thoughts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for part in parts.iter().copied() {
         match part {
             Part::ToolCall(call) => called.push((call, calls.begin(call))),
             Part::Refusal(text) => refusals.push(*text),
+            Part::Thinking(thinking) => thoughts.push(thinking),
             _ if is_sayable("assistant", part, written) => said.push(part),
             _ => {}
         }
     }
-    if said.is_empty() && called.is_empty() && refusals.is_empty() {
+    let proofs = Proofs::of(&thoughts, &called, written);
+    if said.is_empty() && called.is_empty() && refusals.is_empty() && proofs.is_empty() {
         return; // Only thoughts, which were noted; servers refuse an answer without content.
     }
     out.object(|out| {
@@ -275,7 +305,7 @@ fn assistant<'r, 'a>(
         match said.as_slice() {
             [] => out.field("content").null(),
             [Part::Text { text, extra }] => {
-                written.drop_extra("messages[].content[].", extra);
+                written.lose("messages[].content[].", extra);
                 out.field("content").text(*text);
             }
             several => {
@@ -285,28 +315,78 @@ fn assistant<'r, 'a>(
         if !refusals.is_empty() {
             out.field("refusal").texts(refusals);
         }
+        proof::write(&proofs.0, out);
         if !called.is_empty() {
+            let signed = called.iter().any(|(call, _)| call.signature.is_some());
             out.field("tool_calls").array(|out| {
-                called.iter().for_each(|(wanted, id)| call(wanted, *id, names, written, out));
+                for (index, (wanted, id)) in called.iter().enumerate() {
+                    let unsigned = if signed || index > 0 { "" } else { voice.unsigned };
+                    call(wanted, *id, Voice { unsigned, ..voice }, written, out);
+                }
             });
         }
     });
 }
 
-fn call(call: &ToolCall<'_>, id: CallId<'_>, names: &Names, written: &mut Written, out: &mut Writer) {
-    written.drop_extra("messages[].tool_calls[].", &call.extra);
-    if call.signature.is_some() {
-        written.drop("messages[].tool_calls[].signature");
+/// The thoughts that go back with their proofs: words and signature.
+struct Proofs<'a>(Vec<(Text<'a>, Text<'a>)>);
+
+impl<'a> Proofs<'a> {
+    /// Takes thoughts and the proofs of calls that stand in the message. Words that came just before a proof without words
+    /// belong to it: some servers give the proof after the answer has begun.
+    fn of(thoughts: &[&Thinking<'a>], called: &[(&ToolCall<'a>, CallId<'a>)], written: &mut Written) -> Proofs<'a> {
+        let mut proofs = Vec::new();
+        let mut waiting: Option<Text<'a>> = None;
+        for thought in thoughts {
+            match thought.signature {
+                Some(signature) => {
+                    let words = if thought.text.is_empty() { waiting.take() } else { None };
+                    proofs.push((words.unwrap_or(thought.text), signature));
+                }
+                None => {
+                    let unsaid = waiting.replace(thought.text);
+                    note_unsaid(unsaid, written);
+                }
+            }
+        }
+        note_unsaid(waiting, written);
+        let in_message = |signature: &Text<'a>| !matches!(proof::place(*signature), Place::Unknown);
+        let of_calls = called.iter().filter_map(|(call, _)| call.signature).filter(in_message);
+        proofs.extend(of_calls.map(|signature| (Text::EMPTY, signature)));
+        Proofs(proofs)
     }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn note_unsaid(words: Option<Text<'_>>, written: &mut Written) {
+    if words.is_some_and(|words| !words.is_empty()) {
+        written.approximate("messages[].thinking");
+    }
+}
+
+fn call(call: &ToolCall<'_>, id: CallId<'_>, voice: Voice<'_>, written: &mut Written, out: &mut Writer) {
+    written.lose("messages[].tool_calls[].", &call.extra);
     out.object(|out| {
         id.write(out.field("id"));
         out.field("type").string("function");
         out.field("function").object(|out| {
-            out.field("name").text(names.get(call.name));
+            out.field("name").text(voice.names.get(call.name));
             match call.arguments.object() {
                 Some(object) => out.field("arguments").string(&object),
                 None => call.arguments.write_encoded(out.field("arguments")),
             }
         });
+        match call.signature {
+            Some(signature) if matches!(proof::place(signature), Place::Unknown) => proof::beside_call(signature, out),
+            None if !voice.unsigned.is_empty() => {
+                let mut escaped = String::new();
+                crate::json::write::escape_into(voice.unsigned, &mut escaped);
+                proof::beside_call(Text::escaped(&escaped), out);
+            }
+            Some(_) | None => {}
+        }
     });
 }

@@ -1,0 +1,96 @@
+//! A model's row: its limits, what it can do, and who serves it.
+
+use dragoman_core::catalog::{Abilities, ThinkingStyle};
+
+use super::MAX_NAME;
+use super::members::{Members, Reading};
+
+/// One `[[model]]`: the same thing, wherever it is served.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ModelRow {
+    /// The name callers use.
+    pub name: String,
+    /// Tokens in and out together.
+    pub context_window: Option<u64>,
+    /// Tokens out.
+    pub output_limit: Option<u64>,
+    /// What it can do; everything when nobody says.
+    pub abilities: Option<Abilities>,
+    /// How it is told how much to think.
+    pub thinking: Option<ThinkingStyle>,
+    /// What it takes for the proof of a call that another maker's model made.
+    pub unsigned: Option<String>,
+    /// Who serves it, under which name: (`provider`, its name there, byte offset), first choice first.
+    pub offers: Vec<(String, String, usize)>,
+}
+
+impl ModelRow {
+    /// Takes what another row of the same name says.
+    pub fn change(&mut self, row: &ModelRow) {
+        self.context_window = row.context_window.or(self.context_window);
+        self.output_limit = row.output_limit.or(self.output_limit);
+        self.abilities = row.abilities.or(self.abilities);
+        self.thinking = row.thinking.or(self.thinking);
+        if row.unsigned.is_some() {
+            self.unsigned.clone_from(&row.unsigned);
+        }
+        if !row.offers.is_empty() {
+            self.offers.clone_from(&row.offers);
+        }
+    }
+}
+
+/// Reads one `[[model]]`.
+pub(super) fn model(reading: &mut Reading<'_>, mut row: Members<'_>) -> ModelRow {
+    let at = row.at;
+    let name = row.string(reading, "name");
+    if name.as_ref().is_none_or(|name| name.value.is_empty() || name.value.len() > MAX_NAME) {
+        reading.mistake(at, "this model needs a `name` of 1 to 200 bytes, which is what callers will ask for");
+    }
+    let mut offers = Vec::new();
+    for offer in row.strings(reading, "offers").unwrap_or_default() {
+        match offer.value.split_once('/') {
+            Some((provider, model)) if !provider.is_empty() && !model.is_empty() => {
+                offers.push((provider.to_string(), model.to_string(), offer.at));
+            }
+            _ => reading.mistake(offer.at, "an offer is written \"provider/model\""),
+        }
+    }
+    let read = ModelRow {
+        name: name.map(|name| name.value).unwrap_or_default(),
+        context_window: row.number(reading, "context_window", 1, u64::from(u32::MAX)),
+        output_limit: row.number(reading, "output_limit", 1, u64::from(u32::MAX)),
+        abilities: abilities(reading, &mut row),
+        thinking: thinking(reading, &mut row),
+        unsigned: row.string(reading, "unsigned").map(|words| words.value),
+        offers,
+    };
+    row.end(reading);
+    read
+}
+
+fn abilities(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<Abilities> {
+    let mut abilities = Abilities::NONE;
+    for name in row.strings(reading, "abilities")? {
+        match Abilities::named(&name.value) {
+            Some(ability) => abilities = abilities.and(ability),
+            None => {
+                let known: Vec<&str> = Abilities::ALL.names().collect();
+                reading.mistake(name.at, format!("an ability is one of `{}`", known.join("`, `")));
+            }
+        }
+    }
+    Some(abilities)
+}
+
+fn thinking(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<ThinkingStyle> {
+    let name = row.string(reading, "thinking")?;
+    let style = ThinkingStyle::named(&name.value).filter(|style| *style != ThinkingStyle::Unknown);
+    if style.is_none() {
+        reading.mistake(
+            name.at,
+            "`thinking` is how the model is told how much to think: \"words\", \"tokens\" or \"never\"; left out when unknown",
+        );
+    }
+    style
+}

@@ -1,0 +1,49 @@
+//! Which models there are: the one question that the gateway answers itself, in the dialect of whoever asks.
+
+use super::LocalReply;
+use crate::admission::Grant;
+use crate::catalog::{Abilities, Target};
+use crate::dialect::{self, Endpoint, Listed};
+use crate::json::Writer;
+use crate::refusal::Refusal;
+use crate::snapshot::{Route, Snapshot};
+
+/// Answers for the caller's routes. `rest` of the endpoint is empty or `available` for the list, else a model's name.
+///
+/// A Snapshot holds only what can be asked for, so both lists are the same; the second is known from other gateways.
+pub(super) fn answer(endpoint: &Endpoint, grant: &Grant, snapshot: &Snapshot, id: &str) -> Result<LocalReply, Refusal> {
+    let client = dialect::client(endpoint.dialect);
+    let mut out = Writer::new();
+    match endpoint.rest.as_str() {
+        "" | "available" => {
+            let mine = snapshot.routes.iter().filter(|route| grant.allows(&route.name));
+            let models: Vec<_> = mine.map(|route| listed(route, snapshot)).collect();
+            client.write_models(&models, false, &mut out);
+        }
+        name => {
+            let shown = || name.chars().filter(|character| !character.is_control()).take(80).collect();
+            let model = match (snapshot.route(name), snapshot.target(name)) {
+                _ if !grant.allows(name) => return Err(Refusal::UnknownModel(shown())),
+                (Some(route), _) => listed(route, snapshot),
+                (None, Some(target)) => described(&target.id, target, snapshot),
+                (None, None) => return Err(Refusal::UnknownModel(shown())),
+            };
+            client.write_models(&[model], true, &mut out);
+        }
+    }
+    Ok(LocalReply::json(200, out, id))
+}
+
+fn listed<'s>(route: &'s Route, snapshot: &'s Snapshot) -> Listed<'s> {
+    let first = route.candidates.first().and_then(|index| snapshot.targets.get(*index));
+    match first {
+        Some(target) => described(&route.name, target, snapshot),
+        None => Listed { name: &route.name, owner: "", context_window: 0, output_limit: 0, abilities: Abilities::NONE },
+    }
+}
+
+fn described<'s>(name: &'s str, target: &'s Target, snapshot: &'s Snapshot) -> Listed<'s> {
+    let owner = snapshot.providers.get(target.provider).map_or("", |provider| provider.id.as_str());
+    let Target { context_window, output_limit, abilities, .. } = *target;
+    Listed { name, owner, context_window, output_limit, abilities }
+}
