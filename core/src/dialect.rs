@@ -6,13 +6,15 @@
 pub mod chat_completions;
 pub mod chat_v2;
 pub mod converse;
+mod error_class;
 pub mod generate_content;
 pub mod messages;
+mod names;
 pub mod responses;
 
 use crate::catalog::{Abilities, DialectId, Operation, Target, ThinkingStyle};
 use crate::hub::embed::{EmbedRequest, Embedded};
-use crate::hub::{Delivery, Event, Piece, ProviderError, Request};
+use crate::hub::{Delivery, Event, Media, MediaKind, Part, Piece, ProviderError, Request, Source};
 use crate::json::{Json, Text, Writer};
 use crate::loss::Losses;
 use crate::refusal::{ClientError, UnknownMethod};
@@ -118,6 +120,9 @@ impl<'a> Addressee<'a> {
     }
 }
 
+/// What a thought that is not said is called in the report.
+pub(crate) const THINKING: &str = "messages[].thinking";
+
 /// A request as written for a provider.
 #[derive(Clone, Debug, Default)]
 pub struct Written {
@@ -148,6 +153,26 @@ impl Written {
     /// See [`Losses::lose_raw`].
     pub fn lose_raw(&mut self, place: &str, value: Json<'_>) {
         self.losses.lose_raw(place, value);
+    }
+
+    /// Notes a part that could not be said, under the name of its kind.
+    pub(crate) fn drop_part(&mut self, part: &Part<'_>) {
+        let kind = match part {
+            Part::Text { .. } => "text",
+            Part::Refusal(_) => "refusal",
+            Part::ToolCall(_) => "tool_call",
+            Part::ToolResult(_) => "tool_result",
+            Part::Media(Media { source: Source::File(_), .. }) => "file",
+            Part::Media(media) => match media.kind {
+                MediaKind::Image => "image",
+                MediaKind::Audio => "audio",
+                MediaKind::Video => "video",
+                MediaKind::Document => "document",
+            },
+            Part::Thinking(_) => return self.drop(THINKING),
+            Part::Other(value) => return self.lose_raw("messages[].content[].", *value),
+        };
+        self.drop(&format!("messages[].content[].{kind}"));
     }
 }
 
@@ -309,3 +334,15 @@ pub trait Embeddings: Sync {
 pub(crate) fn ascii_text(text: &str) -> Text<'_> {
     Text::plain(text).unwrap_or(Text::EMPTY)
 }
+
+/// Whether there is nothing but white space: some services refuse such texts, and nothing is lost without them.
+pub(crate) fn is_blank(text: Text<'_>) -> bool {
+    let mut rest = text.raw().trim_start();
+    while let Some(after) = ["\\n", "\\r", "\\t"].iter().find_map(|escape| rest.strip_prefix(escape)) {
+        rest = after.trim_start();
+    }
+    rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests;

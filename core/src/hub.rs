@@ -86,6 +86,8 @@ pub struct Request<'a> {
     pub tied: Option<&'static str>,
     /// The body that it was read from, where its dialect writes its own requests by editing it rather than anew.
     pub body: Option<Json<'a>>,
+    /// Thoughts of somebody else were taken out of it (see [`provenance`]).
+    pub withheld: bool,
 }
 
 impl<'a> Request<'a> {
@@ -108,6 +110,7 @@ impl<'a> Request<'a> {
             extra: Vec::new(),
             tied: None,
             body: None,
+            withheld: false,
         }
     }
 

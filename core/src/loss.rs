@@ -10,7 +10,7 @@
 
 mod harmless;
 
-use crate::json::{Json, Member};
+use crate::json::{Json, Kind, Member};
 
 /// Most members listed as lost: no honest request loses more, and the list must fit into a header.
 pub const MAX_LOST: usize = 64;
@@ -59,12 +59,15 @@ impl Losses {
         }
     }
 
-    /// Notes a tool, a part or another value that only the caller's dialect has, under the name it gives itself: its `type`, or
-    /// its first member. A search among tools has nothing to find where all tools are told in full.
+    /// Notes a tool, a part or another value that only the caller's dialect has, under the name it gives itself: its `type`,
+    /// else its first member that holds an object, else its first. A search among tools has nothing to find where all tools are
+    /// told in full.
     pub fn lose_raw(&mut self, place: &str, value: Json<'_>) {
         let named = value.get("type").and_then(Json::text);
-        let kind = named.or_else(|| value.members().next().map(|(name, _)| name));
-        let kind = kind.map(|text| text.decode().into_owned()).unwrap_or_default();
+        // Marks such as proofs may stand before what the value is.
+        let kernel = || value.members().find(|(_, value)| value.kind() == Kind::Object).or(value.members().next());
+        let kind = named.or_else(|| kernel().map(|(name, _)| name));
+        let kind = kind.map_or_else(|| "unknown".to_string(), |text| text.decode().into_owned());
         match kind.starts_with("tool_search") {
             true => self.approximate(&format!("{place}{kind}")),
             false => self.drop(&format!("{place}{kind}")),
@@ -103,6 +106,20 @@ mod tests {
         assert_eq!(approximated, ["metadata", "plugins", "modalities"]);
         assert_eq!(dropped, ["audio", "logprobs"]);
         assert_eq!(lost("messages[].", r#"{"logprobs":[1],"odd":1}"#).0, ["messages[].logprobs"]);
+    }
+
+    #[test]
+    fn a_value_without_a_type_is_named_by_what_it_holds() {
+        for (value, name) in [
+            (r#"{"a":{},"type":"web_search"}"#, "tools[].web_search"),
+            (r#"{"thoughtSignature":"x","toolCall":{}}"#, "tools[].toolCall"),
+            (r#"{"a":1}"#, "tools[].a"),
+            ("7", "tools[].unknown"),
+        ] {
+            let mut losses = Losses::default();
+            losses.lose_raw("tools[].", Json::parse(value.as_bytes()).unwrap());
+            assert_eq!(losses.dropped, [name]);
+        }
     }
 
     #[test]

@@ -61,8 +61,6 @@ pub enum Count {
     Input,
     /// Input without what was read from or written to a cache.
     FreshInput,
-    /// More input, reported apart from the rest.
-    MoreInput,
     /// Read from a cache.
     CacheRead,
     /// Written to a cache.
@@ -115,7 +113,7 @@ impl UsageTable {
         };
         let has_plain = self.counts.iter().any(|(_, count)| *count == Count::PlainOutput);
         Usage {
-            input: whole_input.map(|input| input + count(Count::MoreInput).unwrap_or(0)),
+            input: whole_input,
             cache_read,
             cache_write,
             output: count(Count::Output).or(thought_and_said.filter(|_| has_plain)),

@@ -144,7 +144,13 @@ impl Relay {
         if let Framer::Sse(sse) = framer
             && !sse.is_clean()
         {
-            sse.finish(&mut |name, data| tap.event(*dialect, name, data));
+            // What was cut off within its words says nothing, whichever words it had.
+            sse.finish(&mut |name, data| {
+                let is_whole = data.trim_ascii() == b"[DONE]" || Json::parse(data).is_ok();
+                if is_whole {
+                    tap.event(*dialect, name, data);
+                }
+            });
         }
         match (&self.tap.error, self.tap.complete) {
             (Some(error), _) => Some(error.clone()),
@@ -199,6 +205,7 @@ impl Tap {
             Piece::Error(error) => {
                 self.error.get_or_insert_with(|| error.clone());
             }
+            Piece::Later => (self.begun, self.complete) = (true, true),
             Piece::Start { .. } | Piece::Usage(_) | Piece::EndBlock => {}
             Piece::Text(text) | Piece::Thinking(text) | Piece::Refusal(text) if text.is_empty() => {}
             _ => self.begun = true,

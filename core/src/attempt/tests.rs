@@ -347,6 +347,18 @@ proptest! {
         prop_assert!(matches!(outcome.ending, Ending::Broken | Ending::Refused), "{:?}", outcome);
     }
 
+    /// Even a cut within the very frame that says why the model stopped is none of its end.
+    #[test]
+    fn a_relayed_stream_cut_within_its_last_frame_is_told(at in 0..3usize, cut in any::<prop::sample::Index>()) {
+        let dialect = CLIENTS[at];
+        let (stream, stop) = (stream_of(dialect), ["finish_reason\":\"stop", "message_delta", "finishReason"][at]);
+        let frame = stream.rfind(stop).unwrap();
+        let rest = stream[frame..].find("}").unwrap();
+        let end = frame + cut.index(rest);
+        let (passed, outcome) = serve(dialect, dialect, true, SSE, &[&stream.as_bytes()[..end]]);
+        prop_assert_eq!(outcome.ending, Ending::Broken, "{}", passed.text());
+    }
+
     /// Law 10: whatever a provider sends, the machine ends in an answer or an error.
     #[test]
     fn nonsense_never_panics(from in 0..CLIENTS.len(), to in 0..STREAMS.len(), noise in prop::collection::vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>(), kind in 0usize..3, status in 100u16..600) {

@@ -55,8 +55,6 @@
 mod answer;
 mod embeddings;
 mod error;
-mod names;
-mod schema;
 mod thinking;
 mod tools;
 mod turns;

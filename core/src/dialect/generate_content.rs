@@ -86,13 +86,14 @@ use crate::usage::{Count, UsageTable};
 /// The dialect.
 pub struct GenerateContent;
 
-/// Where answers count tokens. The prompt's count includes what was cached, the candidates' count leaves out thoughts.
+/// Where answers count tokens. The prompt's count includes what was cached, the candidates' count leaves out thoughts. What the
+/// provider's own tools fetched for the prompt (`toolUsePromptTokenCount`) is in none of the hub's counts: it stands beside the
+/// prompt's count and only the API's total has it.
 static USAGE: UsageTable = UsageTable {
     places: &[&["usageMetadata"]],
     marker: "usageMetadata",
     counts: &[
         (&["promptTokenCount"], Count::Input),
-        (&["toolUsePromptTokenCount"], Count::MoreInput),
         (&["cachedContentTokenCount"], Count::CacheRead),
         (&["candidatesTokenCount"], Count::PlainOutput),
         (&["thoughtsTokenCount"], Count::Reasoning),

@@ -189,6 +189,9 @@ pub enum Piece<'a> {
     Other(Json<'a>),
     /// Something without a word here; see [`Event::Lost`].
     Lost(&'static str),
+    /// The provider works on and keeps the answer for whoever asks later. In its own dialect that is an answer; nobody can say
+    /// it in another.
+    Later,
     /// The block being said is complete; without it, blocks end when another begins.
     EndBlock,
     /// Token counts, cumulative: later ones complete or correct earlier ones.

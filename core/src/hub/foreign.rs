@@ -3,7 +3,7 @@
 //!
 //! | the caller's | elsewhere |
 //! |---|---|
-//! | a tool `name` of the group `group` | a function `group__name` |
+//! | a tool `name` of the group `group`, also where a choice names it | a function `group__name` |
 //! | a tool whose input is plain words | a function whose one argument `input` is the words |
 //! | a proof made by somebody else than the target | nothing; see [`super::provenance`] |
 //! | a thought in several parts, the last of them with its proof | one part: a proof is worth nothing without all the words it proves |
@@ -17,7 +17,7 @@ use std::collections::{HashSet, VecDeque};
 #[cfg(doc)]
 use super::Arguments;
 use super::provenance::{opened, withhold};
-use super::{CallId, Custom, Function, Part, Request, Role, Shape, Tool, ToolCall, ToolResult};
+use super::{CallId, Custom, Function, Part, Request, Role, Shape, Tool, ToolCall, ToolChoice, ToolResult};
 use crate::catalog::DialectId;
 use crate::json::{Json, Text, schema};
 use crate::loss::Losses;
@@ -106,6 +106,20 @@ impl FullNames {
         }
     }
 
+    /// A choice says no group: unless a tool without one has the name, it means the first that has it.
+    fn choose<'n>(&'n self, tools: &[Tool<'n>], chosen: &mut Text<'n>) {
+        let named = tools.iter().filter_map(|tool| match tool {
+            Tool::Function(Function { namespace, name, .. }) | Tool::Custom(Custom { namespace, name, .. }) => {
+                (name.raw() == chosen.raw()).then_some(*namespace)
+            }
+            Tool::Other(_) => None,
+        });
+        let groups: Option<Vec<Text<'n>>> = named.collect();
+        if let Some(group) = groups.and_then(|groups| groups.first().copied()) {
+            self.find(&mut Some(group), chosen);
+        }
+    }
+
     fn find<'n>(&'n self, namespace: &mut Option<Text<'n>>, name: &mut Text<'n>) {
         let Some(group) = namespace.take() else { return };
         let found = self.names.iter().find(|(one, two, _)| one == group.raw() && two == name.raw());
@@ -129,10 +143,17 @@ pub fn prepare<'n>(
         names.join(&mut request);
     }
     if withhold(&mut request, to, maker) {
-        losses.approximate("thinking.signature");
+        losses.approximate(match request.dialect {
+            // There the proof is a document of several members.
+            DialectId::ChatCompletions => "messages[].reasoning_details",
+            _ => "thinking.signature",
+        });
     }
     if request.dialect == to {
         return request;
+    }
+    if let Some(ToolChoice::Named(chosen)) = &mut request.tool_choice {
+        names.choose(&request.tools, chosen);
     }
     for tool in &mut request.tools {
         if let Tool::Custom(custom) = tool {
@@ -295,6 +316,26 @@ mod tests {
         assert_eq!(call.name.raw(), "group__tool");
         assert_eq!(call.arguments.object().unwrap(), r#"{"input":"say \"hi\""}"#);
         assert_eq!(losses.approximated, ["tools[].format"]);
+    }
+
+    #[test]
+    fn a_choice_names_a_tool_within_its_group_unless_one_outside_has_the_name() {
+        let tool = |namespace| {
+            let name = t("tool");
+            Tool::Custom(Custom { namespace, name, description: None, format: None, extra: vec![] })
+        };
+        for (tools, wanted) in [
+            (vec![tool(Some(t("one"))), tool(Some(t("two")))], "one__tool"),
+            (vec![tool(Some(t("one"))), tool(None)], "tool"),
+            (vec![], "tool"),
+        ] {
+            let mut request = Request::new(DialectId::Responses, Delivery::Whole);
+            request.tool_choice = Some(ToolChoice::Named(t("tool")));
+            request.tools = tools;
+            let names = FullNames::of(&request);
+            let request = prepare(request, &names, DialectId::Messages, "", &mut Losses::default());
+            assert!(matches!(request.tool_choice, Some(ToolChoice::Named(name)) if name.raw() == wanted), "{wanted}");
+        }
     }
 
     #[test]

@@ -16,7 +16,9 @@
 use std::borrow::Cow;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 
 use super::{Part, Request};
 use crate::catalog::DialectId;
@@ -24,6 +26,9 @@ use crate::json::{Json, Text};
 
 /// How a marked proof begins; then the maker's [`crate::catalog::slot`], a colon and the proof.
 pub const MARK: &str = "dgm1:";
+
+/// The maker of proofs that nobody made: a thought that is marked so is told to nobody in the dialect that wants proofs.
+pub const NOBODY: &str = "0000000000000000";
 
 /// Length of a maker's name in a mark, in bytes.
 const MAKER: usize = 16;
@@ -39,6 +44,12 @@ pub fn read(signature: Text<'_>) -> Option<(&str, Text<'_>)> {
     Some((maker, Text::escaped(proof.strip_prefix(':')?)))
 }
 
+/// Reads base64 with or without its padding.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 /// How a sealed proof begins: what every marked proof has in common when it is base64.
 const SEAL: &str = "ZGdtMT";
 
@@ -53,9 +64,23 @@ pub fn sealed(proof: Text<'_>) -> Cow<'_, str> {
 /// The marked proof that was sealed; `None` when it is none. Escaped text, as it was.
 pub fn opened(signature: Text<'_>) -> Option<String> {
     let sealed = signature.raw().strip_prefix(SEAL).map(|_| signature.decode())?;
-    let marked = String::from_utf8(STANDARD.decode(sealed.as_bytes()).ok()?).ok()?;
+    // Some clients take it for bytes, and write those in the other alphabet.
+    let standard: Vec<u8> = sealed
+        .bytes()
+        .map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => other,
+        })
+        .collect();
+    let marked = String::from_utf8(LENIENT.decode(standard).ok()?).ok()?;
     let sound = read(Text::escaped(&marked)).is_some() && Json::parse(format!("\"{marked}\"").as_bytes()).is_ok();
     sound.then_some(marked)
+}
+
+/// Whether a proof says that nobody made it.
+pub fn is_nobodys(signature: Text<'_>) -> bool {
+    read(signature).is_some_and(|(maker, _)| maker == NOBODY)
 }
 
 /// Whether a body may hold marked proofs.
@@ -89,6 +114,7 @@ pub fn withhold(request: &mut Request<'_>, to: DialectId, maker: &str) -> bool {
             _ => true,
         });
     }
+    request.withheld |= withheld;
     if withheld && own {
         request.turns.retain(|turn| !turn.parts.is_empty());
     }
@@ -151,13 +177,15 @@ mod tests {
 
     #[test]
     fn a_sealed_proof_opens_to_itself_and_nothing_else_opens() {
-        let marked = format!("{}s-_ig\\/", mark(A));
+        let marked = format!("{}s?>~ig\\/", mark(A));
         let sealed = sealed(Text::escaped(&marked)).into_owned();
         assert!(
             is_in(sealed.as_bytes())
                 && sealed.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
         );
-        assert_eq!(opened(Text::escaped(&sealed)), Some(marked));
+        assert_eq!(opened(Text::escaped(&sealed)).as_ref(), Some(&marked));
+        let urlsafe = sealed.replace('+', "-").replace('/', "_").trim_end_matches('=').to_string();
+        assert_eq!(opened(Text::escaped(&urlsafe)), Some(marked));
         let hostile = STANDARD.encode(format!("{}\"", mark(A)));
         for text in ["", "c2ln", "ZGdtMTo", SEAL, &hostile] {
             assert_eq!(opened(Text::escaped(text)), None, "{text}");

@@ -115,6 +115,7 @@ impl Sequencer {
             }
             Piece::Other(json) => self.other(json, emit),
             Piece::EndBlock => self.close(emit),
+            Piece::Later => self.fail(no_answer("the provider has not completed its answer"), emit),
             Piece::Lost(what) => {
                 self.start(None, None, emit);
                 emit(Event::Lost(what));
@@ -236,7 +237,7 @@ impl Sequencer {
             return;
         }
         if self.calls.len() == MAX_CALLS {
-            return self.fail(too_much("more tool calls than an answer may have"), emit);
+            return self.fail(no_answer("more tool calls than an answer may have"), emit);
         }
         if self.other_call_speaks() {
             let id = id.map(|id| id.raw().to_string());
@@ -271,10 +272,10 @@ impl Sequencer {
                 self.waiting_bytes += fragment.raw().len();
                 arguments.push_str(fragment.raw());
                 if self.waiting_bytes > MAX_WAITING {
-                    self.fail(too_much("the arguments of interleaved tool calls are too large"), emit);
+                    self.fail(no_answer("the arguments of interleaved tool calls are too large"), emit);
                 }
             }
-            Some(Phase::Said) | None => self.fail(too_much("arguments of a tool call that is not open"), emit),
+            Some(Phase::Said) | None => self.fail(no_answer("arguments of a tool call that is not open"), emit),
         }
     }
 
@@ -319,7 +320,7 @@ impl Sequencer {
     }
 }
 
-fn too_much(message: &str) -> ProviderError {
+fn no_answer(message: &str) -> ProviderError {
     ProviderError { class: ErrorClass::BadAnswer, message: message.into(), ..ProviderError::default() }
 }
 

@@ -8,13 +8,11 @@
 //! envelope (Mistral), `{"detail":…}` (servers built on FastAPI), a list with one envelope, an error inside the error (Azure,
 //! OpenRouter), plain text, HTML or nothing.
 
-mod class;
-
+use crate::dialect::error_class::{self, Said};
 use crate::hub::ProviderError;
 use crate::hub::event::{ErrorClass, MAX_ERROR_MESSAGE};
 use crate::json::{Json, Kind, Text, Writer};
 use crate::refusal::ClientError;
-use class::Said;
 use std::borrow::Cow;
 
 /// Understands a body that came with `status`, or came inside of an answer (0).
@@ -24,7 +22,7 @@ pub(super) fn read(status: u16, body: &[u8]) -> ProviderError {
     }
     let text = String::from_utf8_lossy(body.get(..body.len().min(4 * MAX_ERROR_MESSAGE)).unwrap_or_default());
     let message = plain(&text);
-    let class = class::of(&Said { status, words: &[], sentences: &[&message] });
+    let class = error_class::of(&Said { status, words: &[], sentences: &[&message] });
     ProviderError { class, status, message, ..ProviderError::default() }
 }
 
@@ -50,7 +48,7 @@ pub(super) fn of_json(status: u16, json: Json<'_>) -> ProviderError {
     let upstream = inner.at(&["metadata", "raw"]).map(scalar).unwrap_or_default();
     let (words, sentences) = ([&*code, &*kind, &*named, &*deeper], [&*message, &*upstream]);
     ProviderError {
-        class: class::of(&Said { status, words: &words, sentences: &sentences }),
+        class: error_class::of(&Said { status, words: &words, sentences: &sentences }),
         status,
         code: bounded(best),
         message: plain(&message),
@@ -103,7 +101,7 @@ fn scalar(value: Json<'_>) -> Cow<'_, str> {
 /// A sentence that may be shown: not a page, no control characters, of bounded length.
 fn plain(text: &str) -> String {
     let text = text.trim();
-    let markup = text.starts_with('<') && (text.starts_with("<!") || text.starts_with("<?") || text.contains("</"));
+    let markup = error_class::is_page(text);
     match markup {
         true => "the provider answered with a page instead of an error".to_string(),
         false => bounded(text),

@@ -1,15 +1,14 @@
 //! Writes a request: the top level. What stands in the messages is said by [`own`] or [`foreign`].
 
 mod foreign;
-mod names;
 mod own;
 mod thinking;
 
 use crate::catalog::{DialectId, ThinkingStyle};
+use crate::dialect::names::{Letters, Names};
 use crate::dialect::{Addressee, Written};
 use crate::hub::{Delivery, Function, Request, Sampling, Shape, Stops, ToolChoice};
 use crate::json::{Text, Writer};
-use names::Names;
 
 /// Most stop sequences that OpenAI's specification allows.
 const MAX_STOPS: usize = 4;
@@ -19,13 +18,13 @@ const FRAME: usize = 512;
 
 /// Writes `request` for a provider.
 pub(super) fn request(request: &Request<'_>, to: Addressee<'_>) -> Written {
-    let mut ask = Ask {
-        request,
-        names: Names::of(request),
-        written: Written::default(),
-        thinking: to.thinking,
-        unsigned: to.unsigned,
+    let mut written = Written::default();
+    // A request of this dialect keeps its names whatever they are.
+    let names = match request.dialect {
+        DialectId::ChatCompletions => Names::default(),
+        _ => Names::of(request, Letters::USUAL, &mut written.aliases),
     };
+    let mut ask = Ask { request, names, written, thinking: to.thinking, unsigned: to.unsigned };
     let mut out = Writer::with_capacity(room(request));
     out.object(|out| {
         out.field("model").string(to.model);
@@ -39,7 +38,6 @@ pub(super) fn request(request: &Request<'_>, to: Addressee<'_>) -> Written {
         }
     });
     ask.written.body = out.into_string();
-    ask.written.aliases = ask.names.into_aliases();
     ask.written
 }
 

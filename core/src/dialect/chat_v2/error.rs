@@ -7,6 +7,7 @@
 //! `error_type` is rare, so the sentence decides where the status says too little. Clouds that host the models put
 //! the members into `error`, and load balancers answer with HTML or nothing, which is why reading is patient.
 
+use crate::dialect::error_class;
 use crate::hub::ProviderError;
 use crate::hub::event::{ErrorClass, MAX_ERROR_MESSAGE};
 use crate::json::{Json, Kind};
@@ -96,7 +97,7 @@ fn class(status: u16, code: &str, message: &str) -> ErrorClass {
 /// At most [`MAX_ERROR_MESSAGE`] bytes of whole characters, and never a page of HTML.
 pub(super) fn bounded(message: &str) -> String {
     let message = message.trim();
-    if message.starts_with('<') {
+    if error_class::is_page(message) {
         return HTML.to_string();
     }
     let end = (0..=message.len().min(MAX_ERROR_MESSAGE)).rev().find(|end| message.is_char_boundary(*end));

@@ -26,7 +26,7 @@ pub(super) fn write(ask: &mut Ask<'_, '_>, max_tokens: Option<u64>, out: &mut Wr
     ask.written.lose("reasoning.", &reasoning.extra);
     let mode = mode(reasoning, ask, max_tokens);
     // Thoughts are always shown; whoever does not want to see them need not look.
-    if reasoning.shown == Some(false) && matches!(mode, Mode::Enabled(_)) {
+    if reasoning.shown == Some(false) || (reasoning.shown.is_some() && !matches!(mode, Mode::Enabled(_))) {
         ask.written.approximate("reasoning.shown");
     }
     let (word, budget) = match mode {

@@ -1,9 +1,9 @@
 //! Writes what the model may call, and whether it must.
 
-use super::schema;
 use super::write::Ask;
+use crate::catalog::DialectId;
 use crate::hub::{Format, Function, Tool, ToolChoice};
-use crate::json::{Json, Text, Writer};
+use crate::json::{Json, Text, Writer, schema};
 
 /// Whether tools were offered: the form of the answer depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) fn write(ask: &mut Ask<'_, '_>, out: &mut Writer) -> Offered {
         match tool {
             Tool::Function(function) => functions.push(function),
             Tool::Custom(_) => ask.written.drop("tools[].custom"),
-            Tool::Other(json) => ask.written.drop(&format!("tools[].{}", word_of(*json))),
+            Tool::Other(json) => ask.written.lose_raw("tools[].", *json),
         }
     }
     if functions.is_empty() {
@@ -64,7 +64,7 @@ fn function(function: &Function<'_>, ask: &mut Ask<'_, '_>, out: &mut Writer) {
             if let Some(description) = function.description {
                 out.field("description").text(description);
             }
-            schema::write_parameters(function.schema, out.field("parameters"));
+            schema::write_input(function.schema, out.field("parameters"));
         });
     });
 }
@@ -72,7 +72,7 @@ fn function(function: &Function<'_>, ask: &mut Ask<'_, '_>, out: &mut Writer) {
 /// Strictness is said of all tools at once, and the provider refuses it for one that demands no argument.
 fn strict(functions: &[&Function<'_>], ask: &mut Ask<'_, '_>, out: &mut Writer) {
     let is_strict = |function: &&Function<'_>| function.strict == Some(true);
-    if functions.iter().all(|function| is_strict(function) && schema::demands(function.schema)) {
+    if functions.iter().all(|function| is_strict(function) && demands(function.schema)) {
         out.field("strict_tools").bool(true);
     } else if functions.iter().any(is_strict) {
         ask.written.approximate("tools[].strict");
@@ -84,6 +84,10 @@ fn choice(ask: &mut Ask<'_, '_>, out: &mut Writer) {
         Some(ToolChoice::Any | ToolChoice::Named(_)) => out.field("tool_choice").string("REQUIRED"),
         Some(ToolChoice::Never) => out.field("tool_choice").string("NONE"),
         Some(ToolChoice::Other(_)) => ask.written.drop("tool_choice"),
+        // There it may also hold arguments to their schemas.
+        Some(ToolChoice::Auto) if ask.request.dialect == DialectId::GenerateContent => {
+            ask.written.approximate("tool_choice");
+        }
         Some(ToolChoice::Auto) | None => {}
     }
     if ask.request.parallel_tool_calls == Some(false) {
@@ -91,8 +95,8 @@ fn choice(ask: &mut Ask<'_, '_>, out: &mut Writer) {
     }
 }
 
-/// The word for a part or tool that only its own dialect has: its type, or the name of its first member.
-pub(super) fn word_of(json: Json<'_>) -> String {
-    let word = json.get("type").and_then(Json::text).or_else(|| json.members().next().map(|(name, _)| name));
-    word.map_or_else(|| "unknown".to_string(), |word| word.decode().into_owned())
+/// Whether a schema demands at least one argument.
+fn demands(schema: Option<Json<'_>>) -> bool {
+    let required = schema.and_then(|schema| schema.get("required"));
+    required.is_some_and(|required| required.items().next().is_some())
 }

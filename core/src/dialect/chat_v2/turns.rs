@@ -3,10 +3,10 @@
 //! One turn may become several messages: the results of tools come first, each its own message right behind the calls; what
 //! else the turn says follows, after the pictures that were in the results, for which a `tool` message has no place.
 
-use super::tools::word_of;
 use super::write::Ask;
 use crate::catalog::ThinkingStyle;
-use crate::hub::{CallId, Media, MediaKind, Part, Role, Source, ToolCall, ToolResult, Turn};
+use crate::dialect::Written;
+use crate::hub::{CallId, Media, MediaKind, Part, Role, Source, Thinking, ToolCall, ToolResult, Turn};
 use crate::json::{Json, Text, Writer};
 
 /// What stands between two thoughts that become one.
@@ -93,7 +93,7 @@ fn result<'r, 'a>(
         match part {
             Part::Media(_) => pictures.push(part),
             Part::Text { .. } | Part::Refusal(_) | Part::Other(_) => said.push(part),
-            Part::Thinking(_) | Part::ToolCall(_) | Part::ToolResult(_) => ask.written.drop(&path_of(part)),
+            Part::Thinking(_) | Part::ToolCall(_) | Part::ToolResult(_) => ask.written.drop_part(part),
         }
     }
     out.object(|out| {
@@ -138,7 +138,7 @@ fn words(role: &str, parts: &[&Part<'_>], ask: &mut Ask<'_, '_>, out: &mut Write
             Part::Media(media) if role == "user" && address(media.source).is_some() && is_picture(media) => {
                 said.push(*part);
             }
-            part => ask.written.drop(&path_of(part)),
+            part => ask.written.drop_part(part),
         }
     }
     if said.is_empty() {
@@ -174,6 +174,7 @@ fn part(part: &Part<'_>, ask: &mut Ask<'_, '_>, out: &mut Writer) {
             out.field("text").text(*text);
         }
         Part::Thinking(thought) => {
+            rest_of_thought(thought, written);
             out.field("type").string("thinking");
             out.field("thinking").text(thought.text);
         }
@@ -193,6 +194,13 @@ fn part(part: &Part<'_>, ask: &mut Ask<'_, '_>, out: &mut Writer) {
         // Nobody puts these into a content.
         Part::ToolCall(_) | Part::ToolResult(_) | Part::Other(_) => {}
     });
+}
+
+/// What stood beside a thought's words is of no meaning without its proof.
+fn rest_of_thought(thought: &Thinking<'_>, written: &mut Written) {
+    for (name, _) in thought.extra.iter().filter(|(_, value)| !value.is_null()) {
+        written.approximate(&format!("messages[].thinking.{}", name.decode()));
+    }
 }
 
 fn without_detail<'a>(media: &Media<'a>) -> Vec<(Text<'a>, Json<'a>)> {
@@ -222,10 +230,13 @@ fn assistant<'r, 'a>(parts: &[&'r Part<'a>], calls: &mut Calls<'r, 'a>, ask: &mu
             Part::Thinking(_) if matches!(ask.to.thinking, ThinkingStyle::Words | ThinkingStyle::Tokens) => {
                 said.push(part);
             }
-            Part::Thinking(thought) => thoughts.push(thought.text),
+            Part::Thinking(thought) => {
+                rest_of_thought(thought, &mut ask.written);
+                thoughts.push(thought.text);
+            }
             Part::Text { text, .. } | Part::Refusal(text) if text.is_empty() => {}
             Part::Text { .. } | Part::Refusal(_) => said.push(part),
-            part => ask.written.drop(&path_of(part)),
+            part => ask.written.drop_part(part),
         }
     }
     if called.is_empty() && !thoughts.is_empty() {
@@ -270,24 +281,4 @@ fn call(call: &ToolCall<'_>, id: CallId<'_>, ask: &mut Ask<'_, '_>, out: &mut Wr
             }
         });
     });
-}
-
-/// What a part that can't be said is called in the report.
-fn path_of(part: &Part<'_>) -> String {
-    let word = match part {
-        Part::Thinking(_) => return "messages[].thinking".to_string(),
-        Part::Other(json) => return format!("messages[].content[].{}", word_of(*json)),
-        Part::Text { .. } => "text",
-        Part::Refusal(_) => "refusal",
-        Part::ToolCall(_) => "tool_call",
-        Part::ToolResult(_) => "tool_result",
-        Part::Media(Media { source: Source::File(_), .. }) => "file",
-        Part::Media(media) => match media.kind {
-            MediaKind::Image => "image",
-            MediaKind::Audio => "audio",
-            MediaKind::Video => "video",
-            MediaKind::Document => "document",
-        },
-    };
-    format!("messages[].content[].{word}")
 }

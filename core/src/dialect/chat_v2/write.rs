@@ -1,10 +1,14 @@
 //! Writes a request that another dialect read.
 
-use super::names::Names;
 use super::{thinking, tools, turns};
+use crate::dialect::names::{Letters, Names};
 use crate::dialect::{Addressee, Written};
 use crate::hub::{Delivery, Format, Request};
+use crate::json::schema::{self, Objects};
 use crate::json::{Json, Writer};
+
+/// What the provider takes as a tool's name (its page on errors). Others take dashes and dots as well.
+const NAMES: Letters = Letters { signs: "_", longest: usize::MAX, any_first: false };
 
 /// Most stop sequences that the provider takes.
 pub const MAX_STOPS: usize = 5;
@@ -24,7 +28,7 @@ pub(super) struct Ask<'r, 'a> {
 /// Writes a body.
 pub(super) fn request(request: &Request<'_>, to: Addressee<'_>) -> Written {
     let mut written = Written::default();
-    let names = Names::of(request, &mut written.aliases);
+    let names = Names::of(request, NAMES, &mut written.aliases);
     let mut ask = Ask { request, to, names, written };
     let mut out = Writer::with_capacity(1024);
     out.object(|out| {
@@ -68,7 +72,7 @@ fn format(ask: &mut Ask<'_, '_>, offered: tools::Offered, out: &mut Writer) {
     out.field("response_format").object(|out| {
         out.field("type").string("json_object");
         if let Some(schema) = schema {
-            super::schema::write(schema, out.field("json_schema"));
+            schema::write(schema, Objects::AsSaid, out.field("json_schema"));
         }
     });
 }
@@ -93,15 +97,28 @@ struct Scale {
     asked: &'static str,
     least: (f64, &'static str),
     most: (f64, &'static str),
+    /// Whether it takes whole numbers only.
+    whole: bool,
 }
 
-const TEMPERATURE: Scale = Scale { name: "temperature", asked: "temperature", least: (0.0, "0.0"), most: (1.0, "1.0") };
-const P: Scale = Scale { name: "p", asked: "top_p", least: (0.01, "0.01"), most: (0.99, "0.99") };
-const K: Scale = Scale { name: "k", asked: "top_k", least: (0.0, "0"), most: (500.0, "500") };
-const FREQUENCY: Scale =
-    Scale { name: "frequency_penalty", asked: "frequency_penalty", least: (0.0, "0.0"), most: (1.0, "1.0") };
-const PRESENCE: Scale =
-    Scale { name: "presence_penalty", asked: "presence_penalty", least: (0.0, "0.0"), most: (1.0, "1.0") };
+const TEMPERATURE: Scale =
+    Scale { name: "temperature", asked: "temperature", least: (0.0, "0.0"), most: (1.0, "1.0"), whole: false };
+const P: Scale = Scale { name: "p", asked: "top_p", least: (0.01, "0.01"), most: (0.99, "0.99"), whole: false };
+const K: Scale = Scale { name: "k", asked: "top_k", least: (0.0, "0"), most: (500.0, "500"), whole: true };
+const FREQUENCY: Scale = Scale {
+    name: "frequency_penalty",
+    asked: "frequency_penalty",
+    least: (0.0, "0.0"),
+    most: (1.0, "1.0"),
+    whole: false,
+};
+const PRESENCE: Scale = Scale {
+    name: "presence_penalty",
+    asked: "presence_penalty",
+    least: (0.0, "0.0"),
+    most: (1.0, "1.0"),
+    whole: false,
+};
 
 fn sampling(ask: &mut Ask<'_, '_>, out: &mut Writer) {
     let sampling = &ask.request.sampling;
@@ -137,6 +154,13 @@ fn number(scale: &Scale, value: Json<'_>, written: &mut Written, out: &mut Write
     let end = match value.f64() {
         Some(number) if number < scale.least.0 => scale.least.1,
         Some(number) if number > scale.most.0 => scale.most.1,
+        // A count is a whole number here, also where it was spelled with a point.
+        Some(number) if scale.whole && value.as_str().parse::<u64>().is_err() => {
+            if number.fract() != 0.0 {
+                written.approximate(scale.asked);
+            }
+            return out.field(scale.name).raw(Json::trusted(&format!("{number:.0}")));
+        }
         _ => return out.field(scale.name).raw(value),
     };
     written.approximate(scale.asked);

@@ -7,10 +7,10 @@
 
 use super::REDACTED;
 use super::conversation::{Message, Side, can_say};
-
+use super::ids::Ids;
 use super::media::Sayable;
-use super::names::Names;
 use crate::dialect::Written;
+use crate::dialect::names::Names;
 use crate::hub::{MediaKind, Part, Thinking, ToolCall, ToolResult};
 use crate::json::{Json, Kind, Member, Text, Writer};
 
@@ -20,24 +20,22 @@ const MAX_CACHE_POINTS: usize = 4;
 /// How other dialects mark the end of what shall be cached.
 const CACHE_MARK: &str = "cache_control";
 
-/// For how long, unless they say otherwise; as long as a cache point of the service lasts. Longer is not for every model.
-const CACHE_TIME: &str = "5m";
-
 /// Where a part's members are, in the report.
 const PLACE: &str = "messages[].content[].";
 
 /// Writes blocks, and remembers what must be counted across them.
 pub(super) struct Blocks<'w> {
     pub(super) written: &'w mut Written,
-    pub(super) names: Names,
+    pub(super) names: &'w Names,
+    ids: Ids,
     documents: usize,
     cache_points: usize,
 }
 
 impl<'w> Blocks<'w> {
     /// A writer for one request.
-    pub(super) fn new(written: &'w mut Written, names: Names) -> Blocks<'w> {
-        Blocks { written, names, documents: 0, cache_points: 0 }
+    pub(super) fn new(written: &'w mut Written, names: &'w Names) -> Blocks<'w> {
+        Blocks { written, names, ids: Ids::default(), documents: 0, cache_points: 0 }
     }
 
     /// Writes the system prompt, which is a list of texts.
@@ -67,10 +65,11 @@ impl<'w> Blocks<'w> {
             return self.part(part, out);
         };
         self.cache_points += 1;
-        let short = mark.get("ttl").and_then(Json::text).is_none_or(|ttl| ttl.is(CACHE_TIME));
-        // What is said as it was asked is no loss.
-        let unsaid: Vec<Member<'_>> =
-            extra.iter().filter(|(name, _)| !(short && name.is(CACHE_MARK))).copied().collect();
+        // For how long is left to the service: not every model may be told.
+        if mark.get("ttl").is_some_and(|time| !time.is_null()) {
+            self.written.approximate(&format!("{PLACE}{CACHE_MARK}.ttl"));
+        }
+        let unsaid: Vec<Member<'_>> = extra.iter().filter(|(name, _)| !name.is(CACHE_MARK)).copied().collect();
         self.written.lose(PLACE, &unsaid);
         self.part(part, out);
         out.object(|out| out.field("cachePoint").object(|out| out.field("type").string("default")));
@@ -102,7 +101,7 @@ impl<'w> Blocks<'w> {
             self.written.approximate("thinking.signature");
         }
         out.field("toolUse").object(|out| {
-            self.names.write_call(call.id, out.field("toolUseId"));
+            self.ids.write_call(call.id, out.field("toolUseId"));
             self.names.write(call.name, out.field("name"));
             let out = out.field("input");
             match call.arguments.object().as_deref().map(|object| Json::parse(object.as_bytes())) {
@@ -118,7 +117,7 @@ impl<'w> Blocks<'w> {
 
     fn result(&mut self, result: &ToolResult<'_>, out: &mut Writer) {
         out.field("toolResult").object(|out| {
-            self.names.write_result(result.id, out.field("toolUseId"));
+            self.ids.write_result(result.id, out.field("toolUseId"));
             out.field("content").array(|out| result.content.iter().for_each(|part| self.result_part(part, out)));
             // Success is what the service takes for granted, and not every model may be told of it.
             if result.error == Some(true) {

@@ -1,8 +1,7 @@
 //! Turns put into the service's order: the system prompt apart, user and assistant by turns, results of tools first.
 
-use super::losses::{is_blank, path_of};
 use super::media::Sayable;
-use crate::dialect::Written;
+use crate::dialect::{THINKING, Written, is_blank};
 use crate::hub::{Part, Request, Role, Turn};
 
 /// A conversation in the service's order; what can't be said is not in it.
@@ -60,7 +59,7 @@ impl<'r, 'a> Conversation<'r, 'a> {
             match part {
                 Part::Text { text, .. } if is_blank(*text) => {}
                 Part::Text { .. } => self.system.push(part),
-                _ => written.drop(&path_of(part)),
+                _ => written.drop_part(part),
             }
         }
     }
@@ -83,7 +82,7 @@ pub(super) fn can_say(part: &Part<'_>, side: Side, written: &mut Written) -> boo
         Part::Text { text, .. } | Part::Refusal(text) if is_blank(*text) => return false,
         // A thought without its proof is refused by the models that give proofs, and by most that do not.
         Part::Thinking(thought) if thought.signature.is_none() => {
-            written.approximate(&path_of(part));
+            written.approximate(THINKING);
             return false;
         }
         Part::Text { .. } | Part::Refusal(_) => true,
@@ -93,7 +92,7 @@ pub(super) fn can_say(part: &Part<'_>, side: Side, written: &mut Written) -> boo
         Part::Other(_) => false,
     };
     if !can {
-        written.drop(&path_of(part));
+        written.drop_part(part);
     }
     can
 }

@@ -9,6 +9,7 @@
 //! The type stands in a header that is not looked at here, so the class comes from the type where the body or the frame has
 //! it, then from what the message says, then from the status.
 
+use crate::dialect::error_class;
 use crate::framing::event_stream::FAILURE;
 use crate::hub::event::{ErrorClass, MAX_ERROR_MESSAGE, ProviderError};
 use crate::json::{Json, Kind};
@@ -89,7 +90,7 @@ fn error(status: u16, code: &str, message: &str) -> ProviderError {
     let code = code.rsplit('#').next().unwrap_or_default();
     let code = bounded(code.split(':').next().unwrap_or_default(), MAX_CODE);
     let message = match message.trim() {
-        page if page.starts_with('<') => HTML.to_string(),
+        page if error_class::is_page(page) => HTML.to_string(),
         message => bounded(message, MAX_ERROR_MESSAGE),
     };
     let class = class(status, &code, &message);

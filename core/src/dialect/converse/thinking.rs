@@ -102,6 +102,9 @@ pub(super) fn plan(request: &Request<'_>, to: Addressee<'_>, written: &mut Writt
     let unfinished = matches!(plan.mode, Mode::Budget(_)) && goes_on_unsigned(request);
     if plan.thinks() && (forced || unfinished) {
         written.approximate("reasoning");
+        if plan.effort.is_some() {
+            written.approximate("reasoning.effort");
+        }
         (plan.mode, plan.effort) = (Mode::Unsaid, None);
     }
     plan.max_tokens = max_tokens(request, plan.mode, to.output_limit, written);
@@ -109,7 +112,7 @@ pub(super) fn plan(request: &Request<'_>, to: Addressee<'_>, written: &mut Writt
         plan.mode = fit(budget, plan.max_tokens, written);
     }
     let unheard = match plan.mode {
-        Mode::Unsaid => plan.shown == Some(true),
+        Mode::Unsaid => plan.shown.is_some(),
         Mode::Adaptive => false,
         Mode::Budget(_) => plan.shown == Some(false),
     };

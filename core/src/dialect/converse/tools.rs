@@ -9,12 +9,10 @@
 //! | no tools | yes | the names that were called, with any arguments |
 
 use super::conversation::Conversation;
-use super::losses::word_of;
-use super::names::Names;
-use super::schema;
 use crate::dialect::Written;
+use crate::dialect::names::Names;
 use crate::hub::{Function, Part, Request, Tool, ToolChoice};
-use crate::json::{Json, Text, Writer};
+use crate::json::{Json, Text, Writer, schema};
 
 /// Writes the member, if there is anything to say.
 pub(super) fn write(
@@ -29,7 +27,7 @@ pub(super) fn write(
         match tool {
             Tool::Function(function) => functions.push(function),
             Tool::Custom(_) => written.drop("tools[].custom"),
-            Tool::Other(json) => written.drop(&format!("tools[].{}", word_of(*json))),
+            Tool::Other(json) => written.lose_raw("tools[].", *json),
         }
     }
     let history = History::of(conversation);
@@ -107,7 +105,7 @@ fn tool(out: &mut Writer, fill: impl FnOnce(&mut Writer)) {
 }
 
 fn input_schema(schema: Option<Json<'_>>, out: &mut Writer) {
-    out.field("inputSchema").object(|out| schema::of_arguments(schema, out.field("json")));
+    out.field("inputSchema").object(|out| schema::write_input(schema, out.field("json")));
 }
 
 fn choice(request: &Request<'_>, names: &Names, written: &mut Written, out: &mut Writer) {

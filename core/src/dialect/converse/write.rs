@@ -6,13 +6,12 @@
 
 use super::blocks::Blocks;
 use super::conversation::Conversation;
-use super::losses::is_blank;
-use super::names::Names;
-use super::schema::{self, Objects};
 use super::thinking::{self, Plan};
 use super::tools;
-use crate::dialect::{Addressee, Written};
+use crate::dialect::names::{Letters, Names};
+use crate::dialect::{Addressee, Written, is_blank};
 use crate::hub::{Format, Request};
+use crate::json::schema::{self, Objects};
 use crate::json::{Json, Text, Writer};
 
 /// The scales of temperature and `topP` end here.
@@ -30,17 +29,16 @@ const METADATA_SIGNS: &str = " :_@$#=/+,-.";
 /// Writes a request.
 pub(super) fn write(request: &Request<'_>, to: Addressee<'_>) -> Written {
     let mut written = Written::default();
-    let names = Names::of(request, &mut written);
+    let names = Names::of(request, Letters::USUAL, &mut written.aliases);
     let conversation = Conversation::of(request, &mut written);
     let plan = thinking::plan(request, to, &mut written);
     let mut out = Writer::with_capacity(1024);
     out.object(|out| {
-        let mut blocks = Blocks::new(&mut written, names);
+        let mut blocks = Blocks::new(&mut written, &names);
         blocks.system(&conversation.system, out);
         out.field("messages").array(|out| {
             conversation.messages.iter().for_each(|message| blocks.message(message, out));
         });
-        let Blocks { names, .. } = blocks;
         let top_k = inference(request, &plan, &mut written, out);
         tools::write(request, &conversation, &names, &mut written, out);
         if plan.thinks() || top_k.is_some() {

@@ -151,6 +151,8 @@ impl Answer {
         // A proof of words becomes a thought without words behind them: others have no better place, and it comes back.
         if let Some(signature) = signature {
             say(Piece::Signature { slot: None, signature });
+            // The next part has a proof of its own; two in one thought would be none.
+            say(Piece::EndBlock);
         }
     }
 

@@ -11,7 +11,7 @@
 //! | pictures within a result | beside it: only newer models take them within, all take them there |
 
 use super::write_part::source;
-use super::write_request::{Writing, type_of};
+use super::write_request::Writing;
 use crate::hub::{CallId, Media, Part, Source, Thinking, ToolCall, ToolResult, Turn};
 use crate::json::{Json, Kind, Text, Writer};
 
@@ -69,7 +69,7 @@ fn write<'a>(writing: &mut Writing<'_, 'a>, part: &Part<'a>, signature: Option<T
         Part::Thinking(thought) => write_thought(writing, thought, out),
         Part::ToolCall(call) => write_call(writing, call, signature, out),
         Part::ToolResult(result) => write_result(writing, result, out),
-        Part::Other(other) => writing.written.drop(&format!("messages[].content[].{}", type_of(*other))),
+        Part::Other(other) => writing.written.lose_raw("messages[].content[].", *other),
     }
 }
 
@@ -137,13 +137,12 @@ fn write_call<'a>(writing: &mut Writing<'_, 'a>, call: &ToolCall<'a>, signature:
     if arguments.is_none() {
         writing.written.approximate("messages[].tool_calls[].function.arguments");
     }
-    let name = writing.tool_name(call.name);
     out.object(|out| {
         out.field("functionCall").object(|out| {
             if let Some(CallId::Given(id)) = call.id {
                 out.field("id").text(id);
             }
-            out.field("name").text(Text::escaped(&name));
+            writing.names.write(call.name, out.field("name"));
             match &arguments {
                 Some(object) => out.field("args").raw(Json::trusted(object)),
                 // A model's broken arguments are history: kept readable, in an object as the API demands.
@@ -161,13 +160,13 @@ fn write_result<'a>(writing: &mut Writing<'_, 'a>, result: &ToolResult<'a>, out:
     // The API goes by name: that of the call, then what the result itself says.
     let name = result.id.and_then(|id| writing.name_of_call(id)).or(result.name);
     // A result nobody called for is the provider's to refuse.
-    let name = name.map_or("unknown".into(), |name| writing.tool_name(name));
+    let name = name.unwrap_or(Text::escaped("unknown"));
     out.object(|out| {
         out.field("functionResponse").object(|out| {
             if let Some(CallId::Given(id)) = result.id {
                 out.field("id").text(id);
             }
-            out.field("name").text(Text::escaped(&name));
+            writing.names.write(name, out.field("name"));
             out.field("response");
             response(result, out);
         });
@@ -176,7 +175,7 @@ fn write_result<'a>(writing: &mut Writing<'_, 'a>, result: &ToolResult<'a>, out:
         match part {
             Part::Text { extra, .. } => writing.written.lose("messages[].content[].", extra),
             Part::Other(other) if other.kind() == Kind::Object && other.get("type").is_some() => {
-                writing.written.drop(&format!("messages[].content[].{}", type_of(*other)));
+                writing.written.lose_raw("messages[].content[].", *other);
             }
             _ => {}
         }

@@ -108,7 +108,7 @@ fn block(said: &Said, out: &mut Writer) -> Option<String> {
             out.field("text").text(text);
             out.field("thought").bool(true);
             if let Some(signature) = &said.signature {
-                sign(Text::escaped(signature), out);
+                proof(signature, out);
             }
         }),
         SaidKind::ToolCall { id, name } => {
@@ -147,11 +147,16 @@ impl Call<'_> {
                 out.field("args").raw(Json::trusted(&arguments));
             });
             if let Some(signature) = self.signature {
-                sign(Text::escaped(signature), out);
+                proof(signature, out);
             }
         });
         true
     }
+}
+
+/// Writes a proof (escaped). This API's are bytes in base64, and its clients refuse others: see [`provenance::sealed`].
+fn proof(signature: &str, out: &mut Writer) {
+    out.field("thoughtSignature").text(Text::escaped(&provenance::sealed(Text::escaped(signature))));
 }
 
 /// A block that no other dialect has, if it is one of this dialect's.
@@ -215,9 +220,4 @@ fn usage_metadata(usage: Usage, out: &mut Writer) {
             }
         }
     });
-}
-
-/// Writes a proof, which must be base64 here.
-fn sign(proof: Text<'_>, out: &mut Writer) {
-    out.field("thoughtSignature").text(Text::escaped(&provenance::sealed(proof)));
 }

@@ -90,7 +90,7 @@ fn own(writing: &Writing<'_, '_>, reasoning: &Reasoning<'_>, out: &mut Writer) {
 fn foreign(writing: &mut Writing<'_, '_>, reasoning: &Reasoning<'_>, name: &str, out: &mut Writer) {
     writing.written.lose("reasoning.", &reasoning.extra);
     let said = match writing.to.thinking {
-        ThinkingStyle::Never => return never(writing, reasoning.depth),
+        ThinkingStyle::Never => return never(writing, reasoning),
         ThinkingStyle::Words => in_words(writing, reasoning.depth),
         ThinkingStyle::Tokens | ThinkingStyle::Unknown => in_tokens(writing, reasoning.depth),
     };
@@ -112,8 +112,9 @@ fn foreign(writing: &mut Writing<'_, '_>, reasoning: &Reasoning<'_>, name: &str,
     });
 }
 
-fn never(writing: &mut Writing<'_, '_>, depth: Depth<'_>) {
-    match depth {
+fn never(writing: &mut Writing<'_, '_>, reasoning: &Reasoning<'_>) {
+    match reasoning.depth {
+        Depth::Unsaid if reasoning.shown.is_some() => writing.written.approximate("reasoning.shown"),
         Depth::Unsaid => {}
         Depth::Budget(_) => writing.written.approximate(budget_path(writing.request.dialect)),
         _ => writing.written.approximate(effort_path(writing.request.dialect)),

@@ -76,8 +76,7 @@ fn tool_choice<'a>(writing: &mut Writing<'_, 'a>, choice: &ToolChoice<'a>, out: 
     out.object(|out| {
         out.field("mode").string(mode);
         if let ToolChoice::Named(name) = choice {
-            let name = writing.tool_name(*name);
-            out.field("allowedFunctionNames").array(|out| out.text(Text::escaped(&name)));
+            out.field("allowedFunctionNames").array(|out| writing.names.write(*name, out));
         }
     });
 }

@@ -8,25 +8,33 @@ use super::spelling::{self, Spelled};
 use super::write_config;
 use super::write_part;
 use crate::catalog::DialectId;
+use crate::dialect::names::{Letters, Names};
 use crate::dialect::{Addressee, Written};
 use crate::hub::{CallId, Function, Part, Request, Role, Shape, Tool, Turn};
-use crate::json::{Json, Member, Text, Writer};
-use std::borrow::Cow;
+use crate::json::{Member, Text, Writer};
 use std::collections::BTreeMap;
+
+/// What the API takes as a function's name; its older versions take no longer one.
+const NAMES: Letters = Letters { signs: "_.:-", longest: 64, any_first: false };
 
 /// A request on its way out.
 pub(super) struct Writing<'r, 'a> {
     pub(super) request: &'r Request<'a>,
     pub(super) to: Addressee<'r>,
     pub(super) written: Written,
-    names: BTreeMap<String, Text<'a>>,
+    /// What every call was called, by its id.
+    called: BTreeMap<String, Text<'a>>,
+    /// What the tools are called here.
+    pub(super) names: Names,
 }
 
 /// Writes a body.
 pub(super) fn write_request(request: &Request<'_>, to: Addressee<'_>) -> Written {
-    let mut writing = Writing { request, to, written: Written::default(), names: BTreeMap::new() };
+    let (written, called, names) = (Written::default(), BTreeMap::new(), Names::default());
+    let mut writing = Writing { request, to, written, called, names };
     if !writing.own() {
-        writing.names = names_of_calls(request);
+        writing.called = names_of_calls(request);
+        writing.names = Names::of(request, NAMES, &mut writing.written.aliases);
     }
     let mut out = Writer::new();
     out.object(|out| writing.body(out));
@@ -76,17 +84,7 @@ impl<'r, 'a> Writing<'r, 'a> {
 
     /// The name of the tool that was called under that id.
     pub(super) fn name_of_call(&self, id: CallId<'a>) -> Option<Text<'a>> {
-        self.names.get(&key(id)).copied()
-    }
-
-    /// The tool's name as the API takes it.
-    pub(super) fn tool_name(&mut self, name: Text<'a>) -> Cow<'a, str> {
-        if self.own() || is_tool_name(name.raw()) {
-            return Cow::Borrowed(name.raw());
-        }
-        let alias = alias(name);
-        self.written.aliases.add(&alias, name.raw());
-        Cow::Owned(alias)
+        self.called.get(&key(id)).copied()
     }
 
     fn body(&mut self, out: &mut Writer) {
@@ -221,7 +219,7 @@ impl<'r, 'a> Writing<'r, 'a> {
         }
         for tool in tools {
             if let Tool::Other(other) = tool {
-                self.written.drop(&format!("tools[].{}", type_of(*other)));
+                self.written.lose_raw("tools[].", *other);
             }
         }
         if any {
@@ -271,9 +269,8 @@ impl<'r, 'a> Writing<'r, 'a> {
     }
 
     fn foreign_function(&mut self, function: &Function<'a>, out: &mut Writer) {
-        let name = self.tool_name(function.name);
         out.object(|out| {
-            out.field("name").text(Text::escaped(&name));
+            self.names.write(function.name, out.field("name"));
             if let Some(description) = function.description {
                 out.field("description").text(description);
             }
@@ -301,30 +298,4 @@ fn own_function(function: &Function<'_>, out: &mut Writer) {
         }
         spelled.rest(out);
     });
-}
-
-/// What another dialect calls a part or tool of its own.
-pub(super) fn type_of(json: Json<'_>) -> Cow<'_, str> {
-    json.get("type").and_then(Json::text).map_or(Cow::Borrowed("type"), Text::decode)
-}
-
-/// Most bytes of a function's name; the API's older versions take no more.
-const MAX_TOOL_NAME: usize = 64;
-
-fn is_tool_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-');
-    let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
-    begins && name.len() <= MAX_TOOL_NAME && name.bytes().all(plain)
-}
-
-/// A name that the API takes instead of one that it does not: what is readable of it and a hash of the whole.
-fn alias(name: Text<'_>) -> String {
-    let decoded = name.decode();
-    let hash = decoded
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    let readable = decoded.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' });
-    // One underscore before and one between, sixteen digits behind.
-    let readable: String = readable.take(MAX_TOOL_NAME - 18).collect();
-    format!("_{readable}_{hash:016x}")
 }

@@ -1,7 +1,7 @@
 //! Turns of another dialect, put into this one's order: system apart, neighbours of one role merged, results of tools first.
 
 use super::hints;
-use crate::dialect::Written;
+use crate::dialect::{THINKING, Written, is_blank};
 use crate::hub::{Media, MediaKind, Part, Request, Role, Shape, Source, Turn};
 use crate::json::{Json, Text};
 
@@ -73,7 +73,7 @@ impl<'r, 'a> Conversation<'r, 'a> {
                     hints::note_uncached("messages[].content[].", extra, written);
                     self.system.push(Words { text: *text, cache });
                 }
-                _ => written.drop(&path_of(part)),
+                _ => written.drop_part(part),
             }
         }
     }
@@ -93,15 +93,6 @@ impl<'r, 'a> Conversation<'r, 'a> {
     }
 }
 
-/// Whether there is nothing but white space: the provider refuses such blocks, and nothing is lost without them.
-fn is_blank(text: Text<'_>) -> bool {
-    let mut rest = text.raw().trim_start();
-    while let Some(after) = ["\\n", "\\r", "\\t"].iter().find_map(|escape| rest.strip_prefix(escape)) {
-        rest = after.trim_start();
-    }
-    rest.is_empty()
-}
-
 /// Whether a part can be said on that side; reports it when not.
 pub(super) fn can_say(part: &Part<'_>, side: Side, written: &mut Written) -> bool {
     let can = match part {
@@ -113,7 +104,7 @@ pub(super) fn can_say(part: &Part<'_>, side: Side, written: &mut Written) -> boo
         // What proof is still there is the provider's own; without it thoughts are refused, and models do not need old ones.
         Part::Thinking(thought) if thought.signature.is_none() => {
             if !thought.text.is_empty() {
-                written.approximate(&path_of(part));
+                written.approximate(THINKING);
             }
             return false;
         }
@@ -121,7 +112,7 @@ pub(super) fn can_say(part: &Part<'_>, side: Side, written: &mut Written) -> boo
         Part::Other(_) => false,
     };
     if !can {
-        written.drop(&path_of(part));
+        written.drop_part(part);
     }
     can
 }
@@ -155,30 +146,4 @@ pub(super) fn words_of(media: &Media<'_>) -> Option<String> {
 fn is_web(url: Text<'_>) -> bool {
     let url = url.decode();
     url.starts_with("https://") || url.starts_with("http://")
-}
-
-/// What a part that can't be said is called in the report.
-fn path_of(part: &Part<'_>) -> String {
-    let word = match part {
-        Part::Thinking(_) => return "messages[].thinking".to_string(),
-        Part::Text { .. } => "text",
-        Part::Refusal(_) => "refusal",
-        Part::ToolCall(_) => "tool_call",
-        Part::ToolResult(_) => "tool_result",
-        Part::Media(media) => match (media.kind, media.source) {
-            (_, Source::File(_)) => "file",
-            (MediaKind::Image, _) => "image",
-            (MediaKind::Audio, _) => "audio",
-            (MediaKind::Video, _) => "video",
-            (MediaKind::Document, _) => "document",
-        },
-        Part::Other(json) => return format!("messages[].content[].{}", word_of(*json)),
-    };
-    format!("messages[].content[].{word}")
-}
-
-/// The word for a part or tool of a foreign dialect: its type, or the name of its first member.
-pub(super) fn word_of(json: Json<'_>) -> String {
-    let word = json.get("type").and_then(Json::text).or_else(|| json.members().next().map(|(name, _)| name));
-    word.map_or_else(|| "unknown".to_string(), |word| word.decode().into_owned())
 }

@@ -7,6 +7,7 @@
 //! Clouds and proxies before the provider answer in forms of their own (Vertex: a list; Bedrock: a bare `message`; load
 //! balancers: HTML or nothing), which is why reading is patient.
 
+use crate::dialect::error_class;
 use crate::hub::event::{ErrorClass, MAX_ERROR_MESSAGE, ProviderError};
 use crate::json::{Json, Kind, Writer};
 use crate::refusal::{ClientError, class_of_status};
@@ -147,7 +148,7 @@ fn class_of_type(word: &str) -> Option<ErrorClass> {
 /// At most [`MAX_ERROR_MESSAGE`] bytes of whole characters, and never a page of HTML.
 fn bounded(message: &str) -> String {
     let message = message.trim();
-    if message.starts_with('<') {
+    if error_class::is_page(message) {
         return HTML.to_string();
     }
     let end = (0..=message.len().min(MAX_ERROR_MESSAGE)).rev().find(|end| message.is_char_boundary(*end));

@@ -4,9 +4,10 @@ mod settings;
 
 use super::conversation::{Conversation, Merged, Side, Words, can_say, words_of};
 use super::hints::{self, CACHE};
-use super::names::{Ids, Names};
+use super::ids::Ids;
 use super::thinking::{self, REDACTED};
 use super::write;
+use crate::dialect::names::{Letters, Names};
 use crate::dialect::{Addressee, Written};
 use crate::hub::{Delivery, Extra, Format, Media, Part, Request, Shape, Source, Thinking, ToolCall, ToolResult};
 use crate::json::{Json, Text, Writer};
@@ -32,7 +33,7 @@ struct Foreign<'w> {
 /// Writes a request of another dialect.
 pub(super) fn write(request: &Request<'_>, to: Addressee<'_>) -> Written {
     let mut written = Written::default();
-    let names = Names::of(request, &mut written);
+    let names = Names::of(request, Letters::USUAL, &mut written.aliases);
     let mut conversation = Conversation::of(request, &mut written);
     if matches!(request.format, Some(Format::JsonObject)) {
         written.approximate("response_format");

@@ -1,25 +1,12 @@
-//! Schemas of other dialects in the words of JSON schema that this provider takes.
+//! Schemas that the provider enforces: the form of an answer, a strict tool.
 //!
-//! ```text
-//! {"type":"OBJECT","properties":{"n":{"type":"STRING","nullable":true}}}
-//! → {"type":"object","properties":{"n":{"type":["string","null"]}}}
-//! ```
-//!
-//! Generate content writes types in capitals and has `nullable`. A schema that the provider enforces (the form of an answer, a
-//! strict tool) must close its objects and may not bound numbers, lengths or letters: such a bound is moved into the
-//! description, where the model reads it, as the vendor's own SDKs do. Everything else passes as it was written.
+//! Such a schema must close its objects and may not bound numbers, lengths or letters: such a bound is moved into the
+//! description, where the model reads it, as the vendor's own SDKs do. Everything else passes as [`schema`] says it, which is
+//! also how schemas are said that are not enforced.
 
+use crate::json::schema::{self, Objects};
 use crate::json::write::escape_into;
 use crate::json::{Json, Kind, Text, Writer};
-
-/// Whether objects may have members the schema does not name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Objects {
-    /// As the schema says.
-    AsSaid,
-    /// Never: the schema is enforced.
-    Closed,
-}
 
 /// Members that the provider refuses in a schema it enforces.
 const BOUNDS: [&str; 26] = [
@@ -81,7 +68,7 @@ impl Strictness {
     /// Whether a tool of that schema may be strict, too.
     pub(super) fn admits(&mut self, schema: Option<Json<'_>>) -> bool {
         let mut out = Writer::new();
-        let survey = schema.map_or_else(Survey::default, |schema| write(schema, Objects::Closed, &mut out));
+        let survey = schema.map_or_else(Survey::default, |schema| write(schema, &mut out));
         let after = Strictness {
             tools: self.tools + 1,
             unions: self.unions + survey.unions,
@@ -97,38 +84,23 @@ impl Strictness {
     }
 }
 
-/// Writes the schema of a function's arguments, which must be one of an object.
-pub(super) fn write_input(schema: Option<Json<'_>>, objects: Objects, out: &mut Writer) {
-    let mut pen = Pen { objects, survey: Survey::default() };
-    match schema.filter(|schema| schema.kind() == Kind::Object) {
-        Some(schema) if schema.get("type").is_some_and(|word| !word.is_null()) => pen.schema(schema, out),
-        Some(schema) => out.object(|out| {
-            out.field("type").string("object");
-            pen.members(schema, out);
-        }),
-        None => out.object(|out| {
-            out.field("type").string("object");
-            out.field("properties").object(|_| {});
-            if objects == Objects::Closed {
-                out.field("additionalProperties").bool(false);
-            }
-        }),
-    }
+/// Writes the schema of a strict function's arguments, which must be one of an object.
+pub(super) fn write_strict_input(schema: Option<Json<'_>>, out: &mut Writer) {
+    let mut plain = Writer::new();
+    schema::write_input(schema, &mut plain);
+    Survey::default().schema(Json::trusted(plain.as_str()), out);
 }
 
 /// Writes a schema and tells what was met.
-pub(super) fn write(schema: Json<'_>, objects: Objects, out: &mut Writer) -> Survey {
-    let mut pen = Pen { objects, survey: Survey::default() };
-    pen.schema(schema, out);
-    pen.survey
+pub(super) fn write(schema: Json<'_>, out: &mut Writer) -> Survey {
+    let mut plain = Writer::new();
+    schema::write(schema, Objects::AsSaid, &mut plain);
+    let mut survey = Survey::default();
+    survey.schema(Json::trusted(plain.as_str()), out);
+    survey
 }
 
-struct Pen {
-    objects: Objects,
-    survey: Survey,
-}
-
-impl Pen {
+impl Survey {
     fn schema(&mut self, schema: Json<'_>, out: &mut Writer) {
         match schema.kind() {
             Kind::Object => out.object(|out| self.members(schema, out)),
@@ -137,47 +109,45 @@ impl Pen {
     }
 
     fn members(&mut self, schema: Json<'_>, out: &mut Writer) {
-        let enforced = self.objects == Objects::Closed;
-        let nullable = schema.get("nullable").and_then(Json::bool);
         let is_object = schema.get("properties").is_some() || schema.get("type").is_some_and(is_object_word);
         let mut bounds = String::new();
         for (name, value) in schema.members() {
             let word = name.decode();
             match word.as_ref() {
-                "type" => self.kind(value, nullable == Some(true), out),
-                "nullable" if nullable.is_some() => {}
-                word if enforced && is_bound(word, value) => {
-                    self.survey.changed = true;
+                "type" => {
+                    self.unions += usize::from(value.kind() == Kind::Array);
+                    out.field("type").raw(value);
+                }
+                word if is_bound(word, value) => {
+                    self.changed = true;
                     add_bound(&mut bounds, name, value);
                 }
-                "description" if enforced => {}
-                "properties" | "$defs" | "definitions" | "patternProperties" | "dependentSchemas" => {
+                "description" => {}
+                "properties" | "$defs" | "definitions" => {
                     if word == "properties" {
                         self.count_optional(schema, value);
                     }
                     self.map(name, value, out);
                 }
-                "anyOf" | "oneOf" | "allOf" | "prefixItems" if value.kind() == Kind::Array => {
-                    self.survey.unions += usize::from(word == "anyOf" || word == "oneOf");
-                    // Where a schema is enforced there is only the first of the two.
-                    let out = if enforced && word == "oneOf" { out.field("anyOf") } else { out.field_text(name) };
+                "anyOf" | "oneOf" | "allOf" if value.kind() == Kind::Array => {
+                    self.unions += usize::from(word == "anyOf" || word == "oneOf");
+                    // There is only the first of the two.
+                    let out = if word == "oneOf" { out.field("anyOf") } else { out.field_text(name) };
                     out.array(|out| value.items().for_each(|item| self.schema(item, out)));
                 }
-                "additionalProperties" if enforced => self.survey.changed |= value.bool() != Some(false),
-                "additionalProperties" | "items" | "not" | "if" | "then" | "else" | "contains" => {
+                "additionalProperties" => self.changed |= value.bool() != Some(false),
+                "items" => {
                     self.schema(value, out.field_text(name));
                 }
                 _ => out.field_text(name).raw(value),
             }
         }
-        if enforced {
-            describe(schema.get("description"), &bounds, out);
-            if is_object {
-                // An object of any members becomes one of none, which is not what was meant.
-                let open = schema.get("properties").is_none() && schema.get("additionalProperties").is_none();
-                self.survey.changed |= open;
-                out.field("additionalProperties").bool(false);
-            }
+        describe(schema.get("description"), &bounds, out);
+        if is_object {
+            // An object of any members becomes one of none, which is not what was meant.
+            let open = schema.get("properties").is_none() && schema.get("additionalProperties").is_none();
+            self.changed |= open;
+            out.field("additionalProperties").bool(false);
         }
     }
 
@@ -194,31 +164,7 @@ impl Pen {
 
     fn count_optional(&mut self, schema: Json<'_>, properties: Json<'_>) {
         let required = schema.get("required").map_or(0, |required| required.items().count());
-        self.survey.optional += properties.members().count().saturating_sub(required);
-    }
-
-    /// Writes the type, in small letters when it is one of the seven in capitals.
-    fn kind(&mut self, value: Json<'_>, or_null: bool, out: &mut Writer) {
-        let out = out.field("type");
-        self.survey.unions += usize::from(or_null || value.kind() == Kind::Array);
-        let Some(word) = value.text() else { return out.raw(value) };
-        let word = match word.decode().as_ref() {
-            "OBJECT" => ascii("object"),
-            "ARRAY" => ascii("array"),
-            "STRING" => ascii("string"),
-            "NUMBER" => ascii("number"),
-            "INTEGER" => ascii("integer"),
-            "BOOLEAN" => ascii("boolean"),
-            "NULL" => ascii("null"),
-            _ => word,
-        };
-        match or_null {
-            true => out.array(|out| {
-                out.text(word);
-                out.string("null");
-            }),
-            false => out.text(word),
-        }
+        self.optional += properties.members().count().saturating_sub(required);
     }
 }
 

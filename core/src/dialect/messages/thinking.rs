@@ -158,13 +158,16 @@ pub(super) fn plan(request: &Request<'_>, to: Addressee<'_>, written: &mut Writt
     let lacks_thoughts = matches!(plan.mode, Mode::Enabled(_)) && !continues_its_thoughts(request);
     if plan.thinks() && (forced || lacks_thoughts) {
         written.approximate("reasoning");
+        if plan.effort.is_some() {
+            written.approximate("reasoning.effort");
+        }
         (plan.mode, plan.effort) = (Mode::Unsaid, None);
     }
     plan.max_tokens = max_tokens(request.max_tokens, plan.mode, to.output_limit, written);
     if let Mode::Enabled(budget) = plan.mode {
         plan.mode = fit(budget, plan.max_tokens, written);
     }
-    if plan.shown.is_some() && !plan.thinks() && plan.mode != Mode::Disabled {
+    if plan.shown.is_some() && !plan.thinks() {
         written.approximate("reasoning.shown");
     }
     plan

@@ -15,6 +15,7 @@ pub const DEFAULT_MAX_TOKENS: u64 = 8192;
 
 /// Writes a request that was read by [`super::read`].
 pub(super) fn own(request: &Request<'_>, to: Addressee<'_>) -> Written {
+    let unthought = goes_on_unthought(request);
     let mut out = Writer::with_capacity(1024);
     out.object(|out| {
         out.field("model").string(to.model);
@@ -29,7 +30,7 @@ pub(super) fn own(request: &Request<'_>, to: Addressee<'_>) -> Written {
         {
             out.field("metadata").object(|out| out.field("user_id").text(user));
         }
-        output(request, out);
+        output(request, unthought, out);
         if request.delivery != Delivery::Whole {
             out.field("stream").bool(true);
         } else if marked(&request.extra, Mark::NOT_STREAMED) {
@@ -44,7 +45,24 @@ pub(super) fn own(request: &Request<'_>, to: Addressee<'_>) -> Written {
             out.field_text(*name).raw(*value);
         }
     });
-    Written { body: out.into_string(), ..Written::default() }
+    let mut written = Written { body: out.into_string(), ..Written::default() };
+    if unthought {
+        written.approximate("thinking");
+    }
+    written
+}
+
+/// Whether thinking is to be on although the turn that goes on with results began without a thought: the provider refuses that.
+/// So it is when the thought was somebody else's and was withheld.
+fn goes_on_unthought(request: &Request<'_>) -> bool {
+    let is_on = request.reasoning.as_ref().is_some_and(|reasoning| matches!(mode(reasoning), Mode::Enabled(_)));
+    let last = request.turns.iter().rfind(|turn| turn.role == Role::Assistant);
+    request.withheld
+        && is_on
+        && last.is_some_and(|turn| {
+            let calls = turn.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+            calls && !matches!(turn.parts.first(), Some(Part::Thinking(_)))
+        })
 }
 
 fn has(extra: &Extra<'_>, wanted: &str) -> bool {
@@ -279,9 +297,11 @@ fn sampling(request: &Request<'_>, out: &mut Writer) {
 }
 
 /// Thinking, effort and format; members that were kept whole are among the extras.
-fn output(request: &Request<'_>, out: &mut Writer) {
+fn output(request: &Request<'_>, unthought: bool, out: &mut Writer) {
     let reasoning = request.reasoning.as_ref();
-    if !has(&request.extra, "thinking")
+    if unthought {
+        thinking::write(Mode::Disabled, None, out);
+    } else if !has(&request.extra, "thinking")
         && let Some(reasoning) = reasoning
     {
         thinking::write(mode(reasoning), reasoning.shown, out);

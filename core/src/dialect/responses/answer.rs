@@ -167,7 +167,7 @@ impl Reader {
             Some("incomplete") => reason(response),
             Some("failed") => return say(bad("the provider failed without saying why")),
             Some("cancelled") => return say(bad("the answer was cancelled")),
-            Some(_) => return say(bad("the provider has not completed its answer")),
+            Some(_) => return say(Piece::Later),
         };
         if status.is_none() && response.get("output").is_none() {
             return say(bad("the provider's answer has no output"));

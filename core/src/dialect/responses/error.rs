@@ -8,10 +8,11 @@
 //! compatible send a bare sentence, `{"detail":…}`, plain text or HTML, so reading is patient. The code decides the class, then
 //! the sentence, then the status: a full context window is a plain 400 at most servers.
 
+use crate::dialect::error_class::{self, Said};
 use crate::hub::ProviderError;
 use crate::hub::event::{ErrorClass, MAX_ERROR_MESSAGE};
 use crate::json::{Json, Kind, Text, Writer};
-use crate::refusal::{ClientError, class_of_status};
+use crate::refusal::ClientError;
 
 /// How deep a sentence may lie.
 const SENTENCE_DEPTH: u8 = 4;
@@ -67,7 +68,7 @@ fn sentence(value: Json<'_>, depth: u8) -> Option<String> {
 /// What may be shown of a text: no page, no control characters, no more than [`MAX_ERROR_MESSAGE`] bytes.
 fn shown(text: &str) -> String {
     let text = text.trim();
-    if text.starts_with('<') {
+    if error_class::is_page(text) {
         return "the provider answered with a page instead of an error".to_string();
     }
     let mut shown = String::new();
@@ -81,69 +82,7 @@ fn shown(text: &str) -> String {
 }
 
 fn class(code: &str, kind: &str, message: &str, status: u16) -> ErrorClass {
-    let named = [code, kind].into_iter().find_map(class_of_word);
-    match (named, class_of_sentence(message, status)) {
-        // `invalid_request_error` stands beside nearly everything.
-        (Some(ErrorClass::InvalidRequest) | None, Some(class)) => class,
-        (Some(ErrorClass::InvalidRequest) | None, None) if (400..600).contains(&status) => class_of_status(status),
-        (Some(class), _) => class,
-        (None, None) => ErrorClass::Provider,
-    }
-}
-
-fn class_of_word(word: &str) -> Option<ErrorClass> {
-    Some(match word.to_ascii_lowercase().as_str() {
-        "context_length_exceeded" | "context_window_exceeded" | "string_above_max_length" => ErrorClass::ContextTooLong,
-        "content_filter"
-        | "content_policy_violation"
-        | "image_content_policy_violation"
-        | "bio_policy"
-        | "cyber_policy"
-        | "misalignment_policy_violation" => ErrorClass::ContentPolicy,
-        "insufficient_quota" | "billing_hard_limit_reached" | "billing_not_active" | "usage_limit_reached" => {
-            ErrorClass::QuotaExhausted
-        }
-        "rate_limit_exceeded" | "rate_limit_error" | "too_many_requests" | "requests" | "tokens" => {
-            ErrorClass::RateLimited
-        }
-        "server_is_overloaded" | "overloaded" | "overloaded_error" | "engine_overloaded" | "slow_down" => {
-            ErrorClass::Overloaded
-        }
-        "service_unavailable" | "service_unavailable_error" => ErrorClass::Overloaded,
-        "invalid_api_key" | "authentication_error" | "unauthorized" | "token_expired" => ErrorClass::Authentication,
-        "permission_error" | "permission_denied" | "forbidden" => ErrorClass::Permission,
-        "model_not_found" | "not_found_error" | "not_found" | "deploymentnotfound" => ErrorClass::NotFound,
-        "timeout" | "request_timeout" => ErrorClass::Timeout,
-        "request_too_large" => ErrorClass::TooLarge,
-        "server_error" | "internal_error" | "internal_server_error" | "vector_store_timeout" => ErrorClass::Provider,
-        "invalid_request_error" | "invalid_prompt" | "bad_request" => ErrorClass::InvalidRequest,
-        _ => return None,
-    })
-}
-
-/// What a sentence says that no code did. Only looked at where the request may be at fault.
-fn class_of_sentence(message: &str, status: u16) -> Option<ErrorClass> {
-    const TOO_LONG: [&str; 8] = [
-        "maximum context length",
-        "context window",
-        "context length",
-        "prompt is too long",
-        "input is too long",
-        "too many tokens",
-        "input token count",
-        "maximum prompt length",
-    ];
-    const POLICY: [&str; 4] =
-        ["content management policy", "responsibleaipolicyviolation", "content policy", "usage policies"];
-    if !matches!(status, 0 | 400 | 413 | 422) {
-        return None;
-    }
-    let message = message.to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
-    if says(&TOO_LONG) {
-        return Some(ErrorClass::ContextTooLong);
-    }
-    says(&POLICY).then_some(ErrorClass::ContentPolicy)
+    error_class::of(&Said { status, words: &[code, kind], sentences: &[message] })
 }
 
 /// Writes an error body.

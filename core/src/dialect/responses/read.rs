@@ -192,8 +192,13 @@ fn reasoning(value: Json<'_>) -> Option<Reasoning<'_>> {
         match (name.decode().as_ref(), value.text()) {
             ("effort", Some(word)) if word.is("none") => reasoning.depth = Depth::Off,
             ("effort", Some(word)) => reasoning.depth = Depth::Effort(word),
-            // How long the summary is nobody else is asked.
-            ("summary" | "generate_summary", Some(word)) => reasoning.shown = Some(!word.is("none")),
+            ("summary" | "generate_summary", Some(word)) => {
+                reasoning.shown = Some(!word.is("none"));
+                // How long the summary is nobody else is asked.
+                if !word.is("none") && !word.is("auto") {
+                    reasoning.extra.push((name, value));
+                }
+            }
             ("context", Some(word)) if word.is("auto") => {}
             ("mode", Some(word)) if word.is("standard") => {}
             _ => reasoning.extra.push((name, value)),

@@ -22,35 +22,22 @@ mod names;
 mod response;
 mod stream;
 
-use super::PROOFS;
 use crate::dialect::{Reply, WriteResponse};
 use crate::hub::message::{End, Message};
 use crate::hub::{Delivery, Event, Request, StopReason};
-use crate::json::{Json, Writer};
+use crate::json::Writer;
 use items::Form;
 use names::Names;
 use response::{Head, Outcome};
 
 /// A writer for an answer to `request`.
 pub(super) fn writer(request: &Request<'_>, reply: Reply) -> Box<dyn WriteResponse> {
-    let included = request.body.and_then(|body| body.get("include")).into_iter().flat_map(Json::items);
-    let proofs = match included.filter_map(Json::text).any(|wanted| wanted.is(PROOFS)) {
-        true => Proofs::Shown,
-        false => Proofs::Kept,
-    };
-    let form = Form { names: Names::of(request), exchange: reply.exchange.clone(), proofs };
+    let form = Form { names: Names::of(request), exchange: reply.exchange.clone() };
     let (delivery, head) = (reply.delivery, Head::new(request, reply));
     match delivery {
         Delivery::Whole => Box::new(Whole { head, form, message: Message::default() }),
         Delivery::Streamed | Delivery::StreamedArray => Box::new(stream::Streamed::new(head, form)),
     }
-}
-
-/// Whether the client wants the proofs of thoughts.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Proofs {
-    Shown,
-    Kept,
 }
 
 /// How an answer ended, in this dialect's words: the response's status and why it is incomplete.

@@ -1,17 +1,17 @@
 //! Writes a request: its own by editing the body it came in, another dialect's anew, which is what stands here.
 
-mod names;
+mod ids;
 mod own;
-mod schema;
 mod tools;
 mod turns;
 
 use super::PROOFS;
 use crate::catalog::{DialectId, ThinkingStyle, slot};
+use crate::dialect::names::{Letters, Names};
 use crate::dialect::{Addressee, Written};
 use crate::hub::{Delivery, Depth, Format, Part, Reasoning, Request};
+use crate::json::schema::{self, Objects};
 use crate::json::{Json, Member, Writer};
-use names::Names;
 
 /// Up to this many tokens of thought are low effort.
 const LOW_BUDGET: u64 = 2_048;
@@ -52,7 +52,7 @@ struct Ask<'r, 'a> {
 
 fn foreign(request: &Request<'_>, to: Addressee<'_>) -> Written {
     let mut written = Written::default();
-    let names = Names::of(request, &mut written.aliases);
+    let names = Names::of(request, Letters::USUAL, &mut written.aliases);
     let mut ask = Ask { request, names, written };
     let mut out = Writer::with_capacity(1024);
     out.object(|out| {
@@ -102,9 +102,12 @@ fn sampling(ask: &mut Ask<'_, '_>, out: &mut Writer) {
             out.field(name).raw(value);
         }
     }
+    // The other numbers still say how free the answer shall be.
+    if sampling.top_k.is_some_and(|value| !value.is_null()) {
+        ask.written.approximate("top_k");
+    }
     let zero = |value: &Json<'_>| value.f64() == Some(0.0);
     let unsaid = [
-        ("top_k", sampling.top_k),
         // None is what is so anyway.
         ("presence_penalty", sampling.presence_penalty.filter(|value| !zero(value))),
         ("frequency_penalty", sampling.frequency_penalty.filter(|value| !zero(value))),
@@ -152,7 +155,7 @@ fn format(format: &Format<'_>, written: &mut Written, out: &mut Writer) {
                 if let Some(description) = description {
                     out.field("description").text(*description);
                 }
-                self::schema::write(*schema, out.field("schema"));
+                schema::write(*schema, Objects::AsSaid, out.field("schema"));
                 if let Some(strict) = strict {
                     out.field("strict").bool(*strict);
                 }
@@ -171,7 +174,7 @@ fn reasoning(ask: &mut Ask<'_, '_>, to: Addressee<'_>, out: &mut Writer) {
         ask.written.lose("reasoning.", &reasoning.extra);
         let thinks = !matches!(reasoning.depth, Depth::Off | Depth::Unsaid | Depth::Budget(0));
         if to.thinking == ThinkingStyle::Never {
-            if thinks || reasoning.shown == Some(true) {
+            if thinks || reasoning.shown.is_some() {
                 ask.written.approximate("reasoning");
             }
             return;
@@ -179,6 +182,11 @@ fn reasoning(ask: &mut Ask<'_, '_>, to: Addressee<'_>, out: &mut Writer) {
         proofs |= thinks;
         let effort = effort(reasoning, to.thinking, &mut ask.written);
         let shown = shows(reasoning, ask.request.dialect) && effort != Some("none");
+        // Not to show thoughts needs a word only where they would be shown.
+        let unsaid = Reasoning { shown: None, ..reasoning.clone() };
+        if reasoning.shown.is_some() && shown == (shows(&unsaid, ask.request.dialect) && effort != Some("none")) {
+            ask.written.approximate("reasoning.shown");
+        }
         if effort.is_some() || shown {
             out.field("reasoning").object(|out| {
                 if let Some(word) = effort {

@@ -410,7 +410,7 @@ fn cache_marks_become_cache_points() {
     let long = Part::Text { text: Text::escaped("a"), extra: extra("cache_control", r#"{"ttl":"1h"}"#) };
     let (body, approximated, _) = written(&asking(vec![turn(Role::User, vec![long])]));
     assert_eq!(body["messages"][0]["content"], json!([{"text": "a"}, point]));
-    assert_eq!(approximated, ["messages[].content[].cache_control"]);
+    assert_eq!(approximated, ["messages[].content[].cache_control.ttl"]);
     let marked = asking(vec![turn(Role::User, vec![marked("a")])]);
     assert_eq!(kept(&marked)["messages"][0]["content"], json!([{"text": "a"}, point]));
 }

@@ -1,7 +1,7 @@
 //! A streamed answer: every event becomes a chunk at once, only calls wait for their end.
 
 use super::super::error::write_status;
-use super::{Call, Head, candidates, ending, own_part, usage_metadata};
+use super::{Call, Head, candidates, ending, own_part, proof, usage_metadata};
 use crate::dialect::{Reply, WriteResponse};
 use crate::hub::message::MAX_MESSAGE;
 use crate::hub::{Block, Event, ProviderError, StopReason};
@@ -21,7 +21,7 @@ pub(super) enum Framing {
 enum Open {
     Nothing,
     Text,
-    Thinking,
+    Thinking { signature: Option<String> },
     Call { id: Option<String>, name: String, arguments: String, signature: Option<String> },
 }
 
@@ -45,7 +45,7 @@ impl WriteResponse for Stream {
             }
             Event::Open(block) => self.open(*block, out),
             Event::Delta(text) => self.delta(*text, out),
-            Event::Signature(text) => self.sign(*text, out),
+            Event::Signature(text) => self.sign(*text),
             Event::Close => self.close(out),
             Event::Lost(_) => {}
             Event::Usage(usage) => self.usage = *usage,
@@ -72,7 +72,7 @@ impl Stream {
     fn open(&mut self, block: Block<'_>, out: &mut Vec<u8>) {
         self.open = match block {
             Block::Text => Open::Text,
-            Block::Thinking => Open::Thinking,
+            Block::Thinking => Open::Thinking { signature: None },
             Block::Refusal => {
                 self.refused = true;
                 Open::Text
@@ -95,7 +95,7 @@ impl Stream {
     fn delta(&mut self, text: Text<'_>, out: &mut Vec<u8>) {
         match &mut self.open {
             Open::Text => self.part(out, |out| out.object(|out| out.field("text").text(text))),
-            Open::Thinking => self.part(out, |out| {
+            Open::Thinking { .. } => self.part(out, |out| {
                 out.object(|out| {
                     out.field("text").text(text);
                     out.field("thought").bool(true);
@@ -110,23 +110,29 @@ impl Stream {
         }
     }
 
-    fn sign(&mut self, text: Text<'_>, out: &mut Vec<u8>) {
+    /// A proof may come in pieces and is said as one.
+    fn sign(&mut self, text: Text<'_>) {
         match &mut self.open {
-            Open::Thinking => self.part(out, |out| {
-                out.object(|out| {
-                    out.field("text").string("");
-                    out.field("thought").bool(true);
-                    super::sign(text, out);
-                });
-            }),
-            Open::Call { signature, .. } => signature.get_or_insert_default().push_str(text.raw()),
+            Open::Thinking { signature } | Open::Call { signature, .. } => {
+                signature.get_or_insert_default().push_str(text.raw());
+            }
             Open::Text | Open::Nothing => {}
         }
     }
 
     fn close(&mut self, out: &mut Vec<u8>) {
-        let Open::Call { id, name, arguments, signature } = core::mem::replace(&mut self.open, Open::Nothing) else {
-            return;
+        let (id, name, arguments, signature) = match core::mem::replace(&mut self.open, Open::Nothing) {
+            Open::Call { id, name, arguments, signature } => (id, name, arguments, signature),
+            Open::Thinking { signature: Some(signature) } => {
+                return self.part(out, |out| {
+                    out.object(|out| {
+                        out.field("text").string("");
+                        out.field("thought").bool(true);
+                        proof(&signature, out);
+                    });
+                });
+            }
+            Open::Thinking { .. } | Open::Text | Open::Nothing => return,
         };
         let call = Call { id: id.as_deref(), name: &name, arguments: &arguments, signature: signature.as_deref() };
         let mut part = Writer::with_capacity(arguments.len() + 128);

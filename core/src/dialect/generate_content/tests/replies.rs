@@ -319,3 +319,25 @@ fn models_are_told_as_the_api_tells_them() {
     assert_eq!(told(&[model("a")], true), list["models"][0]);
     assert_eq!(told(&[], false), serde_json::json!({"models": []}));
 }
+
+#[test]
+fn a_marked_proof_is_said_whole_in_base64() {
+    let marked = "dgm1:00000000000000aa:s+/=";
+    let (first, rest) = marked.split_at(9);
+    let events = [
+        Event::Start { id: None, model: None },
+        Event::Open(Block::Thinking),
+        Event::Delta(t("hm")),
+        Event::Signature(t(first)),
+        Event::Signature(t(rest)),
+        Event::Close,
+        stop(StopReason::End),
+    ];
+    for delivery in [Delivery::Whole, Delivery::Streamed, Delivery::StreamedArray] {
+        let text = written(delivery, &events);
+        let (_, proof) = text.split_once(r#""thoughtSignature":""#).unwrap();
+        let (proof, rest) = proof.split_once('"').unwrap();
+        assert_eq!(crate::hub::provenance::opened(t(proof)).as_deref(), Some(marked), "{text}");
+        assert!(!rest.contains("thoughtSignature"), "{text}");
+    }
+}

@@ -1,12 +1,11 @@
 //! What is asked besides the conversation: tools, sampling, the form of the answer.
 
-use super::super::conversation::word_of;
-use super::super::schema::{self, Objects, Strictness};
+use super::super::schema::{self, Strictness};
 use super::super::thinking::{self, Plan};
 use super::super::write;
 use super::Foreign;
 use crate::hub::{Format, Function, Request, Tool, ToolChoice};
-use crate::json::{Json, Writer};
+use crate::json::{self, Json, Writer};
 
 /// Longest `metadata.user_id` the provider takes.
 const MAX_USER: usize = 256;
@@ -25,7 +24,7 @@ impl Foreign<'_> {
                 Tool::Function(function) => functions.push(function),
                 // Turned into functions before they come here.
                 Tool::Custom(_) => self.written.drop("tools[].custom"),
-                Tool::Other(json) => self.written.drop(&format!("tools[].{}", word_of(*json))),
+                Tool::Other(json) => self.written.lose_raw("tools[].", *json),
             }
         }
         if functions.is_empty() {
@@ -60,8 +59,11 @@ impl Foreign<'_> {
             if let Some(description) = function.description {
                 out.field("description").text(description);
             }
-            let objects = if strict { Objects::Closed } else { Objects::AsSaid };
-            schema::write_input(function.schema, objects, out.field("input_schema"));
+            let out_schema = out.field("input_schema");
+            match strict {
+                true => schema::write_strict_input(function.schema, out_schema),
+                false => json::schema::write_input(function.schema, out_schema),
+            }
             if strict {
                 out.field("strict").bool(true);
             }
@@ -163,7 +165,7 @@ impl Foreign<'_> {
             if let Some(schema) = schema {
                 out.field("format").object(|out| {
                     out.field("type").string("json_schema");
-                    let survey = schema::write(schema, Objects::Closed, out.field("schema"));
+                    let survey = schema::write(schema, out.field("schema"));
                     if survey.changed {
                         self.written.approximate("response_format.schema");
                     }

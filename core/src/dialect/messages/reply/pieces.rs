@@ -7,9 +7,6 @@ use crate::json::{Json, Text, Writer};
 use crate::usage::Usage;
 use std::borrow::Cow;
 
-/// The maker of proofs that nobody made.
-const NOBODY: &str = "0000000000000000";
-
 /// Whether a block is one of this dialect's own that clients know; a foreign provider's are not shown.
 pub(super) fn is_own(block: Json<'_>) -> bool {
     let word = block.get("type").and_then(Json::text).unwrap_or_default().decode();
@@ -56,7 +53,7 @@ pub(super) fn redacted(data: &str, json: &mut Writer) {
 /// A thought's proof, or the mark of one that nobody made.
 pub(super) fn signed(proof: &str) -> Cow<'_, str> {
     match proof.is_empty() {
-        true => Cow::Owned(provenance::mark(NOBODY)),
+        true => Cow::Owned(provenance::mark(provenance::NOBODY)),
         false => Cow::Borrowed(proof),
     }
 }

@@ -181,14 +181,14 @@ fn foreign_tools_and_formats_are_put_in_its_words() {
     assert_eq!(
         body["tools"],
         serde_json::json!([
-            {"name": "a_b_2", "input_schema": {"type": "object", "properties": {"type": {"type": ["string", "null"]}}}},
+            {"name": "a_b_2e7336dc8eba87ef", "input_schema": {"type": "object", "properties": {"type": {"type": ["string", "null"]}}}},
             {"name": "a_b", "input_schema": {"type": "object", "properties": {}}},
             {"name": "c", "input_schema": {"type": "object", "properties": {}}},
         ])
     );
     assert_eq!(
         body["tool_choice"],
-        serde_json::json!({"type": "tool", "name": "a_b_2", "disable_parallel_tool_use": true})
+        serde_json::json!({"type": "tool", "name": "a_b_2e7336dc8eba87ef", "disable_parallel_tool_use": true})
     );
     assert_eq!(
         body["output_config"]["format"],
@@ -197,7 +197,7 @@ fn foreign_tools_and_formats_are_put_in_its_words() {
         }})
     );
     assert_eq!(body["metadata"], serde_json::json!({"user_id": "u"}));
-    assert!(out.aliases.undo(t("a_b_2")).is("a.b") && out.aliases.undo(t("a_b")).is("a_b"));
+    assert!(out.aliases.undo(t("a_b_2e7336dc8eba87ef")).is("a.b") && out.aliases.undo(t("a_b")).is("a_b"));
     // The open object is closed, as the provider demands.
     assert_eq!(out.losses, approximated(["response_format.schema"]));
 }

@@ -2,6 +2,7 @@
 
 use super::Say;
 use crate::dialect::Aliases;
+use crate::hub::provenance;
 use crate::hub::{Arguments, Piece};
 use crate::json::{Json, Text, Writer, write::escape_into};
 use std::collections::{BTreeMap, BTreeSet};
@@ -199,6 +200,7 @@ impl Items {
     /// The proof of a thought belongs to the words of its item that were said last, or to none.
     fn prove(&mut self, at: u64, item: Json<'_>, say: &mut Say<'_>) {
         let proof = item.get("encrypted_content").and_then(Json::text).filter(|proof| !proof.is_empty());
+        let proof = proof.filter(|proof| !provenance::is_nobodys(*proof));
         let Some(signature) = proof else { return };
         let place = Place { item: at, sort: Sort::Summary, part: 0 };
         if self.last.is_none_or(|last| last.item != at) {

@@ -68,8 +68,8 @@ fn members(item: Json<'_>) -> Item<'_> {
             ("output", _) => found.output = Some(value),
             ("summary", _) => found.summary = Some(value),
             ("tools", _) => found.tools = Some(value),
-            // What the provider calls it, how far it had come and which part of a turn it is: of no meaning to others.
-            ("id" | "status" | "phase", Some(_)) => {}
+            // What the provider calls it and how far it had come: of no meaning to others.
+            ("id" | "status", Some(_)) => {}
             _ => found.extra.push((name, value)),
         }
     }

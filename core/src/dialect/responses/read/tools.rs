@@ -73,8 +73,6 @@ fn function<'a>(item: Json<'a>, namespace: Option<Text<'a>>) -> Option<Tool<'a>>
             "parameters" => schema = Some(value),
             "strict" => strict = Some(value.bool()?),
             "function" if nested.is_some() => {}
-            // When the provider looks for it; others are told of it at once.
-            "defer_loading" => {}
             _ => extra.push((name, value)),
         }
     }
@@ -86,7 +84,7 @@ fn custom<'a>(item: Json<'a>, namespace: Option<Text<'a>>) -> Option<Tool<'a>> {
     let mut extra = Extra::new();
     for (name, value) in item.members().filter(|(_, value)| !value.is_null()) {
         match name.decode().as_ref() {
-            "type" | "defer_loading" => {}
+            "type" => {}
             "name" => label = Some(value.text()?),
             "description" => description = Some(value.text()?),
             // Any words are what a function of words takes too.

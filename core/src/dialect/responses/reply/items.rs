@@ -1,8 +1,8 @@
 //! The items of an answer as this dialect writes them.
 
-use super::Proofs;
 use super::names::{Called, Input, Names, words};
 use crate::hub::message::{Message, Said, SaidKind};
+use crate::hub::provenance;
 use crate::json::{Json, Text, Writer};
 
 /// What writing items needs to know.
@@ -11,8 +11,6 @@ pub(super) struct Form {
     pub(super) names: Names,
     /// The gateway's id of the exchange, of which all ids are made.
     pub(super) exchange: String,
-    /// Whether proofs are to be written.
-    pub(super) proofs: Proofs,
 }
 
 /// How far an item has come.
@@ -120,8 +118,13 @@ impl Form {
                 summary(&thought.text, out);
             }
         });
-        if let (Status::Complete, Proofs::Shown, Some(proof)) = (status, self.proofs, &thought.signature) {
-            out.field("encrypted_content").text(Text::escaped(proof));
+        if status == Status::Complete {
+            // Nothing is kept here, so a thought that comes back must say whose it is: nobody's is told to no provider, which would
+            // look for an item of that id.
+            match &thought.signature {
+                Some(proof) => out.field("encrypted_content").text(Text::escaped(proof)),
+                None => out.field("encrypted_content").string(&provenance::mark(provenance::NOBODY)),
+            }
         }
     }
 

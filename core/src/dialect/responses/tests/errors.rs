@@ -30,6 +30,7 @@ fn the_code_decides_before_the_status() {
         (503, "server_is_overloaded", ErrorClass::Overloaded),
         (500, "server_error", ErrorClass::Provider),
         (400, "unknown_word", ErrorClass::InvalidRequest),
+        (400, "model_decommissioned", ErrorClass::NotFound),
         (403, "unknown_word", ErrorClass::Permission),
     ];
     for (status, code, wanted) in known {
@@ -48,9 +49,13 @@ fn the_sentence_decides_where_no_code_does() {
         let body = serde_json::json!({"error": {"message": sentence, "type": "invalid_request_error"}}).to_string();
         assert_eq!(class(400, &body), ErrorClass::ContextTooLong, "{sentence}");
         assert_eq!(told(&body, 400)["error"]["code"], "context_length_exceeded");
-        // A failing server may quote anything.
-        assert_eq!(class(500, &body.replace("invalid_request_error", "x")), ErrorClass::Provider, "{sentence}");
+        // Of a rate limit, sentences speak of tokens too.
+        assert_eq!(class(429, &body), ErrorClass::RateLimited, "{sentence}");
     }
+    let unknown_key = r#"{"code":"x","error":"Incorrect API key provided"}"#;
+    assert_eq!(class(400, unknown_key), ErrorClass::Authentication);
+    let missing = r#"{"error":{"message":"no such model","type":"invalid_request_error"}}"#;
+    assert_eq!(class(404, missing), ErrorClass::NotFound);
     let filtered = r#"{"error":{"message":"triggering Azure OpenAI's content management policy","code":null}}"#;
     assert_eq!(class(400, filtered), ErrorClass::ContentPolicy);
 }

@@ -142,10 +142,20 @@ fn a_stream_has_its_places_and_numbers_and_ends_with_the_whole_answer() {
 }
 
 #[test]
-fn proofs_are_for_those_who_asked() {
-    let asked = r#"{"model":"m","input":""}"#;
-    assert!(!answer(asked, Delivery::Whole, everything).contains("encrypted_content"));
-    assert!(!answer(asked, Delivery::Streamed, everything).contains("encrypted_content"));
+fn a_thought_says_whose_it_is_even_when_nobody_proved_it() {
+    let thought = |proof: Option<&'static str>| {
+        let body = value(&answer(r#"{"model":"m","input":""}"#, Delivery::Whole, |take| {
+            take(&Event::Start { id: None, model: None });
+            take(&Event::Open(Block::Thinking));
+            take(&Event::Delta(Text::escaped("t")));
+            proof.into_iter().for_each(|proof| take(&Event::Signature(Text::escaped(proof))));
+            take(&Event::Close);
+            take(&Event::Stop(Stop { reason: StopReason::End, sequence: None }));
+        }));
+        body["output"][0]["encrypted_content"].as_str().map(String::from)
+    };
+    assert_eq!(thought(Some("p")).as_deref(), Some("p"));
+    assert_eq!(thought(None), Some(crate::hub::provenance::mark(crate::hub::provenance::NOBODY)));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Writes another dialect's tools and the choice among them.
 
-use super::{Ask, schema};
+use super::Ask;
 use crate::hub::{Function, Tool, ToolChoice};
-use crate::json::{Json, Text, Writer};
+use crate::json::{Writer, schema};
 
 /// Writes `tools`, `tool_choice` and `parallel_tool_calls`.
 pub(super) fn write(ask: &mut Ask<'_, '_>, out: &mut Writer) {
@@ -13,7 +13,7 @@ pub(super) fn write(ask: &mut Ask<'_, '_>, out: &mut Writer) {
             Tool::Function(function) => functions.push(function),
             // They were made functions of before.
             Tool::Custom(_) => ask.written.drop("tools[].custom"),
-            Tool::Other(json) => ask.written.drop(&format!("tools[].{}", word_of(*json))),
+            Tool::Other(json) => ask.written.lose_raw("tools[].", *json),
         }
     }
     if functions.is_empty() {
@@ -40,7 +40,7 @@ fn function(function: &Function<'_>, ask: &mut Ask<'_, '_>, out: &mut Writer) {
         if let Some(description) = function.description {
             out.field("description").text(description);
         }
-        schema::arguments(function.schema, out.field("parameters"));
+        schema::write_input(function.schema, out.field("parameters"));
         // Silence would mean strict, which refuses most schemas.
         out.field("strict").bool(function.strict == Some(true));
     });
@@ -60,11 +60,4 @@ fn choice(choice: &ToolChoice<'_>, ask: &mut Ask<'_, '_>, out: &mut Writer) {
         ToolChoice::Other(_) => return ask.written.drop("tool_choice"),
     };
     out.field("tool_choice").string(word);
-}
-
-/// What a raw value of another dialect calls itself: its type, or the name of its first member.
-pub(super) fn word_of(json: Json<'_>) -> String {
-    let first = || json.members().next().map(|(name, _)| name);
-    let word: Option<Text<'_>> = json.get("type").and_then(Json::text).or_else(first);
-    word.map(|word| word.decode().into_owned()).unwrap_or_default()
 }

@@ -2,8 +2,8 @@
 //! of their own, in the order in which they stand.
 
 use super::Ask;
-use super::names::{Ids, Names};
-use super::tools::word_of;
+use super::ids::Ids;
+use crate::dialect::names::Names;
 use crate::dialect::{Written, ascii_text};
 use crate::hub::{Media, MediaKind, Part, Role, Shape, Source, Thinking, ToolCall, ToolResult, Turn};
 use crate::json::{Member, Text, Writer};
@@ -122,12 +122,8 @@ impl<'a> Items<'_, 'a> {
                 self.written.drop("messages[].refusal");
                 false
             }
-            Part::Media(held) => {
-                self.written.drop(&format!("messages[].content[].{}", name_of(held.kind)));
-                false
-            }
-            Part::Other(json) => {
-                self.written.drop(&format!("messages[].content[].{}", word_of(*json)));
+            Part::Media(_) | Part::Other(_) => {
+                self.written.drop_part(part);
                 false
             }
             Part::Thinking(_) | Part::ToolCall(_) | Part::ToolResult(_) => false,
@@ -218,15 +214,6 @@ fn words(kind: &str, text: Text<'_>, out: &mut Writer) {
         out.field("type").string(kind);
         out.field("text").text(text);
     });
-}
-
-fn name_of(kind: MediaKind) -> &'static str {
-    match kind {
-        MediaKind::Image => "image",
-        MediaKind::Audio => "audio",
-        MediaKind::Video => "video",
-        MediaKind::Document => "document",
-    }
 }
 
 /// Whether the dialect has a part for it. A file in another provider's store cannot be had from here.

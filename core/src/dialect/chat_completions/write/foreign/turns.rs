@@ -8,11 +8,11 @@
 //! that show thoughts do not need them again.
 
 use super::Ask;
-use crate::dialect::Written;
 use crate::dialect::chat_completions::proof::{self, Place};
 use crate::dialect::chat_completions::read::SOUNDS;
-use crate::dialect::chat_completions::write::names::Names;
 use crate::dialect::chat_completions::write::own::address;
+use crate::dialect::names::Names;
+use crate::dialect::{THINKING, Written};
 use crate::hub::{CallId, Media, MediaKind, Part, Role, Source, Thinking, ToolCall, ToolResult, Turn};
 use crate::json::{Text, Writer};
 
@@ -98,8 +98,8 @@ fn write_turn<'r, 'a>(
         Role::Assistant => assistant(&moved, voice, calls, written, out),
         // The results were all there was to say.
         _ if answered && moved.is_empty() => {}
-        Role::System => words("system", &moved, written, out),
-        Role::Developer => words("developer", &moved, written, out),
+        // OpenAI takes both for the same, and most compatible servers know no `developer`.
+        Role::System | Role::Developer => words("system", &moved, written, out),
         Role::User | Role::Tool => words("user", &moved, written, out),
     }
 }
@@ -174,16 +174,12 @@ fn is_sayable(role: &str, part: &Part<'_>, written: &mut Written) -> bool {
     match part {
         Part::Text { .. } => true,
         Part::Media(media) if role == "user" && has_form(media) => true,
-        Part::Media(media) => {
-            written.drop(&format!("messages[].content[].{}", media_kind(media.kind)));
+        Part::Media(_) | Part::Other(_) => {
+            written.drop_part(part);
             false
         }
         Part::Thinking(_) => {
-            written.approximate("messages[].thinking");
-            false
-        }
-        Part::Other(json) => {
-            written.lose_raw("messages[].content[].", *json);
+            written.approximate(THINKING);
             false
         }
         Part::Refusal(_) => {
@@ -194,15 +190,6 @@ fn is_sayable(role: &str, part: &Part<'_>, written: &mut Written) -> bool {
             written.drop("messages[].tool_calls");
             false
         }
-    }
-}
-
-fn media_kind(kind: MediaKind) -> &'static str {
-    match kind {
-        MediaKind::Image => "image",
-        MediaKind::Audio => "audio",
-        MediaKind::Video => "video",
-        MediaKind::Document => "document",
     }
 }
 
@@ -233,8 +220,12 @@ fn content(part: &Part<'_>, written: &mut Written, out: &mut Writer) {
             text_part(out, |out| out.text(*text));
         }
         Part::Media(held) => {
-            // The two members that are said as they were.
-            let said = |name: &Text<'_>| name.is("filename") || name.is("detail");
+            // The members that are said as they were.
+            let said = |name: &Text<'_>| match held.kind {
+                MediaKind::Document => name.is("filename"),
+                MediaKind::Image => name.is("detail"),
+                MediaKind::Audio | MediaKind::Video => false,
+            };
             let extra: Vec<_> = held.extra.iter().filter(|(name, _)| !said(name)).copied().collect();
             written.lose("messages[].content[].", &extra);
             media(held, out);

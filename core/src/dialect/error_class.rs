@@ -4,6 +4,8 @@
 //! an empty account and 500 for a prompt that does not fit. A sentence is looked into only where nothing better was said, as
 //! every server has sentences of its own and changes them.
 //!
+//! Chat completions and responses come from the same servers and share the words: hence one table.
+//!
 //! Sources: the vendors' error pages, servers' source code (vLLM, llama.cpp), and recordings.
 
 use crate::hub::event::ErrorClass;
@@ -20,18 +22,23 @@ pub(super) struct Said<'e> {
 }
 
 /// Words and their classes. Those before [`WEAK`] count more than the status.
-const WORDS: [(&str, ErrorClass); 55] = [
+const WORDS: [(&str, ErrorClass); 70] = [
     ("context_length_exceeded", ErrorClass::ContextTooLong),
     ("exceed_context_size_error", ErrorClass::ContextTooLong),
     ("context_window_exceeded", ErrorClass::ContextTooLong),
     ("model_max_prompt_tokens_exceeded", ErrorClass::ContextTooLong),
     ("tokens_limit_reached", ErrorClass::ContextTooLong),
+    ("string_above_max_length", ErrorClass::ContextTooLong),
     ("content_filter", ErrorClass::ContentPolicy),
     ("content_policy_violation", ErrorClass::ContentPolicy),
     ("content_policy", ErrorClass::ContentPolicy),
     ("responsibleaipolicyviolation", ErrorClass::ContentPolicy),
     ("data_inspection_failed", ErrorClass::ContentPolicy),
     ("moderation_blocked", ErrorClass::ContentPolicy),
+    ("image_content_policy_violation", ErrorClass::ContentPolicy),
+    ("bio_policy", ErrorClass::ContentPolicy),
+    ("cyber_policy", ErrorClass::ContentPolicy),
+    ("misalignment_policy_violation", ErrorClass::ContentPolicy),
     ("insufficient_quota", ErrorClass::QuotaExhausted),
     ("billing_hard_limit_reached", ErrorClass::QuotaExhausted),
     ("billing_not_active", ErrorClass::QuotaExhausted),
@@ -39,6 +46,7 @@ const WORDS: [(&str, ErrorClass); 55] = [
     ("insufficient_credits", ErrorClass::QuotaExhausted),
     ("quota_exceeded", ErrorClass::QuotaExhausted),
     ("payment_required", ErrorClass::QuotaExhausted),
+    ("usage_limit_reached", ErrorClass::QuotaExhausted),
     ("rate_limit_exceeded", ErrorClass::RateLimited),
     ("rate_limit_error", ErrorClass::RateLimited),
     ("rate_limited", ErrorClass::RateLimited),
@@ -54,6 +62,9 @@ const WORDS: [(&str, ErrorClass); 55] = [
     ("server_overloaded", ErrorClass::Overloaded),
     ("service_unavailable", ErrorClass::Overloaded),
     ("capacity_exceeded", ErrorClass::Overloaded),
+    ("server_is_overloaded", ErrorClass::Overloaded),
+    ("slow_down", ErrorClass::Overloaded),
+    ("service_unavailable_error", ErrorClass::Overloaded),
     ("model_not_found", ErrorClass::NotFound),
     ("model_decommissioned", ErrorClass::NotFound),
     ("deploymentnotfound", ErrorClass::NotFound),
@@ -77,13 +88,19 @@ const WORDS: [(&str, ErrorClass); 55] = [
     ("tool_use_failed", ErrorClass::InvalidRequest),
     ("invalid_request", ErrorClass::InvalidRequest),
     ("validation_error", ErrorClass::InvalidRequest),
+    ("token_expired", ErrorClass::Authentication),
+    ("vector_store_timeout", ErrorClass::Timeout),
+    ("server_error", ErrorClass::Provider),
+    ("internal_error", ErrorClass::Provider),
+    ("internal_server_error", ErrorClass::Provider),
+    ("invalid_prompt", ErrorClass::InvalidRequest),
 ];
 
 /// The first of [`WORDS`] that a status overrules.
 const WEAK: &str = "authentication_error";
 
 /// Parts of sentences, in lower case, that say more than "the request is wrong".
-const SENTENCES: [(&str, ErrorClass); 28] = [
+const SENTENCES: [(&str, ErrorClass); 30] = [
     ("maximum context length", ErrorClass::ContextTooLong),
     ("context length exceeded", ErrorClass::ContextTooLong),
     ("context_length_exceeded", ErrorClass::ContextTooLong),
@@ -98,6 +115,7 @@ const SENTENCES: [(&str, ErrorClass); 28] = [
     ("exceed context limit", ErrorClass::ContextTooLong),
     ("reduce the length of the messages", ErrorClass::ContextTooLong),
     ("range of input length", ErrorClass::ContextTooLong),
+    ("context length", ErrorClass::ContextTooLong),
     ("content management policy", ErrorClass::ContentPolicy),
     ("content policy", ErrorClass::ContentPolicy),
     ("usage guidelines", ErrorClass::ContentPolicy),
@@ -105,6 +123,7 @@ const SENTENCES: [(&str, ErrorClass); 28] = [
     ("safety system", ErrorClass::ContentPolicy),
     ("inappropriate content", ErrorClass::ContentPolicy),
     ("input was flagged", ErrorClass::ContentPolicy),
+    ("responsibleaipolicyviolation", ErrorClass::ContentPolicy),
     ("requires moderation", ErrorClass::ContentPolicy),
     ("incorrect api key", ErrorClass::Authentication),
     ("invalid api key", ErrorClass::Authentication),
@@ -139,4 +158,21 @@ pub(super) fn of(said: &Said<'_>) -> ErrorClass {
 fn of_sentence(sentence: &str) -> Option<ErrorClass> {
     let sentence = sentence.to_ascii_lowercase();
     SENTENCES.iter().find(|(part, _)| sentence.contains(part)).map(|(_, class)| *class)
+}
+
+/// Whether a text is a page instead of a sentence. A sentence may begin with a tag, but does not close one.
+pub(super) fn is_page(text: &str) -> bool {
+    let begins = |word: &str| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    text.starts_with('<') && (["<!", "<?", "<html"].into_iter().any(begins) || text.contains("</"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_no_sentence_and_a_tag_no_page() {
+        assert!(is_page("<!doctype html><p>no") && is_page("<h1>502</h1>") && is_page("<HTML><h1>502"));
+        assert!(!is_page("<text>") && !is_page("no </p>"));
+    }
 }
