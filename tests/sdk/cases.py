@@ -1,7 +1,7 @@
 """What every vendor's client is made to ask, and in what form its answers are handed to the test.
 
-A client script calls `run(ask)` with a function `ask(case, stream)` that returns a `Said`. Every case is asked whole and
-streamed; each answer becomes one line of JSON on the standard output. What is expected stands in `clients.rs`.
+A client script calls `run(ask)` with a function `ask(case, stream)` that returns a `Said`, and with its own list of cases
+where its API has other words. Every case is asked whole and streamed; each answer becomes one line of JSON on the standard output. What is expected stands in `clients.rs`.
 
 usage: <client>.py BASE_URL KEY MODEL
 """
@@ -43,6 +43,7 @@ class Case:
     before: list = dataclasses.field(default_factory=list)  # (user text, model text) pairs
     image: bool = False
     tools: bool = False
+    custom: bool = False  # a tool that takes any text instead
     forced: str | None = None  # the one tool it must call
     results: dict | None = None  # tool name -> result; asked again with these
     schema: bool = False
@@ -93,8 +94,8 @@ def error(exception):
     return told
 
 
-def run(ask):
-    for case in CASES:
+def run(ask, cases=CASES):
+    for case in cases:
         for stream in (False, True):
             line = {"case": case.name, "stream": stream}
             try:

@@ -120,7 +120,13 @@ impl Call {
 
     /// Sends it and reads the head of the answer.
     pub fn open(&self, address: &str) -> anyhow::Result<Open> {
-        open(address, &self.bytes(address)).with_context(|| format!("{} {} at {address}", self.method, self.path))
+        let mut open = open(address, &self.bytes(address))
+            .with_context(|| format!("{} {} at {address}", self.method, self.path))?;
+        // The length is that of the body which a GET would have got.
+        if self.method == "HEAD" {
+            open.answer.end = End::Complete;
+        }
+        Ok(open)
     }
 }
 

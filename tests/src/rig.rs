@@ -1,4 +1,4 @@
-//! One gateway with six providers behind it, shared by all tests of a binary: starting Envoy costs seconds.
+//! One gateway with twelve providers behind it, shared by all tests of a binary: starting Envoy costs seconds.
 //!
 //! Every dialect has a first provider (`chat`) and a second one (`chat-b`). The models say who serves them:
 //! [`only`]`(Chat)` has one provider and no fallback; [`pair`]`(Chat, Gemini)` is asked at the first provider of chat
@@ -139,12 +139,8 @@ pub fn provider_key(id: &str) -> String {
 }
 
 fn provider(providers: &[Simulator], dialect: Dialect) -> &Simulator {
-    let place = match dialect {
-        Dialect::Chat => 0,
-        Dialect::Messages => 1,
-        Dialect::Gemini => 2,
-    };
-    &providers[place]
+    let place = Dialect::ALL.iter().position(|one| *one == dialect);
+    &providers[place.unwrap_or_default()]
 }
 
 fn each<'a>(

@@ -1,5 +1,9 @@
 //! What an answer says, read from any dialect, whole or streamed: so that one test can speak all of them.
 
+mod chat_v2;
+mod converse;
+mod responses;
+
 use serde_json::{Value, json};
 
 use crate::client::{Answer, End};
@@ -42,6 +46,9 @@ pub fn ask(dialect: Dialect, model: &str, text: &str, stream: bool) -> Value {
             "stream": stream,
         }),
         Dialect::Gemini => json!({"contents": [{"role": "user", "parts": [{"text": text}]}]}),
+        Dialect::Responses => json!({"model": model, "input": text, "stream": stream}),
+        Dialect::ChatV2 => json!({"model": model, "messages": [{"role": "user", "content": text}], "stream": stream}),
+        Dialect::Converse => json!({"messages": [{"role": "user", "content": [{"text": text}]}]}),
     }
 }
 
@@ -52,13 +59,19 @@ pub fn path(dialect: Dialect, model: &str, stream: bool) -> String {
         (Dialect::Messages, _) => "/v1/messages".into(),
         (Dialect::Gemini, false) => format!("/v1beta/models/{model}:generateContent"),
         (Dialect::Gemini, true) => format!("/v1beta/models/{model}:streamGenerateContent?alt=sse"),
+        (Dialect::Responses, _) => "/v1/responses".into(),
+        (Dialect::ChatV2, _) => "/v2/chat".into(),
+        (Dialect::Converse, false) => format!("/model/{model}/converse"),
+        (Dialect::Converse, true) => format!("/model/{model}/converse-stream"),
     }
 }
 
 /// The headers a client of this dialect sends with its key.
 pub fn credential(dialect: Dialect, key: &str) -> Vec<(&'static str, String)> {
     match dialect {
-        Dialect::Chat => vec![("authorization", format!("Bearer {key}"))],
+        Dialect::Chat | Dialect::Responses | Dialect::ChatV2 | Dialect::Converse => {
+            vec![("authorization", format!("Bearer {key}"))]
+        }
         Dialect::Messages => vec![("x-api-key", key.to_owned()), ("anthropic-version", "2023-06-01".to_owned())],
         Dialect::Gemini => vec![("x-goog-api-key", key.to_owned())],
     }
@@ -67,8 +80,8 @@ pub fn credential(dialect: Dialect, key: &str) -> Vec<(&'static str, String)> {
 /// Reads an answer.
 pub fn read(dialect: Dialect, answer: &Answer) -> Said {
     let mut said = Said::default();
-    let streamed = answer.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
-    if streamed {
+    let kind = answer.header("content-type").unwrap_or_default();
+    if kind.starts_with("text/event-stream") {
         for event in answer.events() {
             if event.data == "[DONE]" {
                 said.complete = true;
@@ -77,6 +90,8 @@ pub fn read(dialect: Dialect, answer: &Answer) -> Said {
             let data = serde_json::from_str(&event.data).unwrap_or(Value::Null);
             said.value(dialect, &data);
         }
+    } else if kind == "application/vnd.amazon.eventstream" {
+        said.frames(&answer.body);
     } else {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
         // Gemini streams a JSON array when no event stream was asked for.
@@ -113,6 +128,9 @@ impl Said {
             Dialect::Chat => self.chat(value),
             Dialect::Messages => self.messages(value),
             Dialect::Gemini => self.gemini(value),
+            Dialect::Responses => self.responses(value),
+            Dialect::ChatV2 => self.chat_v2(value),
+            Dialect::Converse => self.converse(value),
         }
     }
 

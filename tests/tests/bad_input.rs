@@ -36,7 +36,7 @@ fn refusal(what: &str, client: Dialect, call: &Call) -> Answer {
 
 /// The gateway still answers well, and its module was never reloaded.
 fn assert_unharmed() {
-    for client in Dialect::ALL {
+    for client in Dialect::CLIENTS {
         let text = fresh("hello");
         let (answer, said) = rig().ask(client, &only(client), &text, true).expect("an answer");
         assert!(said.complete, "{client:?}: {}", answer.text());
@@ -53,7 +53,7 @@ fn with_member(client: Dialect, member: &str) -> String {
 
 #[test]
 fn what_is_no_json_is_refused_with_a_reason() {
-    for client in Dialect::ALL {
+    for client in Dialect::CLIENTS {
         let good = ask(client, &only(client), BAD, false).to_string();
         let cases: Vec<(&str, Vec<u8>)> = vec![
             ("nothing", Vec::new()),
@@ -91,7 +91,7 @@ fn what_is_no_json_is_refused_with_a_reason() {
 
 #[test]
 fn depth_is_refused_before_it_costs_anything() {
-    for client in Dialect::ALL {
+    for client in Dialect::CLIENTS {
         for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
             for depth in [1_000, 1_000_000] {
                 let nested = format!("{}1{}", open.repeat(depth), close.repeat(depth));
@@ -241,7 +241,7 @@ fn unknown_paths_and_methods_are_told_apart() {
         let answer = rig().gateway.send(&call).unwrap_or_else(|error| panic!("{path}: {error:#}"));
         assert!(matches!(answer.status, 400 | 404), "{path}: {} {}", answer.status, answer.text());
     }
-    for client in Dialect::ALL {
+    for client in Dialect::CLIENTS {
         for method in ["GET", "PUT", "DELETE", "PATCH", "HEAD", "TRACE"] {
             let path = path(client, &only(client), false);
             let call = Call::new(method, &path).header("authorization", &key);
@@ -257,7 +257,7 @@ fn unknown_paths_and_methods_are_told_apart() {
 
 #[test]
 fn compressed_bodies_are_refused_by_name() {
-    for client in Dialect::ALL {
+    for client in Dialect::CLIENTS {
         for coding in ["gzip", "br", "deflate", "zstd", "GZIP", "gzip, gzip", "x-odd"] {
             let body = ask(client, &only(client), BAD, false).to_string();
             let what = format!("{coding} from a {client:?} client");
@@ -271,7 +271,7 @@ fn compressed_bodies_are_refused_by_name() {
 #[test]
 fn a_body_above_the_limit_is_refused_in_the_clients_dialect() {
     let limit = 32 << 20;
-    for client in Dialect::ALL {
+    for client in Dialect::CLIENTS {
         let body = with_member(client, &format!("\"metadata\": \"{}\"", "a".repeat(limit)));
         let what = format!("{} bytes from a {client:?} client", body.len());
         assert_eq!(refusal(&what, client, &call(client, body)).status, 413, "{what}");
@@ -367,7 +367,7 @@ fn ambiguous_framing_never_becomes_a_second_request() {
 
 #[test]
 fn a_request_that_stops_in_its_body_harms_nobody() {
-    for client in Dialect::ALL {
+    for client in Dialect::CLIENTS {
         let whole = call(client, ask(client, &only(client), BAD, false).to_string()).bytes("127.0.0.1");
         for cut in [whole.len() - 1, whole.len() / 2, 20] {
             let answer = everything_after_last_word(&rig().gateway.address(), &whole[..cut]).expect("a close");

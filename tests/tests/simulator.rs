@@ -83,6 +83,35 @@ fn rich(dialect: Dialect, wish: &str, text: &str, stream: bool) -> Value {
             let tool = |name: &str| json!({"name": name, "parametersJsonSchema": schema});
             body["tools"] = json!([{"functionDeclarations": [tool("weather"), tool("time")]}]);
         }
+        ("tools", Dialect::Responses) => {
+            let tool = |name: &str| json!({"type": "function", "name": name, "parameters": schema, "strict": true});
+            body["tools"] = json!([tool("weather"), tool("time")]);
+        }
+        ("tools", Dialect::ChatV2) => {
+            let tool = |name: &str| json!({"type": "function", "function": {"name": name, "parameters": schema}});
+            body["tools"] = json!([tool("weather"), tool("time")]);
+        }
+        ("tools", Dialect::Converse) => {
+            let tool = |name: &str| json!({"toolSpec": {"name": name, "inputSchema": {"json": schema}}});
+            body["toolConfig"] = json!({"tools": [tool("weather"), tool("time")]});
+        }
+        ("thinking", Dialect::Responses) => body["reasoning"] = json!({"effort": "low", "summary": "auto"}),
+        ("thinking", Dialect::ChatV2) => body["thinking"] = json!({"type": "enabled", "token_budget": 1024}),
+        ("thinking", Dialect::Converse) => {
+            let thinking = json!({"type": "enabled", "budget_tokens": 1024});
+            body["additionalModelRequestFields"] = json!({ "thinking": thinking });
+        }
+        ("schema", Dialect::Responses) => {
+            let format = json!({"type": "json_schema", "name": "answer", "schema": answer, "strict": true});
+            body["text"] = json!({ "format": format });
+        }
+        ("schema", Dialect::ChatV2) => {
+            body["response_format"] = json!({"type": "json_object", "json_schema": answer});
+        }
+        ("schema", Dialect::Converse) => {
+            let structure = json!({"jsonSchema": {"name": "answer", "schema": answer.to_string()}});
+            body["outputConfig"] = json!({"textFormat": {"type": "json_schema", "structure": structure}});
+        }
         ("thinking", Dialect::Chat) => body["reasoning_effort"] = json!("low"),
         ("thinking", Dialect::Messages) => body["thinking"] = json!({"type": "enabled", "budget_tokens": 1024}),
         ("thinking", Dialect::Gemini) => {
@@ -145,7 +174,14 @@ fn gemini_streams_a_json_array_when_no_event_stream_is_asked_for() {
 #[test]
 fn a_key_that_is_absent_wrong_or_in_the_wrong_place_is_refused() {
     type Case<'a> = (Dialect, &'a [(&'a str, &'a str)], u16);
-    let cases: [Case; 10] = [
+    let cases: [Case; 17] = [
+        (Dialect::Responses, &[], 401),
+        (Dialect::Responses, &[("api-key", "test-key")], 401),
+        (Dialect::ChatV2, &[], 401),
+        (Dialect::ChatV2, &[("authorization", "test-key")], 401),
+        (Dialect::Converse, &[], 403),
+        (Dialect::Converse, &[("authorization", "Bearer other")], 403),
+        (Dialect::Converse, &[("authorization", "Bearer test-key"), ("x-api-key", "test-key")], 403),
         (Dialect::Chat, &[], 401),
         (Dialect::Chat, &[("authorization", "Bearer other")], 401),
         (Dialect::Chat, &[("authorization", "Bearer test-key"), ("x-api-key", "test-key")], 401),
@@ -211,6 +247,53 @@ fn a_body_of_the_wrong_shape_is_refused_in_the_dialects_own_words() {
             json!({"model": "m", "max_tokens": 9, "messages": user(json!("hi")), "temperature": 1.5}),
             "temperature",
         ),
+        (Dialect::Responses, json!({"model": "m"}), "input"),
+        (Dialect::Responses, json!({"model": "m", "input": "hi", "stop": "x"}), "stop"),
+        (Dialect::Responses, json!({"model": "m", "input": "hi", "max_output_tokens": 5}), "max_output_tokens"),
+        (Dialect::Responses, json!({"model": "m", "input": "hi", "previous_response_id": "resp_1"}), "not found"),
+        (
+            Dialect::Responses,
+            json!({"model": "m", "input": [{"role": "assistant", "content": [{"type": "input_text", "text": "x"}]}]}),
+            "input_text",
+        ),
+        (
+            Dialect::Responses,
+            json!({"model": "m", "input": [{"type": "function_call_output", "call_id": "a", "output": "x"}]}),
+            "no tool call found",
+        ),
+        (
+            Dialect::Responses,
+            json!({"model": "m", "input": [{"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"}]}),
+            "no tool output found",
+        ),
+        (
+            Dialect::Responses,
+            json!({"model": "m", "input": [{"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAAAx"}]}),
+            "could not be verified",
+        ),
+        (
+            Dialect::Responses,
+            json!({"model": "m", "input": "hi", "tools": [{"type": "function", "function": {"name": "f"}}]}),
+            "unknown name",
+        ),
+        (Dialect::ChatV2, json!({"model": "m", "messages": user(json!("hi")), "top_p": 1}), "top_p"),
+        (Dialect::ChatV2, json!({"model": "m", "messages": user(json!("hi")), "temperature": 1.5}), "temperature"),
+        (Dialect::ChatV2, json!({"model": "m", "messages": user(json!("hi")), "tool_choice": "auto"}), "tool_choice"),
+        (Dialect::ChatV2, json!({"model": "m", "messages": open}), "no tool message"),
+        (Dialect::Converse, json!({"messages": user(json!("hi"))}), "array"),
+        (Dialect::Converse, json!({"messages": user(json!([{"text": " "}]))}), "blank"),
+        (Dialect::Converse, json!({"messages": user(json!([{"text": "x", "image": {}}]))}), "exactly one"),
+        (Dialect::Converse, json!({"model": "m", "messages": user(json!([{"text": "x"}]))}), "model"),
+        (
+            Dialect::Converse,
+            json!({"messages": [{"role": "assistant", "content": [{"text": "x"}]}]}),
+            "start with a user message",
+        ),
+        (
+            Dialect::Converse,
+            json!({"messages": user(json!([{"text": "x"}])), "inferenceConfig": {"temperature": 1.5}}),
+            "temperature",
+        ),
         (Dialect::Gemini, json!({"contents": []}), "contents"),
         (Dialect::Gemini, json!({"contents": [{"role": "assistant", "parts": [{"text": "x"}]}]}), "role"),
         (Dialect::Gemini, json!({"contents": unasked}), "function"),
@@ -258,10 +341,157 @@ fn a_conversation_with_tool_results_is_answered_from_them() {
             {"functionResponse": {"name": "f", "response": {"result": "sun"}}},
         ]},
     ]});
-    for (dialect, body) in [(Dialect::Chat, chat), (Dialect::Messages, messages), (Dialect::Gemini, gemini)] {
+    let responses = json!({"model": "m", "input": [
+        {"role": "user", "content": "call twice"},
+        {"type": "function_call", "id": "fc_1", "call_id": "a", "name": "f", "arguments": "{}"},
+        {"type": "custom_tool_call", "id": "ctc_1", "call_id": "b", "name": "g", "input": "anything"},
+        {"type": "custom_tool_call_output", "call_id": "b", "output": "rain"},
+        {"type": "function_call_output", "call_id": "a", "output": [{"type": "input_text", "text": "sun"}]},
+    ]});
+    let chat_v2 = json!({"model": "m", "messages": [
+        {"role": "user", "content": "call twice"},
+        {"role": "assistant", "tool_plan": "both", "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+            {"id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}},
+        ]},
+        {"role": "tool", "tool_call_id": "b", "content": "rain"},
+        {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "sun"}]},
+    ]});
+    let converse = json!({"messages": [
+        {"role": "user", "content": [{"text": "call twice"}]},
+        {"role": "assistant", "content": [
+            {"toolUse": {"toolUseId": "a", "name": "f", "input": {}}},
+            {"toolUse": {"toolUseId": "b", "name": "g", "input": {}}},
+        ]},
+        {"role": "user", "content": [
+            {"toolResult": {"toolUseId": "b", "content": [{"text": "rain"}]}},
+            {"toolResult": {"toolUseId": "a", "content": [{"text": "sun"}], "status": "success"}},
+        ]},
+    ], "toolConfig": {"tools": [{"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object"}}}}]}});
+    let all = [
+        (Dialect::Chat, chat),
+        (Dialect::Messages, messages),
+        (Dialect::Gemini, gemini),
+        (Dialect::Responses, responses),
+        (Dialect::ChatV2, chat_v2),
+        (Dialect::Converse, converse),
+    ];
+    for (dialect, body) in all {
         let answer = send(&start(dialect), &call(dialect, &body, false));
         assert_eq!(said::read(dialect, &answer).text, "the tool said: rain and sun", "{}", answer.text());
     }
+}
+
+#[test]
+fn a_responses_persona_calls_tools_that_take_any_text_and_tools_in_groups_by_their_own_names() {
+    let provider = start(Dialect::Responses);
+    let group =
+        json!({"type": "namespace", "name": "shell", "description": "", "tools": [{"type": "custom", "name": "run"}]});
+    for stream in [false, true] {
+        let body = json!({"model": "m", "input": "call it", "tools": [group], "stream": stream});
+        let answer = send(&provider, &call(Dialect::Responses, &body, stream));
+        let said = said::read(Dialect::Responses, &answer);
+        let input = json!({"input": "first \"Zürich\" \u{1F680}"});
+        assert_eq!(said.calls, [("run".to_owned(), input)], "{}", answer.text());
+        assert!(answer.text().contains(r#""namespace":"shell""#), "{}", answer.text());
+    }
+}
+
+#[test]
+fn a_thought_handed_out_sealed_is_taken_back_and_no_other() {
+    let provider = start(Dialect::Responses);
+    let mut body = json!({
+        "model": "m",
+        "input": [{"role": "user", "content": "hello"}],
+        "store": false,
+        "reasoning": {"effort": "low"},
+        "include": ["reasoning.encrypted_content"],
+    });
+    let answer = send(&provider, &call(Dialect::Responses, &body, false)).json().expect("JSON");
+    assert_eq!(answer["output"][0]["summary"], json!([]), "nobody asked to see it");
+    let user = json!({"role": "user", "content": "and?"});
+    let mut input = vec![json!({"role": "user", "content": "hello"})];
+    input.extend(answer["output"].as_array().expect("output").iter().cloned());
+    input.push(user.clone());
+    body["input"] = json!(input);
+    assert_eq!(send(&provider, &call(Dialect::Responses, &body, false)).status, 200);
+    // The thought alone, without what was said after it.
+    body["input"] = json!([input[0], input[1], user]);
+    let refused = send(&provider, &call(Dialect::Responses, &body, false));
+    assert!(refused.text().contains("required following item"), "{}", refused.text());
+}
+
+/// Sends a body to an operation's path; the answer as JSON where it is.
+fn operate(dialect: Dialect, path: &str, body: &Value) -> (u16, Value) {
+    let call = Call::post(path).json(body);
+    let call = credential(dialect, "test-key").iter().fold(call, |call, (name, value)| call.header(name, value));
+    let answer = send(&start(dialect), &call);
+    (answer.status, answer.json().unwrap_or_default())
+}
+
+#[test]
+fn vectors_of_one_text_are_the_same_in_every_dialect() {
+    let (_, chat) = operate(Dialect::Chat, "/v1/embeddings", &json!({"model": "m", "input": ["hello", "world"]}));
+    let one = &chat["data"][1]["embedding"];
+    assert_eq!(one.as_array().map(Vec::len), Some(8));
+    let content = json!({"parts": [{"text": "world"}]});
+    let (_, gemini) = operate(Dialect::Gemini, "/v1beta/models/m:embedContent", &json!({ "content": content }));
+    assert_eq!(&gemini["embedding"]["values"], one);
+    let many = json!({"requests": [{"model": "models/m", "content": content}]});
+    let (_, gemini) = operate(Dialect::Gemini, "/v1beta/models/m:batchEmbedContents", &many);
+    assert_eq!(&gemini["embeddings"][0]["values"], one);
+    let body = json!({"model": "m", "input_type": "search_document", "texts": ["world"], "embedding_types": ["float"]});
+    let (_, cohere) = operate(Dialect::ChatV2, "/v2/embed", &body);
+    assert_eq!(&cohere["embeddings"]["float"][0], one);
+    let body = json!({"model": "m", "input": "world", "encoding_format": "base64"});
+    let (_, packed) = operate(Dialect::Chat, "/v1/embeddings", &body);
+    assert_eq!(packed["data"][0]["embedding"].as_str().map(str::len), Some(44), "eight times four bytes");
+    let (status, _) = operate(Dialect::Chat, "/v1/embeddings", &json!({"model": "m", "input": ""}));
+    assert_eq!(status, 400);
+}
+
+#[test]
+fn counting_agrees_with_what_an_answer_reports() {
+    let cases = [
+        (Dialect::Messages, "/v1/messages/count_tokens", "input_tokens"),
+        (Dialect::Gemini, "/v1beta/models/m:countTokens", "totalTokens"),
+        (Dialect::Responses, "/v1/responses/input_tokens", "input_tokens"),
+    ];
+    for (dialect, path, member) in cases {
+        let mut body = ask(dialect, "m", "one two three", false);
+        if let Some(body) = body.as_object_mut() {
+            body.remove("max_tokens");
+            body.remove("stream");
+        }
+        let (status, counted) = operate(dialect, path, &body);
+        let (_, said) = say(&start(dialect), "one two three", false);
+        assert_eq!(counted[member].as_u64(), said.usage.map(|usage| usage.input), "{dialect:?} {status} {counted}");
+    }
+}
+
+#[test]
+fn documents_are_ordered_by_what_they_share_with_the_question() {
+    let body =
+        json!({"model": "m", "query": "sun and moon", "documents": ["rain", "moon", "sun and rain"], "top_n": 2});
+    let (_, ranked) = operate(Dialect::ChatV2, "/v2/rerank", &body);
+    let order: Vec<u64> =
+        ranked["results"].as_array().expect("results").iter().filter_map(|result| result["index"].as_u64()).collect();
+    assert_eq!(order, [2, 1]);
+}
+
+#[test]
+fn a_form_without_its_model_or_its_end_is_refused() {
+    let provider = start(Dialect::Chat);
+    let form = |fields: &str, end: &str| {
+        let file = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\nbytes\r\n";
+        let call = Call::new("POST", "/v1/audio/transcriptions").header("authorization", "Bearer test-key");
+        let call = call.header("content-type", "multipart/form-data; boundary=x");
+        send(&provider, &call.body(format!("{fields}{file}--x{end}\r\n")))
+    };
+    let model = "--x\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper\r\n";
+    assert_eq!(form(model, "--").json().expect("JSON")["text"], json!("heard 5 bytes of a.wav"));
+    assert_eq!(form("", "--").status, 400);
+    assert_eq!(form(model, "").status, 400);
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn sources(folder: &str) -> Vec<Source> {
         for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if path.is_dir() && name != "target" && name != "corpus" {
+            if path.is_dir() && name != "target" {
                 folders.push(path);
             } else if name.ends_with(".rs") {
                 let from_root = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();

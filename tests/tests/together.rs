@@ -61,8 +61,10 @@ fn nobody_hears_anothers_answer() {
             scope.spawn(move || {
                 for round in 0..ROUNDS {
                     let turn = number + round * CLIENTS;
-                    let dialect = |shift: usize| Dialect::ALL[(turn / shift) % Dialect::ALL.len()];
-                    live(dialect(1), dialect(3), dialect(9), turn.is_multiple_of(2), FATES[turn % FATES.len()]);
+                    let client = Dialect::CLIENTS[turn % Dialect::CLIENTS.len()];
+                    let provider = |shift: usize| Dialect::ALL[(turn / shift) % Dialect::ALL.len()];
+                    // Five fates go round against four clients and six providers, so that all meet.
+                    live(client, provider(1), provider(4), turn.is_multiple_of(2), FATES[turn % FATES.len()]);
                 }
             });
         }
@@ -73,10 +75,10 @@ fn nobody_hears_anothers_answer() {
 #[test]
 fn every_exchange_has_exactly_one_record() {
     let mut exchanges = Vec::new();
-    for turn in 0..30 {
-        let (client, first) = (Dialect::ALL[turn % 3], Dialect::ALL[turn / 3 % 3]);
+    for turn in 0..48 {
+        let (client, first) = (Dialect::CLIENTS[turn % 4], Dialect::ALL[turn / 4 % 6]);
         let text = fresh("recorded");
-        if turn % 4 == 0 {
+        if turn % 5 == 0 {
             rig().script(first, &text, [Reply::status(500)]);
         }
         let (answer, _) = rig().ask(client, &pair(first, Dialect::Chat), &text, turn % 2 == 0).expect("an answer");

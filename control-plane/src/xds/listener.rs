@@ -90,11 +90,14 @@ fn connection_manager(edge: &Edge) -> Value {
 }
 
 /// Headers that steer the gateway are the gateway's own; a caller's are taken away before anything looks at them. Early, for
-/// the route is chosen before the first filter sees the request, and it is chosen by these headers.
+/// the route is chosen before the first filter sees the request, and it is chosen by these headers. One of the name is the
+/// caller's to say (`x-dragoman-provider`); it and what is left of the others end at the first filter.
 fn clean() -> Value {
     let exact = |name: &str| json!({ "remove": name });
     let prefixed = |prefix: &str| json!({ "remove_on_match": { "key_matcher": { "prefix": prefix } } });
-    let mutations = json!([prefixed("x-dragoman-"), prefixed("x-envoy-"), exact("x-request-id")]);
+    let own = [prefixed("x-dragoman-try-"), exact("x-dragoman-exchange"), exact("x-dragoman-retry")];
+    let envoys = [prefixed("x-envoy-"), exact("x-request-id")];
+    let mutations = json!([own.as_slice(), envoys.as_slice()].concat());
     any(
         "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
         json!({ "mutations": mutations }),

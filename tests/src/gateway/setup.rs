@@ -113,14 +113,30 @@ impl Provider {
         format!("TEST_KEY_{}", name.to_ascii_uppercase())
     }
 
+    /// What its persona does besides answering.
+    fn operations(&self) -> String {
+        let operations: &[&str] = match self.dialect {
+            Dialect::Chat => &["embed", "complete", "images", "speech", "transcribe", "moderate", "files"],
+            Dialect::Messages | Dialect::Responses => &["count_tokens"],
+            Dialect::Gemini => &["count_tokens", "embed"],
+            Dialect::ChatV2 => &["embed", "rerank"],
+            Dialect::Converse => &[],
+        };
+        operations.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+    }
+
     fn toml(&self) -> String {
         let (service, prefix, auth, headers) = match self.dialect {
             Dialect::Chat => ("chat_completions", "/v1", "authorization: Bearer {key}", ""),
             Dialect::Messages => ("messages", "/v1", "x-api-key: {key}", "anthropic-version = \"2023-06-01\""),
             Dialect::Gemini => ("generate_content", "/v1beta", "x-goog-api-key: {key}", ""),
+            Dialect::Responses => ("responses", "/v1", "authorization: Bearer {key}", ""),
+            Dialect::ChatV2 => ("chat_v2", "/v2", "authorization: Bearer {key}", ""),
+            Dialect::Converse => ("converse", "", "authorization: Bearer {key}", ""),
         };
+        let operations = self.operations();
         format!(
-            "[[provider]]\nid = \"{}\"\nbase_url = \"{}\"\nservices = [{{ dialect = \"{service}\", prefix = \"{prefix}\" }}]\n\
+            "[[provider]]\nid = \"{}\"\nbase_url = \"{}\"\nservices = [{{ dialect = \"{service}\", prefix = \"{prefix}\", operations = [{operations}] }}]\n\
              api_key = {{ env = \"{}\" }}\nauth = \"{auth}\"\nheaders = {{ {headers} }}\n{}\n",
             self.id,
             self.url,

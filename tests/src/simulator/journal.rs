@@ -52,8 +52,13 @@ impl Received {
         self.path.split('?').next().unwrap_or_default()
     }
 
-    /// The model the request names, in its body or, as Gemini does, in its path.
+    /// The model the request names, in its body or, as Gemini and Bedrock do, in its path.
     pub fn model(&self) -> Option<String> {
+        if let Some(rest) = self.route().strip_prefix("/model/")
+            && let Some((model, _)) = rest.rsplit_once('/')
+        {
+            return Some(percent_decoded(model));
+        }
         if let Some((_, rest)) = self.route().split_once("/models/")
             && let Some((model, _)) = rest.split_once(':')
         {
@@ -69,6 +74,27 @@ impl Received {
             Err(_) => !words.is_empty() && self.body.windows(words.len()).any(|window| window == words.as_bytes()),
         }
     }
+}
+
+/// A part of a path as it was before it was escaped for it.
+pub fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let code = behind.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let code = code.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match code.filter(|_| *first == b'%') {
+            Some(code) => {
+                bytes.push(code);
+                rest = &behind[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Token counts as the persona reported them, all dialects counted the same way.

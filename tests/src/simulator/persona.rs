@@ -1,23 +1,38 @@
 //! A provider that really answers, in one dialect, deterministically from the request.
 //!
 //! What it says follows from the last user text (see [`answer`]); how it says it, and what it refuses, is the dialect's
-//! own: [`chat`] for OpenAI chat completions, [`messages`] for Anthropic, [`gemini`] for generateContent.
+//! own: [`chat`] for OpenAI chat completions, [`responses`] for OpenAI responses, [`messages`] for Anthropic, [`gemini`] for
+//! generateContent, [`chat_v2`] for Cohere, [`converse`] for Bedrock. What they do besides answering (vectors, files, counting,
+//! pictures, sound) stands in [`operations`].
 //!
 //! Why strict: the persona stands for the real provider, so a request the real one would answer with a 400 gets a 400
 //! here: a credential in the wrong place, an unknown member, a tool result nobody asked for. A translator that passes is
 //! likely to pass outside as well.
 //!
-//! Limits: one answer per request (`n`, `candidateCount` above 1 are refused), no embeddings, no files.
+//! Limits: one answer per request (`n`, `candidateCount` above 1 are refused). Nothing is kept between requests, so files exist
+//! by their names alone, and answers can not be gone on from by their id. Keys only, no request signing.
 
 pub mod answer;
 mod chat;
 mod chat_check;
+mod chat_v2;
+mod chat_v2_check;
+mod converse;
+mod converse_check;
+pub mod event_stream;
 mod gemini;
 mod gemini_check;
 mod messages;
 mod messages_check;
 mod messages_turns;
+mod operations;
+mod responses;
+mod responses_check;
+mod responses_items;
+mod responses_stream;
+mod responses_tools;
 pub mod shape;
+pub mod vectors;
 
 use serde_json::Value;
 
@@ -33,11 +48,21 @@ pub enum Dialect {
     Messages,
     /// Gemini generateContent and streamGenerateContent.
     Gemini,
+    /// OpenAI responses.
+    Responses,
+    /// Cohere chat v2. No client speaks it to the gateway.
+    ChatV2,
+    /// Bedrock Converse and ConverseStream. No client speaks it to the gateway.
+    Converse,
 }
 
 impl Dialect {
-    /// All three, for tests that go through them.
-    pub const ALL: [Self; 3] = [Self::Chat, Self::Messages, Self::Gemini];
+    /// All that providers speak, for tests that go through them.
+    pub const ALL: [Self; 6] =
+        [Self::Chat, Self::Messages, Self::Gemini, Self::Responses, Self::ChatV2, Self::Converse];
+
+    /// Those that clients speak to the gateway.
+    pub const CLIENTS: [Self; 4] = [Self::Chat, Self::Messages, Self::Gemini, Self::Responses];
 
     /// A short name for messages and configuration.
     pub fn name(self) -> &'static str {
@@ -45,6 +70,17 @@ impl Dialect {
             Self::Chat => "chat",
             Self::Messages => "messages",
             Self::Gemini => "gemini",
+            Self::Responses => "responses",
+            Self::ChatV2 => "chat-v2",
+            Self::Converse => "converse",
+        }
+    }
+
+    /// The content type of its streams.
+    pub fn stream_type(self) -> &'static str {
+        match self {
+            Self::Converse => "application/vnd.amazon.eventstream",
+            _ => "text/event-stream",
         }
     }
 }
@@ -126,6 +162,21 @@ impl Persona {
         Self::new(Dialect::Gemini, key)
     }
 
+    /// Speaks OpenAI responses to who has this key.
+    pub fn responses(key: &str) -> Self {
+        Self::new(Dialect::Responses, key)
+    }
+
+    /// Speaks Cohere chat v2 to who has this key.
+    pub fn chat_v2(key: &str) -> Self {
+        Self::new(Dialect::ChatV2, key)
+    }
+
+    /// Speaks Bedrock Converse to who has this key.
+    pub fn converse(key: &str) -> Self {
+        Self::new(Dialect::Converse, key)
+    }
+
     /// What it speaks.
     pub fn dialect(&self) -> Dialect {
         self.dialect
@@ -138,27 +189,41 @@ impl Persona {
 
     /// Answers a request, or refuses it in the dialect's own error shape.
     pub fn answer(&self, received: &Received) -> Production {
-        let answered = match self.dialect {
-            Dialect::Chat => chat::answer(self, received),
-            Dialect::Messages => messages::answer(self, received),
-            Dialect::Gemini => gemini::answer(self, received),
+        let answer = match self.dialect {
+            Dialect::Chat => chat::answer,
+            Dialect::Messages => messages::answer,
+            Dialect::Gemini => gemini::answer,
+            Dialect::Responses => responses::answer,
+            Dialect::ChatV2 => chat_v2::answer,
+            Dialect::Converse => converse::answer,
+        };
+        let answered = match operations::answer(self, received) {
+            Some(answered) => answered,
+            None => answer(self, received),
         };
         answered.unwrap_or_else(|complaint| self.refuse(&complaint))
     }
 
     fn refuse(&self, complaint: &Complaint) -> Production {
         let body = match self.dialect {
-            Dialect::Chat => chat::error(complaint),
+            Dialect::Chat | Dialect::Responses => chat::error(complaint),
             Dialect::Messages => messages::error(complaint),
             Dialect::Gemini => gemini::error(complaint),
+            Dialect::ChatV2 => chat_v2::error(complaint),
+            Dialect::Converse => converse::error(complaint),
         };
-        Production::whole(complaint.status(self.dialect), &body, None)
+        let mut refusal = Production::whole(complaint.status(self.dialect), &body, None);
+        if self.dialect == Dialect::Converse {
+            refusal.headers.push(("x-amzn-errortype".to_owned(), converse::error_type(complaint).to_owned()));
+        }
+        refusal
     }
 
     /// Exactly one credential, in a place this dialect takes it from, and no other's.
     fn check_credential(&self, received: &Received) -> Result<(), Complaint> {
         let own: &[(&str, &str)] = match self.dialect {
-            Dialect::Chat => &[("authorization", "Bearer ")],
+            // For the last one this is the key of its API; requests signed for it are Envoy's affair.
+            Dialect::Chat | Dialect::Responses | Dialect::ChatV2 | Dialect::Converse => &[("authorization", "Bearer ")],
             // Its own client sends the first, programs and its documentation the second.
             Dialect::Messages => &[("authorization", "Bearer "), ("x-api-key", "")],
             Dialect::Gemini => &[("x-goog-api-key", "")],

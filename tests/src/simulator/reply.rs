@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::persona::Dialect;
+
 /// A reset overtakes bytes still on their way; this long is given to what was sent before it.
 pub(super) const DEPARTURE: Duration = Duration::from_millis(20);
 
@@ -111,6 +113,11 @@ impl Reply {
     /// A 200 event stream with this body, delimited by chunks.
     pub fn event_stream(body: impl Into<Vec<u8>>) -> Self {
         Self::status(200).header("content-type", "text/event-stream").body(body).framing(Framing::Chunked)
+    }
+
+    /// A 200 stream of this dialect with this body, delimited by chunks.
+    pub fn stream_of(dialect: Dialect, body: impl Into<Vec<u8>>) -> Self {
+        Self::status(200).header("content-type", dialect.stream_type()).body(body).framing(Framing::Chunked)
     }
 
     /// These very bytes, head and framing included; the connection is closed after them.

@@ -1,4 +1,4 @@
-//! What a persona says, decided before any dialect: the same question gets the same answer from all three.
+//! What a persona says, decided before any dialect: the same question gets the same answer from all of them.
 //!
 //! | the last user text has | the answer |
 //! |---|---|

@@ -143,7 +143,8 @@ fn generation(config: &Object, heard: &mut Heard) -> Checked<()> {
             Some(own.clone())
         }
         (None, Some(standard)) => {
-            json_schema(standard, &config.at("responseJsonSchema"))?;
+            // The vendor's own agent writes the types in capitals here too, and is answered.
+            json_schema(&small_types(standard), &config.at("responseJsonSchema"))?;
             Some(standard.clone())
         }
         (None, None) => json.then_some(Value::Null),
@@ -163,6 +164,26 @@ fn generation(config: &Object, heard: &mut Heard) -> Checked<()> {
         heard.thinks = thinking.flag("includeThoughts")? && budget != Some(0);
     }
     Ok(())
+}
+
+/// A schema with its types in small letters.
+fn small_types(schema: &Value) -> Value {
+    match schema {
+        Value::Array(items) => items.iter().map(small_types).collect(),
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| match (name.as_str(), value) {
+                ("type", Value::String(kind)) => (name.clone(), Value::from(kind.to_ascii_lowercase())),
+                ("properties", Value::Object(properties)) => (
+                    name.clone(),
+                    properties.iter().map(|(name, schema)| (name.clone(), small_types(schema))).collect(),
+                ),
+                ("enum" | "const" | "default" | "example", value) => (name.clone(), value.clone()),
+                (_, value) => (name.clone(), small_types(value)),
+            };
+            members.iter().map(member).collect()
+        }
+        schema => schema.clone(),
+    }
 }
 
 /// A schema in Gemini's own subset: nothing that starts with `$`, no `additionalProperties`.

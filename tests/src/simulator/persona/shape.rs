@@ -41,7 +41,7 @@ impl Complaint {
         match (self.kind, dialect) {
             // The real one answers a wrong key with 400 API_KEY_INVALID.
             (Kind::Invalid, _) | (Kind::Auth, Dialect::Gemini) => 400,
-            (Kind::NoAuth, Dialect::Gemini) => 403,
+            (Kind::NoAuth, Dialect::Gemini) | (Kind::Auth | Kind::NoAuth, Dialect::Converse) => 403,
             (Kind::Auth | Kind::NoAuth, _) => 401,
             (Kind::NotFound, _) => 404,
             (Kind::Method, _) => 405,
