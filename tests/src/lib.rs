@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod client;
+pub mod corpus;
 pub mod gateway;
 pub mod mock_host;
 pub mod rig;
