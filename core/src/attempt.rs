@@ -21,7 +21,7 @@ mod response;
 
 use std::rc::Rc;
 
-use crate::exchange::{Asked, Header};
+use crate::exchange::{Asked, HeadEdits, HeaderRef};
 use crate::loss::Losses;
 use crate::record::{Ending, Outcome};
 use crate::usage::Usage;
@@ -64,7 +64,7 @@ impl Attempt {
         asked: Rc<Asked>,
         number: usize,
         cluster: &[u8],
-        current: &[Header],
+        current: &[HeaderRef<'_>],
         now_ms: u64,
     ) -> Option<(Attempt, Outgoing)> {
         let planned = asked.plan.get(number.checked_sub(1)?)?;
@@ -120,6 +120,11 @@ impl Attempt {
 
     fn is_last(&self) -> bool {
         self.number >= self.asked.plan.len()
+    }
+
+    /// The changes that a good head needs on its way to the client.
+    fn good_head(&self) -> HeadEdits {
+        HeadEdits { remove: self.withheld.clone(), set: Vec::new() }
     }
 
     fn conclude(&mut self, ending: Ending, usage: Usage) {

@@ -32,7 +32,7 @@ use crate::refusal::{Refusal, Unanswered};
 use crate::snapshot::Loss;
 
 pub use content::Content;
-pub use head::{Head, HeadEdits, Header, MAX_BODY};
+pub use head::{Head, HeadEdits, Header, HeaderRef, MAX_BODY};
 pub use plan::{Asked, Planned};
 pub use reply::{LocalReply, error_reply};
 

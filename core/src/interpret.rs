@@ -20,7 +20,7 @@ use crate::dialect::{Frame, ReadResponse, WriteResponse};
 use crate::framing::{EventStream, JsonArray, MAX_FRAME, Sse};
 use crate::hub::event::{Block, ErrorClass, Event, Piece, ProviderError};
 use crate::hub::{Delivery, Sequencer, provenance};
-use crate::json::{Json, Text};
+use crate::json::{Document, Text};
 use crate::usage::Usage;
 
 /// How a provider frames its answer.
@@ -154,10 +154,11 @@ impl Interpreter {
         let framed = match framer {
             Framer::Whole(body) => {
                 body.extend_from_slice(chunk);
+                let length = body.len();
                 if ends {
-                    voice.whole(reader.as_mut(), body);
+                    voice.whole(reader.as_mut(), core::mem::take(body));
                 }
-                if body.len() > MAX_FRAME { Err(TOO_LARGE) } else { Ok(()) }
+                if length > MAX_FRAME { Err(TOO_LARGE) } else { Ok(()) }
             }
             Framer::Sse(sse) => {
                 let mut each = |name: &str, data: &[u8]| voice.event(reader.as_mut(), name, data);
@@ -184,6 +185,11 @@ impl Interpreter {
         voice.speech.progress.clone()
     }
 
+    /// Whether nothing is said before the last byte.
+    pub(crate) fn awaits_end(&self) -> bool {
+        matches!(self.framer, Framer::Whole(_))
+    }
+
     /// Whether something may go to the client.
     pub fn is_open(&self) -> bool {
         self.voice.speech.open
@@ -208,10 +214,10 @@ impl Interpreter {
 const TOO_LARGE: &str = "a piece of the provider's answer is too large";
 
 impl Voice {
-    fn whole(&mut self, reader: &mut dyn ReadResponse, body: &[u8]) {
-        match Json::parse(body) {
-            Ok(json) => {
-                reader.read(Frame::Whole(json), &mut |piece| self.hear(piece));
+    fn whole(&mut self, reader: &mut dyn ReadResponse, body: Vec<u8>) {
+        match Document::read(body) {
+            Ok(document) => {
+                reader.read(Frame::Whole(document.json()), &mut |piece| self.hear(piece));
                 self.hear(Piece::End);
             }
             Err(_) => self.hear(Piece::Error(broken("the provider's answer is not JSON"))),

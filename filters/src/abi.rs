@@ -1,7 +1,8 @@
 //! The entry points: what the host calls, by the names of proxy-wasm ABI 0.2.1. Each hands on to [`dispatch`].
 //!
 //! Why so: names and numbers of the ABI end here. What Dragoman does not use (TCP, queues, HTTP callouts, metadata) is
-//! not exported, and the host does not call it.
+//! not exported, and the host does not call it. Neither is `proxy_on_done`, whose answer would always be that the context
+//! may end: that is what the host takes for granted, and each call costs.
 //!
 //! Limits: on any other machine than wasm32 these are ordinary functions that nobody calls.
 
@@ -105,12 +106,6 @@ pub extern "C" fn proxy_on_grpc_receive(context: u32, token: u32, _size: usize) 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn proxy_on_grpc_close(context: u32, token: u32, status: u32) {
     dispatch::root(context, (), |root, worker| root.on_grpc_close(worker, token, status));
-}
-
-/// Whether the context may end now: always.
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
-pub extern "C" fn proxy_on_done(_context: u32) -> u32 {
-    1
 }
 
 /// A context ends.

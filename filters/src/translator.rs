@@ -1,18 +1,23 @@
 //! The upstream filter, once per attempt: drives an [`Attempt`], which decides; here bytes are carried.
 //!
 //! A held body is emptied and held empty rather than taken away: so the host keeps a place for what the attempt says at
-//! last, even when the answer ends with trailers.
+//! last, even when the answer ends with trailers. A short one that means nothing before its end is left with the host until
+//! then: reading it once, and often putting nothing in its place, is the cheapest there is.
 //!
 //! Limits: when an answer that has begun ends with trailers, nothing can be added to it any more. Where something must be,
 //! the stream is reset instead, so that it does not look complete.
 
 use dragoman_core::attempt::{Attempt, Body, HeadVerdict};
-use dragoman_core::exchange::{EXCHANGE, Head, HeadEdits, Header, RETRY, error_reply};
+use dragoman_core::exchange::{EXCHANGE, Head, HeadEdits, RETRY, error_reply};
 use dragoman_core::refusal::Refusal;
 
 use crate::dispatch::{BodyFlow, End, HeadFlow, Stream};
 use crate::host::{self, Buffer, Direction, Level, Map};
 use crate::worker::Worker;
+
+/// Most bytes of an answer that are left with the host until the answer ends. Far below any limit of its buffers, and most
+/// whole answers are shorter.
+const MAX_LEFT: usize = 16 << 10;
 
 /// The upstream filter, once per attempt.
 #[derive(Debug, Default)]
@@ -23,6 +28,8 @@ pub struct Translator {
     /// What takes the place of the request's body: this with the first chunk, then nothing.
     request: Option<Vec<u8>>,
     response: End,
+    /// Bytes of the answer that the host holds, and the attempt has not seen.
+    left: usize,
 }
 
 impl Translator {
@@ -34,7 +41,8 @@ impl Translator {
         let number = str::from_utf8(current.get("x-envoy-attempt-count")?).ok()?.parse().ok()?;
         let cluster = host::property(&["xds", "cluster_name"]).ok()??;
         let now = host::now_ms();
-        let (attempt, outgoing) = Attempt::begin(exchange.asked()?, number, &cluster, &current.to_vec(), now)?;
+        let current: Vec<_> = current.iter().collect();
+        let (attempt, outgoing) = Attempt::begin(exchange.asked()?, number, &cluster, &current, now)?;
         host::set_headers(Map::RequestHead, &outgoing.head).ok()?;
         if let Body::Replace(body) = outgoing.body {
             self.request = Some(body);
@@ -42,6 +50,19 @@ impl Translator {
         exchange.attempt_began();
         self.attempt = Some(attempt);
         Some(())
+    }
+
+    /// Hands on what the host holds of the answer, which is so many bytes.
+    fn take(&mut self, worker: &mut Worker, size: usize, end: End) -> BodyFlow {
+        self.left = 0;
+        let chunk = if size == 0 { Ok(Vec::new()) } else { host::buffer(Buffer::ResponseBody) };
+        match chunk {
+            Ok(chunk) => self.answer(worker, &chunk, end),
+            Err(_) => {
+                let _ = host::close(Direction::Response);
+                BodyFlow::Continue
+            }
+        }
     }
 
     /// Does what the attempt says about bytes that were just read, of which the host may still hold a place.
@@ -105,7 +126,8 @@ impl Stream for Translator {
     fn on_response_head(&mut self, worker: &mut Worker, end: End) -> HeadFlow {
         let Some(attempt) = &mut self.attempt else { return HeadFlow::Continue };
         self.response = end;
-        let headers: Vec<Header> = host::headers(Map::ResponseHead).unwrap_or_default().to_vec();
+        let headers = host::headers(Map::ResponseHead).unwrap_or_default();
+        let headers: Vec<_> = headers.iter().collect();
         match attempt.response_head(&headers, end == End::Reached, host::now_ms()) {
             HeadVerdict::Hold => HeadFlow::Pause,
             HeadVerdict::Pass(edits) => {
@@ -128,19 +150,16 @@ impl Stream for Translator {
     }
 
     fn on_response_body(&mut self, worker: &mut Worker, size: usize, end: End) -> BodyFlow {
-        let chunk = if size == 0 { Ok(Vec::new()) } else { host::buffer(Buffer::ResponseBody) };
-        match chunk {
-            Ok(chunk) => self.answer(worker, &chunk, end),
-            Err(_) => {
-                let _ = host::close(Direction::Response);
-                BodyFlow::Continue
-            }
+        if end == End::Open && size <= MAX_LEFT && self.attempt.as_ref().is_some_and(Attempt::awaits_end) {
+            self.left = size;
+            return BodyFlow::Hold;
         }
+        self.take(worker, size, end)
     }
 
     fn on_response_trailers(&mut self, worker: &mut Worker) -> HeadFlow {
         if self.response == End::Open {
-            self.answer(worker, &[], End::Reached);
+            self.take(worker, self.left, End::Reached);
         }
         HeadFlow::Continue
     }

@@ -8,7 +8,7 @@ use crate::dialect::{Aliases, Dialect, Frame, ReadResponse};
 use crate::framing::{JsonArray, MAX_FRAME, Sse};
 use crate::hub::event::{Piece, ProviderError};
 use crate::interpret::{Framing, broken};
-use crate::json::Json;
+use crate::json::{Document, Json};
 use crate::usage::Usage;
 
 /// What the held bytes say.
@@ -98,19 +98,30 @@ impl Relay {
 
     /// A whole body: an answer if it is JSON of the dialect that is not an error.
     fn whole(&mut self) -> Seen {
-        let Ok(json) = Json::parse(&self.held) else {
+        let Ok(document) = Document::read(core::mem::take(&mut self.held)) else {
             return Seen::Failure(broken("the provider's answer is not JSON"));
         };
-        let mut reader = self.tap.reader.take();
-        if let Some(reader) = &mut reader {
-            reader.read(Frame::Whole(json), &mut |piece| self.tap.hear(&piece));
+        match self.tap.reader.take() {
+            // It comes upon the counts on its way: they need no look of their own.
+            Some(mut reader) => reader.read(Frame::Whole(document.json()), &mut |piece| {
+                if let Piece::Usage(usage) = piece {
+                    self.tap.usage.update(usage);
+                }
+                self.tap.hear(&piece);
+            }),
+            None => self.tap.usage.update(self.dialect.usage().read(document.json())),
         }
-        self.tap.usage.update(self.dialect.usage().read(json));
+        self.held = document.into_bytes();
         self.tap.complete = true;
         match self.tap.error.take() {
             Some(error) => Seen::Failure(error),
             None => Seen::FirstEvent,
         }
+    }
+
+    /// Whether nothing is decided before the last byte.
+    pub(super) fn awaits_end(&self) -> bool {
+        matches!(self.framer, Framer::Whole)
     }
 
     /// The bytes that were held; from now on they pass.

@@ -3,7 +3,7 @@
 use super::Body;
 use crate::catalog::{Operation, Provider, Service};
 use crate::dialect::{self, Aliases, WriteResponse};
-use crate::exchange::{Asked, Content, Header, Planned};
+use crate::exchange::{Asked, Content, Header, HeaderRef, Planned};
 use crate::hub::foreign::{self, FullNames};
 use crate::hub::{Delivery, provenance};
 use crate::json::{Json, edit::Edit, edit::edit};
@@ -97,7 +97,7 @@ struct Ask<'a> {
 }
 
 /// Writes the request for a planned target. `None` when the target's provider is not in the Snapshot.
-pub(super) fn outgoing(asked: &Asked, planned: &Planned, current: &[Header]) -> Option<(Outgoing, Told)> {
+pub(super) fn outgoing(asked: &Asked, planned: &Planned, current: &[HeaderRef<'_>]) -> Option<(Outgoing, Told)> {
     let (provider, service) = (asked.provider(planned)?, asked.service(planned)?);
     let ask = Ask { asked, planned, provider, service };
     let own = service.dialect == asked.endpoint.dialect;
@@ -114,7 +114,7 @@ pub(super) fn outgoing(asked: &Asked, planned: &Planned, current: &[Header]) -> 
 
 impl Ask<'_> {
     /// The whole head, written anew.
-    fn head(&self, own: bool, body: &Body, current: &[Header]) -> Vec<Header> {
+    fn head(&self, own: bool, body: &Body, current: &[HeaderRef<'_>]) -> Vec<Header> {
         let Ask { asked, provider, .. } = self;
         let length = match body {
             Body::Replace(bytes) => bytes.len(),
@@ -149,7 +149,8 @@ impl Ask<'_> {
             head.push((credential.header.as_bytes().to_vec(), credential.value.expose().to_vec()));
         }
         // Envoy reads the slots again when it retries, from this very map.
-        head.extend(current.iter().filter(|(name, _)| is_envoys(name)).cloned());
+        let kept = current.iter().filter(|(name, _)| is_envoys(name));
+        head.extend(kept.map(|(name, value)| (name.to_vec(), value.to_vec())));
         head
     }
 

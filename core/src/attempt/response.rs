@@ -7,7 +7,7 @@ use super::request::Awaiting;
 use super::{Attempt, Body};
 use crate::catalog::{DialectId, Operation};
 use crate::dialect::{self, Aliases};
-use crate::exchange::{HeadEdits, Header};
+use crate::exchange::HeadEdits;
 use crate::hints;
 use crate::hub::event::ProviderError;
 use crate::interpret::{Framing, Interpreter, Progress};
@@ -119,20 +119,19 @@ impl Answer {
 
 impl Attempt {
     /// Takes the provider's response head. `ends` when no body follows.
-    pub fn response_head(&mut self, headers: &[Header], ends: bool, now_ms: u64) -> HeadVerdict {
+    pub fn response_head<H: AsRef<[u8]>>(&mut self, headers: &[(H, H)], ends: bool, now_ms: u64) -> HeadVerdict {
         let State::AwaitingHead(awaiting) = &mut self.state else { return HeadVerdict::Pass(HeadEdits::default()) };
         let awaiting = core::mem::take(awaiting);
         let get = |name: &str| {
-            let found = headers.iter().find(|(known, _)| known == name.as_bytes());
-            found.and_then(|(_, value)| core::str::from_utf8(value).ok())
+            let found = headers.iter().find(|(known, _)| known.as_ref() == name.as_bytes());
+            found.and_then(|(_, value)| core::str::from_utf8(value.as_ref()).ok())
         };
         let status = get(":status").and_then(|status| status.parse().ok()).unwrap_or(0);
         self.outcome.status = status;
         let good = (200..300).contains(&status);
         if !good {
-            let text = |bytes: &'_ Vec<u8>| core::str::from_utf8(bytes).unwrap_or_default().to_string();
-            let texts: Vec<(String, String)> = headers.iter().map(|(name, value)| (text(name), text(value))).collect();
-            let pairs = texts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let text = |bytes| core::str::from_utf8(bytes).unwrap_or_default();
+            let pairs = headers.iter().map(|(name, value)| (text(name.as_ref()), text(value.as_ref())));
             self.outcome.retry_after_ms = hints::of_head(pairs, now_ms);
         }
         let asks_again = get("x-should-retry") != Some("false");
@@ -165,6 +164,18 @@ impl Attempt {
             return bodiless(self.explain(Vec::new(), status));
         }
         HeadVerdict::Hold
+    }
+
+    /// Whether the next bytes change nothing unless they are the last: then they need not be brought here yet.
+    pub fn awaits_end(&self) -> bool {
+        match &self.state {
+            State::Gate(gate) => match &gate.way {
+                Way::Relay(relay) => relay.awaits_end(),
+                Way::Interpret(interpreter) => interpreter.awaits_end(),
+            },
+            State::Embedding(_) | State::Failing { .. } => true,
+            State::AwaitingHead(_) | State::Relaying(_) | State::Interpreting(_) | State::Done => false,
+        }
     }
 
     /// Takes the next bytes of the body; `ends` with the last ones.
@@ -269,7 +280,9 @@ impl Attempt {
                     } else {
                         self.state = State::Relaying(Box::new(relay));
                     }
-                    Answer { head: Some(self.good_head()), body: Body::Replace(held), answers: true }
+                    // The very bytes at hand are the cheapest answer.
+                    let body = if held.len() == chunk.len() { Body::Keep } else { Body::Replace(held) };
+                    Answer { head: Some(self.good_head()), body, answers: true }
                 }
             },
             Way::Interpret(interpreter) => {
@@ -359,22 +372,20 @@ impl Attempt {
         }
     }
 
-    /// The changes that a good head needs on its way to the client.
-    pub(super) fn good_head(&self) -> HeadEdits {
-        HeadEdits { remove: self.withheld.clone(), set: Vec::new() }
-    }
-
     /// The headers that no client may see: those of the provider's connection, those that speak in the gateway's name, and
     /// whatever repeats the credential.
-    fn withheld(&self, headers: &[Header]) -> Vec<Vec<u8>> {
+    fn withheld<H: AsRef<[u8]>>(&self, headers: &[(H, H)]) -> Vec<Vec<u8>> {
         let planned = self.asked.plan.get(self.number - 1);
         let secret = planned.and_then(|planned| planned.credential.as_ref()).map(|known| known.value.expose());
         let secret = secret.map(|value| value.strip_prefix(b"Bearer ").unwrap_or(value)).unwrap_or_default();
-        let hidden = |(name, value): &&Header| {
-            let echoes = !secret.is_empty() && memchr::memmem::find(value, secret).is_some();
-            echoes || name.starts_with(b"x-dragoman-") || WITHHELD.iter().any(|known| known.as_bytes() == name)
+        let hidden = |(name, value): &(&[u8], &[u8])| {
+            // A shorter value can't hold it; and making a searcher costs more than looking at a length.
+            let echoes =
+                !secret.is_empty() && value.len() >= secret.len() && memchr::memmem::find(value, secret).is_some();
+            echoes || name.starts_with(b"x-dragoman-") || WITHHELD.iter().any(|known| known.as_bytes() == *name)
         };
-        headers.iter().filter(hidden).map(|(name, _)| name.clone()).collect()
+        let headers = headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
+        headers.filter(hidden).map(|(name, _)| name.to_vec()).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::admission::{Grant, digest};
 use crate::catalog::{DialectId, Origin, Provider, Service, Target};
-use crate::exchange::{Exchange, Head, HeadEdits, Step};
+use crate::exchange::{Exchange, Head, Header, Step};
 use crate::json::Json;
 use crate::memory::{Credential, Memory};
 use crate::secret::Secret;
@@ -437,7 +437,8 @@ fn no_attempt_carries_the_credential_of_another() {
         let asked = asked(&memory(&[CHAT, MESSAGES, GENERATE]), client, true);
         let (_, first) = begin(&asked, 1);
         // The head that attempt 2 finds is the one that attempt 1 has left.
-        let (_, second) = Attempt::begin(Rc::clone(&asked), 2, b"provider_p2", &first.head, 1000).unwrap();
+        let left: Vec<HeaderRef> = first.head.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
+        let (_, second) = Attempt::begin(Rc::clone(&asked), 2, b"provider_p2", &left, 1000).unwrap();
         let shown = |outgoing: &Outgoing| {
             let text = outgoing.head.iter().map(|(name, value)| [name.as_slice(), b": ", value, b"\n"].concat());
             String::from_utf8(text.collect::<Vec<_>>().concat()).unwrap()

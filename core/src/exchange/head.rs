@@ -10,6 +10,9 @@ pub const MAX_BODY: usize = 32 << 20;
 /// A header as bytes: values need not be UTF-8.
 pub type Header = (Vec<u8>, Vec<u8>);
 
+/// A header that is somebody else's.
+pub type HeaderRef<'a> = (&'a [u8], &'a [u8]);
+
 /// Headers that may carry a caller's key.
 const KEY_HEADERS: [&[u8]; 4] = [b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"];
 

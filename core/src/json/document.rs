@@ -32,6 +32,11 @@ impl Document {
         Json { text, at: self.value.start, spans: &self.spans }
     }
 
+    /// The bytes it was read from.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.text.into_bytes()
+    }
+
     /// The whole text, white space included.
     pub fn text(&self) -> &str {
         &self.text

@@ -156,7 +156,6 @@ impl Envoy {
     /// # Errors
     /// When the module traps.
     pub fn delete(&mut self, context: u32) -> Result<()> {
-        self.vm.call("proxy_on_done", &[context])?;
         self.vm.call("proxy_on_delete", &[context])?;
         self.vm.world().contexts.remove(&context);
         // Envoy drops what a root context has under way, and tells nobody.

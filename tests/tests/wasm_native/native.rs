@@ -120,8 +120,9 @@ fn attempts(
     for number in 1.. {
         let cluster = asked.provider(&asked.plan[number - 1]).unwrap().cluster.clone();
         world::set(&mut head, b"x-envoy-attempt-count", number.to_string().as_bytes());
+        let current: Vec<_> = head.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
         let (mut attempt, outgoing) =
-            Attempt::begin(Rc::clone(&asked), number, cluster.as_bytes(), &head, NOW_MS).unwrap();
+            Attempt::begin(Rc::clone(&asked), number, cluster.as_bytes(), &current, NOW_MS).unwrap();
         exchange.attempt_began();
         head = outgoing.head;
         let body = match outgoing.body {
