@@ -293,8 +293,11 @@ pub trait Client: Sync {
     /// Writes an error body.
     fn write_error(&self, error: &ClientError, out: &mut Writer);
 
-    /// Writes the models that the caller may ask for: a whole body. `one` when a single one was asked for by its id.
-    fn write_models(&self, models: &[Listed<'_>], one: bool, out: &mut Writer);
+    /// Writes a model that was asked for by its name: a whole body.
+    fn write_model(&self, model: &Listed<'_>, out: &mut Writer);
+
+    /// Writes the models that the caller may ask for: a whole body.
+    fn write_models(&self, models: &[Listed<'_>], out: &mut Writer);
 }
 
 /// A model as a client is told of it.

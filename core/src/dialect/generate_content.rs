@@ -174,8 +174,12 @@ impl Client for GenerateContent {
         error::write_error(error, out);
     }
 
-    fn write_models(&self, models: &[Listed<'_>], one: bool, out: &mut Writer) {
-        models::write(models, one, out);
+    fn write_model(&self, model: &Listed<'_>, out: &mut Writer) {
+        models::write_one(model, out);
+    }
+
+    fn write_models(&self, models: &[Listed<'_>], out: &mut Writer) {
+        models::write(models, out);
     }
 }
 

@@ -172,8 +172,12 @@ impl Client for Messages {
         error::write(error, out);
     }
 
-    fn write_models(&self, models: &[Listed<'_>], one: bool, out: &mut Writer) {
-        models::write(models, one, out);
+    fn write_model(&self, model: &Listed<'_>, out: &mut Writer) {
+        models::write_one(model, out);
+    }
+
+    fn write_models(&self, models: &[Listed<'_>], out: &mut Writer) {
+        models::write(models, out);
     }
 }
 

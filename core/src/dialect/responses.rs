@@ -161,8 +161,12 @@ impl Client for Responses {
         error::write(error, out);
     }
 
-    fn write_models(&self, models: &[Listed<'_>], one: bool, out: &mut Writer) {
-        models::write(models, one, out);
+    fn write_model(&self, model: &Listed<'_>, out: &mut Writer) {
+        models::write_one(model, out);
+    }
+
+    fn write_models(&self, models: &[Listed<'_>], out: &mut Writer) {
+        models::write(models, out);
     }
 }
 

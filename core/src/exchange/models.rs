@@ -18,7 +18,7 @@ pub(super) fn answer(endpoint: &Endpoint, grant: &Grant, snapshot: &Snapshot, id
         "" | "available" => {
             let mine = snapshot.routes.iter().filter(|route| grant.allows(&route.name));
             let models: Vec<_> = mine.map(|route| listed(route, snapshot)).collect();
-            client.write_models(&models, false, &mut out);
+            client.write_models(&models, &mut out);
         }
         name => {
             let shown = || name.chars().filter(|character| !character.is_control()).take(80).collect();
@@ -28,7 +28,7 @@ pub(super) fn answer(endpoint: &Endpoint, grant: &Grant, snapshot: &Snapshot, id
                 (None, Some(target)) => described(&target.id, target, snapshot),
                 (None, None) => return Err(Refusal::UnknownModel(shown())),
             };
-            client.write_models(&[model], true, &mut out);
+            client.write_model(&model, &mut out);
         }
     }
     Ok(LocalReply::json(200, out, id))

@@ -3,17 +3,14 @@
 use crate::dialect::Listed;
 use crate::json::Writer;
 
-pub(super) fn write(models: &[Listed<'_>], one: bool, out: &mut Writer) {
-    if let (true, [model]) = (one, models) {
-        return write_one(model, out);
-    }
+pub(super) fn write(models: &[Listed<'_>], out: &mut Writer) {
     out.object(|out| {
         out.field("object").string("list");
         out.field("data").array(|out| models.iter().for_each(|model| write_one(model, out)));
     });
 }
 
-fn write_one(model: &Listed<'_>, out: &mut Writer) {
+pub(super) fn write_one(model: &Listed<'_>, out: &mut Writer) {
     out.object(|out| {
         out.field("id").string(model.name);
         out.field("object").string("model");

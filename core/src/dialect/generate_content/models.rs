@@ -3,16 +3,13 @@
 use crate::dialect::Listed;
 use crate::json::Writer;
 
-pub(super) fn write(models: &[Listed<'_>], one: bool, out: &mut Writer) {
-    if let (true, [model]) = (one, models) {
-        return write_one(model, out);
-    }
+pub(super) fn write(models: &[Listed<'_>], out: &mut Writer) {
     out.object(|out| {
         out.field("models").array(|out| models.iter().for_each(|model| write_one(model, out)));
     });
 }
 
-fn write_one(model: &Listed<'_>, out: &mut Writer) {
+pub(super) fn write_one(model: &Listed<'_>, out: &mut Writer) {
     out.object(|out| {
         out.field("name").string(&format!("models/{}", model.name));
         out.field("displayName").string(model.name);

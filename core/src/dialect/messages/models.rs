@@ -6,10 +6,7 @@ use crate::json::Writer;
 /// Anthropic says when a model was published, and permits the epoch where that is unknown (API reference, list models).
 const UNKNOWN_TIME: &str = "1970-01-01T00:00:00Z";
 
-pub(super) fn write(models: &[Listed<'_>], one: bool, out: &mut Writer) {
-    if let (true, [model]) = (one, models) {
-        return write_one(model, out);
-    }
+pub(super) fn write(models: &[Listed<'_>], out: &mut Writer) {
     out.object(|out| {
         out.field("data").array(|out| models.iter().for_each(|model| write_one(model, out)));
         out.field("has_more").bool(false);
@@ -22,7 +19,7 @@ pub(super) fn write(models: &[Listed<'_>], one: bool, out: &mut Writer) {
     });
 }
 
-fn write_one(model: &Listed<'_>, out: &mut Writer) {
+pub(super) fn write_one(model: &Listed<'_>, out: &mut Writer) {
     out.object(|out| {
         out.field("type").string("model");
         out.field("id").string(model.name);

@@ -15,7 +15,6 @@ pub const DEFAULT_MAX_TOKENS: u64 = 8192;
 
 /// Writes a request that was read by [`super::read`].
 pub(super) fn own(request: &Request<'_>, to: Addressee<'_>) -> Written {
-    let unthought = goes_on_unthought(request);
     let mut out = Writer::with_capacity(1024);
     out.object(|out| {
         out.field("model").string(to.model);
@@ -30,7 +29,7 @@ pub(super) fn own(request: &Request<'_>, to: Addressee<'_>) -> Written {
         {
             out.field("metadata").object(|out| out.field("user_id").text(user));
         }
-        output(request, unthought, out);
+        output(request, out);
         if request.delivery != Delivery::Whole {
             out.field("stream").bool(true);
         } else if marked(&request.extra, Mark::NOT_STREAMED) {
@@ -46,7 +45,7 @@ pub(super) fn own(request: &Request<'_>, to: Addressee<'_>) -> Written {
         }
     });
     let mut written = Written { body: out.into_string(), ..Written::default() };
-    if unthought {
+    if goes_on_unthought(request) {
         written.approximate("thinking");
     }
     written
@@ -297,9 +296,9 @@ fn sampling(request: &Request<'_>, out: &mut Writer) {
 }
 
 /// Thinking, effort and format; members that were kept whole are among the extras.
-fn output(request: &Request<'_>, unthought: bool, out: &mut Writer) {
+fn output(request: &Request<'_>, out: &mut Writer) {
     let reasoning = request.reasoning.as_ref();
-    if unthought {
+    if goes_on_unthought(request) {
         thinking::write(Mode::Disabled, None, out);
     } else if !has(&request.extra, "thinking")
         && let Some(reasoning) = reasoning

@@ -43,16 +43,14 @@ fn other_paths_are_not_its_own_and_other_methods_are_named() {
 fn models_are_listed_as_clients_of_this_dialect_expect() {
     let abilities = crate::catalog::Abilities::TOOLS;
     let model = Listed { name: "m", owner: "p", context_window: 9, output_limit: 0, abilities };
-    let written = |one: bool| {
-        let mut out = crate::json::Writer::new();
-        Responses.write_models(&[model], one, &mut out);
-        value(out.as_str())
-    };
-    assert_eq!(written(false)["object"], "list");
-    assert_eq!(written(false)["data"][0], written(true));
-    assert_eq!(written(true)["id"], "m");
-    assert_eq!(written(true)["context_window"], 9);
-    assert_eq!(written(true).get("max_output_tokens"), None);
+    let (mut list, mut one) = (crate::json::Writer::new(), crate::json::Writer::new());
+    Responses.write_models(&[model], &mut list);
+    Responses.write_model(&model, &mut one);
+    let (list, one) = (value(list.as_str()), value(one.as_str()));
+    assert_eq!(list["object"], "list");
+    assert_eq!(list["data"][0], one);
+    assert_eq!((&one["id"], &one["context_window"]), (&"m".into(), &9.into()));
+    assert_eq!(one.get("max_output_tokens"), None);
 }
 
 #[test]
