@@ -71,6 +71,11 @@ impl Registered {
     }
 }
 
+/// The demo as a model, so that whoever lists the models sees that something can be asked.
+pub fn demo_model() -> ModelRow {
+    ModelRow { name: DEMO.into(), offers: vec![(DEMO.into(), DEMO.into(), 0)], ..ModelRow::default() }
+}
+
 /// Everything that can be asked now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalog {

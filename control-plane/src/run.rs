@@ -312,6 +312,9 @@ impl Demo {
             info!("the built-in demo answers");
             // First among those that take every name.
             catalog.providers.insert(0, Registered::demo(origin));
+            if catalog.models.iter().all(|row| row.name != catalog::DEMO) {
+                catalog.models.insert(0, catalog::demo_model());
+            }
         }
         Ok(catalog)
     }

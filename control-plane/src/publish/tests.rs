@@ -113,3 +113,15 @@ fn no_credential_stands_in_the_document() {
     let document = snapshot(1, &catalog, &file).unwrap().0.write();
     assert!(!String::from_utf8(document).unwrap().contains("sk-very-secret"));
 }
+
+#[test]
+fn the_demo_is_listed_as_a_model() {
+    use crate::catalog::{Registered, demo_model};
+    let file = File::read("f", "", &known().unwrap()).unwrap();
+    let mut catalog = Catalog::join(&file, &|_| None).unwrap();
+    let origin = dragoman_core::catalog::Origin { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() };
+    catalog.providers.insert(0, Registered::demo(origin));
+    catalog.models.insert(0, demo_model());
+    let (snapshot, _) = snapshot(1, &catalog, &file).unwrap();
+    assert_eq!(candidates(&snapshot, "demo"), ["demo/demo"]);
+}
