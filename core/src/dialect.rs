@@ -9,6 +9,7 @@ pub mod converse;
 mod error_class;
 pub mod generate_content;
 pub mod messages;
+mod models;
 mod names;
 pub mod responses;
 
@@ -294,10 +295,14 @@ pub trait Client: Sync {
     fn write_error(&self, error: &ClientError, out: &mut Writer);
 
     /// Writes a model that was asked for by its name: a whole body.
-    fn write_model(&self, model: &Listed<'_>, out: &mut Writer);
+    fn write_model(&self, model: &Listed<'_>, out: &mut Writer) {
+        models::write_one(model, out);
+    }
 
     /// Writes the models that the caller may ask for: a whole body.
-    fn write_models(&self, models: &[Listed<'_>], out: &mut Writer);
+    fn write_models(&self, models: &[Listed<'_>], out: &mut Writer) {
+        models::write(models, out);
+    }
 }
 
 /// A model as a client is told of it.

@@ -18,7 +18,6 @@
 //! | `reply` | events → a body or chunks for the client |
 //! | `endpoint` | the paths that clients ask for |
 //! | `error` | error bodies, both ways |
-//! | `models` | the list of models, for clients |
 //! | `proof` | the proofs of thoughts, both ways |
 //! | `mark` | notes that make identity hold without a word in the hub |
 //!
@@ -58,15 +57,13 @@ mod embeddings;
 mod endpoint;
 mod error;
 mod mark;
-mod models;
 mod proof;
 mod read;
 mod reply;
 mod write;
 
 use super::{
-    Addressee, Aliases, Client, Dialect, Embeddings, Endpoint, Listed, ReadError, ReadResponse, Reply, WriteResponse,
-    Written,
+    Addressee, Aliases, Client, Dialect, Embeddings, Endpoint, ReadError, ReadResponse, Reply, WriteResponse, Written,
 };
 use crate::catalog::{Abilities, DialectId};
 use crate::hub::{Delivery, ProviderError, Request};
@@ -160,14 +157,6 @@ impl Client for ChatCompletions {
 
     fn write_error(&self, error: &ClientError, out: &mut Writer) {
         error::write(error, out);
-    }
-
-    fn write_model(&self, model: &Listed<'_>, out: &mut Writer) {
-        models::write_one(model, out);
-    }
-
-    fn write_models(&self, models: &[Listed<'_>], out: &mut Writer) {
-        models::write(models, out);
     }
 }
 

@@ -17,7 +17,7 @@
 //! | `write` | [`Request`] → body; `write/own` what this dialect read itself, the rest of `write` what another one did |
 //! | `answer` | a provider's body or events → pieces |
 //! | `reply` | events → a body or the dialect's events for the client |
-//! | `error`, `models` | error bodies, both ways; the list of models |
+//! | `error` | error bodies, both ways |
 //!
 //! **What is peculiar.** A conversation is not a list of turns but of items: a thought, a call and a message of the model are
 //! neighbours on one level. The hub has turns, so neighbouring items of the model become one turn, and neighbouring results of
@@ -57,14 +57,11 @@
 mod answer;
 mod endpoint;
 mod error;
-mod models;
 mod read;
 mod reply;
 mod write;
 
-use super::{
-    Addressee, Aliases, Client, Dialect, Endpoint, Listed, ReadError, ReadResponse, Reply, WriteResponse, Written,
-};
+use super::{Addressee, Aliases, Client, Dialect, Endpoint, ReadError, ReadResponse, Reply, WriteResponse, Written};
 use crate::catalog::{Abilities, DialectId};
 use crate::hub::{Delivery, ProviderError, Request};
 use crate::json::{Json, Writer};
@@ -159,14 +156,6 @@ impl Client for Responses {
 
     fn write_error(&self, error: &ClientError, out: &mut Writer) {
         error::write(error, out);
-    }
-
-    fn write_model(&self, model: &Listed<'_>, out: &mut Writer) {
-        models::write_one(model, out);
-    }
-
-    fn write_models(&self, models: &[Listed<'_>], out: &mut Writer) {
-        models::write(models, out);
     }
 }
 

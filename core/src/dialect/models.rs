@@ -1,6 +1,7 @@
-//! `GET /v1/models` as OpenAI says it. Members beside `id`, `object`, `created` and `owned_by` are ours; its SDK ignores them.
+//! `GET /v1/models` in the commonest form, which is OpenAI's; dialects that have another write their own. Members beside `id`,
+//! `object`, `created` and `owned_by` are ours; the SDK ignores them.
 
-use crate::dialect::Listed;
+use super::Listed;
 use crate::json::Writer;
 
 pub(super) fn write(models: &[Listed<'_>], out: &mut Writer) {
