@@ -241,6 +241,11 @@ fn unknown_paths_and_methods_are_told_apart() {
         let answer = rig().gateway.send(&call).unwrap_or_else(|error| panic!("{path}: {error:#}"));
         assert!(matches!(answer.status, 400 | 404), "{path}: {} {}", answer.status, answer.text());
     }
+    for path in ["/v1/models", "/v1/models/m", "/v1beta/models", "/v1beta/models/m"] {
+        let call = Call::post(path).header("authorization", &key).body("{}");
+        let answer = rig().gateway.send(&call).unwrap_or_else(|error| panic!("{path}: {error:#}"));
+        assert_eq!((answer.status, answer.header("allow")), (405, Some("GET")), "{path}: {}", answer.text());
+    }
     for client in Dialect::CLIENTS {
         for method in ["GET", "PUT", "DELETE", "PATCH", "HEAD", "TRACE"] {
             let path = path(client, &only(client), false);

@@ -175,6 +175,10 @@ pub fn prepare<'n>(
 /// Gives results whose calls are not told to the calls before them that have none, in order; what is left becomes words.
 fn adopt_orphans(request: &mut Request<'_>, losses: &mut Losses) {
     let parts = || request.turns.iter().flat_map(|turn| &turn.parts);
+    // Most requests have none, and sets cost.
+    if parts().all(|part| result_id(part).is_none()) {
+        return;
+    }
     let called: HashSet<Cow<'_, str>> = parts().filter_map(call_id).map(|id| id.decode()).collect();
     let answered: HashSet<Cow<'_, str>> = parts().filter_map(result_id).map(|id| id.decode()).collect();
     let mut waiting: VecDeque<Text<'_>> = VecDeque::new();

@@ -106,7 +106,7 @@ impl Arguments<'_> {
         let text = match self {
             Arguments::Object(json) => json.as_str().to_string(),
             Arguments::Encoded(text) => text.decode().into_owned(),
-            Arguments::Plain(text) => return Some(format!(r#"{{"input":"{}"}}"#, text.raw())),
+            Arguments::Plain(text) => return Some(input(*text)),
         };
         if text.trim().is_empty() || text.trim() == "null" {
             return Some("{}".to_string());
@@ -120,9 +120,16 @@ impl Arguments<'_> {
         match self {
             Arguments::Object(json) => out.string(json.as_str()),
             Arguments::Encoded(text) => out.text(*text),
-            Arguments::Plain(text) => out.string(&format!(r#"{{"input":"{}"}}"#, text.raw())),
+            Arguments::Plain(text) => out.string(&input(*text)),
         }
     }
+}
+
+/// Plain words as the one argument of a function (see [`crate::json::schema::INPUT`]).
+fn input(words: Text<'_>) -> String {
+    let mut out = crate::json::Writer::new();
+    out.object(|out| out.field("input").text(words));
+    out.into_string()
 }
 
 /// The model called a tool.

@@ -23,8 +23,7 @@
 use super::{Json, Kind, Text, Writer};
 
 /// The schema of a function that takes plain words: one argument `input`.
-pub const INPUT: &str =
-    r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"],"additionalProperties":false}"#;
+pub const INPUT: &str = include_str!("schema/input.json");
 
 /// Words for types, and the same in capitals.
 const TYPES: [(&str, &str); 7] = [

@@ -1,8 +1,5 @@
-//! Which members of other dialects an answer does not depend on.
-//!
-//! A member that nobody here has a word for is lost in any case; the question is whether that matters. Labels, keys of
-//! caches, billing and routing wishes, ids of items and levels of detail change nothing about what the model is asked: they
-//! count as approximated. So do members that say nothing (`false`, `[]`, `{}`, an empty text). Everything else is dropped.
+//! Cache marks of other dialects' clients, who say them in this dialect's words; and members that are hints whatever their
+//! name. What else is lost, [`crate::loss`] weighs.
 
 use crate::dialect::Written;
 use crate::json::{Json, Member};
