@@ -4,10 +4,11 @@
 //! part when it is enabled and its key is found; a row of the operator changes the members it names.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use dragoman_core::catalog::{DialectId, Origin, Paths, Service};
 
-use crate::settings::{Auth, Enabled, File, Known, Mistakes, ModelRow, ProviderRow, Secret, Signing, Variables};
+use crate::settings::{Auth, Enabled, File, Known, Mistakes, ModelRow, ProviderRow, Said, Secret, Signing, Variables};
 
 const PROVIDERS: &str = include_str!("../catalog/providers.toml");
 const MODELS: &str = include_str!("../catalog/models.toml");
@@ -127,6 +128,16 @@ fn shipped() -> Result<(Vec<ProviderRow>, Vec<ModelRow>), Mistakes> {
     let mut known = Known::default();
     known.add(&providers);
     Ok((providers.providers, File::read("models.toml", MODELS, &known)?.models))
+}
+
+/// The shipped rows as they are written.
+pub fn shipped_rows() -> &'static Said {
+    static ROWS: LazyLock<Said> = LazyLock::new(|| {
+        let mut rows = Said::of(PROVIDERS);
+        rows.lay(Said::of(MODELS).0);
+        rows
+    });
+    &ROWS
 }
 
 /// What the shipped rows say of a model, by its own name or by one that a provider has for it.

@@ -12,6 +12,8 @@ use crate::run::{EnvoyBy, Options, environment, run};
 use crate::settings::{DEFAULT_FILE, EXAMPLE, File};
 use crate::store::Store;
 use crate::store::keys::{Keys, Listed};
+use crate::store::pepper::Pepper;
+use crate::store::records::{Kept, Wanted};
 use crate::translate::{Translation, translate};
 use crate::xds::{self, Module};
 
@@ -126,6 +128,9 @@ struct Common {
     /// The data directory; `.dragoman` when neither this nor the file says.
     #[arg(long, env = "DRAGOMAN_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
+    /// A PostgreSQL that control planes share, as postgres://user:password@host/database; SQLite in the data directory without.
+    #[arg(long, env = "DRAGOMAN_STORE", value_name = "URL", hide_env_values = true)]
+    store: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -137,7 +142,7 @@ struct Wasm {
 
 impl Common {
     fn options(self) -> Options {
-        Options { config: self.config, data: self.data, ..Options::default() }
+        Options { config: self.config, data: self.data, store: self.store, ..Options::default() }
     }
 }
 
@@ -219,22 +224,27 @@ fn render(what: Rendered, options: &Options) -> anyhow::Result<()> {
 async fn open(options: &Options) -> anyhow::Result<Store> {
     // Keys and Records are looked at even while the settings file is being written.
     let file = if options.data.is_some() { File::default() } else { options.file()? };
-    Store::open(&options.directory(&file)).await
+    Store::open(&options.directory(&file), options.store.as_deref()).await
+}
+
+async fn keys(options: &Options) -> anyhow::Result<Keys> {
+    let store = open(options).await?;
+    Ok(Keys::of(&store, Pepper::of(&store).await?))
 }
 
 async fn key(command: KeyCommand) -> anyhow::Result<()> {
     match command {
         KeyCommand::Create { common, name, routes } => {
             anyhow::ensure!(!routes.iter().flatten().any(String::is_empty), "a route's name in --routes is empty");
-            let keys = Keys::open(&open(&common.options()).await?)?;
-            print(keys.create(&name, routes.as_deref()).await?.expose())
+            let keys = keys(&common.options()).await?;
+            print(keys.create(&name, routes.as_deref()).await?.key.expose())
         }
         KeyCommand::List { common } => {
-            let keys = Keys::open(&open(&common.options()).await?)?;
+            let keys = keys(&common.options()).await?;
             keys.list().await?.iter().try_for_each(|key| print(&line(key)))
         }
         KeyCommand::Revoke { key, common } => {
-            let keys = Keys::open(&open(&common.options()).await?)?;
+            let keys = keys(&common.options()).await?;
             let count = keys.revoke(&key).await?;
             anyhow::ensure!(count > 0, "no key that is not revoked already has the id or name `{key}`");
             print(&format!("{count} revoked"))
@@ -250,7 +260,7 @@ fn line(key: &Listed) -> String {
 
 async fn records(options: &Options, json: bool, limit: u32) -> anyhow::Result<()> {
     let store = open(options).await?;
-    for document in store.latest_records(limit).await? {
+    for Kept { document, .. } in store.records(&Wanted::default(), limit).await? {
         match (json, dragoman_core::record::Record::read(document.as_bytes())) {
             (false, Some(record)) => {
                 let targets: Vec<String> = record

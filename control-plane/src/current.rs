@@ -1,27 +1,36 @@
-//! What is served now: one value, replaced as a whole, seen by the filters' streams and by Envoy's.
+//! What is served now: one value, replaced as a whole, seen by the filters' streams, by Envoy's and by the admin API.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use dragoman_core::snapshot::Snapshot;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use crate::catalog::Catalog;
 use crate::publish;
 use crate::settings::{File, Limits, Secret};
-use crate::store::{Store, hex};
+use crate::store::{Store, hex, now_ms};
 
 /// A Snapshot with what belongs to it.
 #[derive(Clone, Debug)]
 pub struct Current {
     /// The Snapshot's version.
     pub version: u64,
+    /// The revision of the admin API's rows that it was made of.
+    pub revision: u64,
+    /// When it was made, in milliseconds since 1970.
+    pub made_ms: u64,
     /// The Snapshot's document, as it goes to the filters.
     pub document: Vec<u8>,
+    /// The Snapshot itself.
+    pub snapshot: Arc<Snapshot>,
     /// Credential id → the one header.
     pub credentials: HashMap<String, (String, Secret)>,
     /// Who can be asked; Envoy's clusters are made of it.
     pub catalog: Catalog,
+    /// The settings that it was made of, the admin API's rows in them.
+    pub file: Arc<File>,
     /// Bounds and times; Envoy's listener and routes are made of them.
     pub limits: Limits,
     /// What the operator should know.
@@ -31,19 +40,51 @@ pub struct Current {
 /// Where everybody looks.
 pub type Feed = watch::Receiver<Arc<Current>>;
 
+/// A Snapshot that was made and has no number yet.
+#[derive(Debug)]
+pub struct Made {
+    /// The Snapshot, version 0.
+    pub snapshot: Snapshot,
+    /// Who can be asked.
+    pub catalog: Catalog,
+    /// The settings.
+    pub file: File,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+    /// When, in milliseconds since 1970: suspensions and prices depend on it.
+    pub now_ms: u64,
+}
+
+impl Made {
+    /// Makes the Snapshot of a catalogue and settings, and checks it with the very code that the filters read it with.
+    pub fn of(catalog: Catalog, file: File) -> anyhow::Result<Made> {
+        let now_ms = u64::try_from(now_ms()).unwrap_or(0);
+        let (snapshot, warnings) = publish::snapshot(0, &catalog, &file)?;
+        let warnings = catalog.warnings.iter().cloned().chain(warnings).collect();
+        Ok(Made { snapshot, catalog, file, warnings, now_ms })
+    }
+}
+
 impl Current {
-    /// Makes the value of a catalogue and a settings file; the store says which version it is.
-    pub async fn make(catalog: Catalog, file: &File, store: &Store) -> anyhow::Result<Current> {
-        let (mut snapshot, warnings) = publish::snapshot(0, &catalog, file)?;
-        snapshot.version = store.snapshot_version(&hex(&Sha256::digest(snapshot.write()))).await?;
+    /// Numbers and keeps what was made; the store says which version it is.
+    pub async fn publish(made: Made, revision: u64, store: &Store) -> anyhow::Result<Current> {
+        let Made { mut snapshot, catalog, file, warnings, now_ms } = made;
+        let unnumbered = snapshot.write();
+        let digest = hex(&Sha256::digest(&unnumbered));
+        let text = String::from_utf8(unnumbered)?;
+        snapshot.version = store.publish(&digest, &text, revision).await?;
         let credential =
             |row: &crate::catalog::Registered| row.credential.clone().map(|header| (row.id.clone(), header));
         Ok(Current {
             version: snapshot.version,
+            revision,
+            made_ms: now_ms,
             document: snapshot.write(),
+            snapshot: Arc::new(snapshot),
             credentials: catalog.providers.iter().filter_map(credential).collect(),
             limits: file.limits.clone(),
-            warnings: catalog.warnings.iter().cloned().chain(warnings).collect(),
+            file: Arc::new(file),
+            warnings,
             catalog,
         })
     }

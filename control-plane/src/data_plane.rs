@@ -24,6 +24,7 @@ use tracing::{debug, info, warn};
 use crate::current::Feed;
 use crate::store::Store;
 use crate::store::keys::Keys;
+use crate::store::records::Settling;
 
 pub use watching::Watching;
 
@@ -112,7 +113,12 @@ impl DataPlane for Service {
                 _ => warn!(bytes = document.len(), "a filter sent something that is no Record; it is left out"),
             }
         }
-        let settled = self.store.settle(&records).await.map_err(unavailable)?;
+        let settling: Vec<Settling<'_>> = records
+            .iter()
+            .map(|(record, document)| Settling { record, document, cost_micros: None })
+            .collect();
+        self.store.settle(&settling).await.map_err(unavailable)?;
+        let settled: Vec<String> = records.into_iter().map(|(record, _)| record.exchange).collect();
         debug!(settled = settled.len(), "Records settled");
         Ok(Response::new(SettleResponse { settled }))
     }

@@ -1,9 +1,10 @@
 //! Dragoman's control plane: rows between people and `core`.
 //!
 //! ```text
-//! dragoman.toml ─┐                      ┌─▶ Snapshot ─▶ data_plane (Watch) ─▶ filters
-//! catalog/*.toml ┼─▶ catalog ─▶ publish ┤
-//! environment ───┘                      └─▶ xds ─▶ Envoy (listener, routes, clusters)
+//! operators ─▶ admin ─▶ store ─┐
+//! dragoman.toml ───────────────┤                                     ┌─▶ Snapshot ─▶ data_plane (Watch) ─▶ filters
+//! catalog/*.toml ──────────────┼─▶ catalog ─▶ publish ─▶ publication ┤
+//! environment ─────────────────┘                                     └─▶ xds ─▶ Envoy (listener, routes, clusters)
 //! filters ─▶ data_plane (Settle) ─▶ store (Records)
 //! ```
 
@@ -12,12 +13,14 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails may panic")
 )]
 
+pub mod admin;
 pub mod catalog;
 pub mod cli;
 pub mod current;
 pub mod data_plane;
 pub mod demo;
 pub mod envoy;
+pub mod publication;
 pub mod publish;
 pub mod run;
 pub mod settings;

@@ -1,35 +1,32 @@
 //! `dragoman up` and `dragoman serve`: everything together.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use dragoman_core::catalog::Origin;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex, watch};
+use tokio::net::TcpListener;
 use tokio::time::timeout;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
-use crate::catalog::{self, Catalog, LOCAL, Registered};
+use crate::catalog::{self, Registered};
 use crate::current::Current;
 use crate::data_plane::{self, Watching};
-use crate::settings::watch::{INTERVAL, Watched};
-use crate::settings::{DEFAULT_FILE, File, Known};
+use crate::publication::Publication;
+use crate::settings::{File, Secret};
 use crate::store::Store;
 use crate::store::keys::Keys;
+use crate::store::pepper::Pepper;
+use crate::store::repeated::Repeated;
+use crate::store::tokens::{Role, Tokens};
 use crate::xds::{self, Edge, Module};
-use crate::{demo, envoy};
+use crate::{admin, envoy};
 
-/// How long a local server may take to accept a connection before the demo stands in for it.
-const LOCAL_PROBE: Duration = Duration::from_millis(500);
 /// The data directory when none is named.
 pub const DEFAULT_DATA: &str = ".dragoman";
 /// Where authorities' certificates are on Debian, and on most others.
 const CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
-/// How much earlier Envoy learns of other providers than the filters do: a new cluster resolves its name first.
-const HEAD_START: Duration = Duration::from_millis(500);
 /// How long the workers may take to ask for their Snapshot before we say that we serve all the same.
 const READY: Duration = Duration::from_secs(5);
 
@@ -44,6 +41,8 @@ pub struct Options {
     pub wasm: Option<PathBuf>,
     /// Envoy's program.
     pub envoy: Option<PathBuf>,
+    /// The URL of a shared store; SQLite in the data directory when there is none.
+    pub store: Option<String>,
 }
 
 /// Who runs Envoy.
@@ -97,7 +96,7 @@ impl Options {
 }
 
 /// An address to connect to for one that is listened on.
-fn reachable(listening: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(listening: SocketAddr) -> SocketAddr {
     match listening.ip().is_unspecified() {
         true => SocketAddr::from((Ipv4Addr::LOCALHOST, listening.port())),
         false => listening,
@@ -113,8 +112,9 @@ pub fn environment(name: &str) -> Option<String> {
 pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     let file = options.file()?;
     let directory = options.directory(&file);
-    let store = Store::open(&directory).await?;
-    let keys = Keys::open(&store)?;
+    let store = Store::open(&directory, options.store.as_deref()).await?;
+    let pepper = Pepper::of(&store).await?;
+    let keys = Keys::of(&store, pepper.clone());
     let path = options.module(&file);
     let copies = directory.clone();
     let load = {
@@ -131,16 +131,16 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
         warn!("whoever reaches {} is given the providers' keys; keep it in a network of its own", file.listen.control);
     }
     let fresh_key = first_key(&keys).await?;
+    let tokens = Tokens::of(&store, pepper.clone());
+    first_token(&tokens).await?;
 
-    let demo = Demo::new(&options, &file);
-    let catalog = demo.catalog(&file).await?;
-    let current = Arc::new(Current::make(catalog, &file, &store).await?);
-    announce(&current);
+    let publication = Arc::new(Publication::begin(options.clone(), file.clone(), store.clone()).await?);
+    let current = publication.current();
     let edge = options.edge(&file, module, current.catalog.providers.clone());
-    let feeds = Feeds { envoy: watch::Sender::new(current.clone()), filters: watch::Sender::new(current.clone()) };
-    let publisher = xds::Publisher::new(edge, feeds.envoy.subscribe(), path, load)?;
+    let publisher = xds::Publisher::new(edge, publication.for_envoy(), path, load)?;
     let watching = Arc::new(Watching::default());
-    let service = data_plane::Service::new(feeds.filters.subscribe(), keys.clone(), store.clone(), watching.clone());
+    let service =
+        data_plane::Service::new(publication.for_filters(), keys.clone(), store.clone(), watching.clone());
     let configuration = xds::Service::new(publisher.subscribe());
     let served = tokio::spawn(data_plane::serve(listener, service, configuration, std::future::pending()));
     tokio::spawn(publisher.run());
@@ -154,8 +154,18 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
         EnvoyBy::Us => usize::try_from(program.concurrency).unwrap_or(1).saturating_add(1),
         EnvoyBy::Others => 1,
     };
-    tokio::spawn(say_when_serving(file.listen.data, watching, current, vms, fresh_key));
-    tokio::spawn(reload(options, file, store, demo, feeds));
+    tokio::spawn(say_when_serving(file.listen.data, watching.clone(), current, vms, fresh_key));
+    tokio::spawn(publication.clone().run());
+    if let Some(address) = file.listen.api {
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.with_context(|| format!("the admin API can't listen on {address}"))?;
+        if !address.ip().is_loopback() {
+            warn!("the admin API listens on {address} without TLS; put a proxy with TLS in front of it");
+        }
+        let repeated = Repeated::of(&store, pepper);
+        let state = admin::Admin { store, keys, tokens, repeated, publication, watching };
+        tokio::spawn(admin::serve(listener, state));
+    }
 
     let stop = signal()?;
     match envoy_by {
@@ -173,19 +183,23 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
 }
 
 /// Makes and prints a key if there was none ever.
-async fn first_key(keys: &Keys) -> anyhow::Result<Option<crate::settings::Secret>> {
+async fn first_key(keys: &Keys) -> anyhow::Result<Option<Secret>> {
     if !keys.is_empty().await? {
         return Ok(None);
     }
-    let key = keys.create("first", None).await?;
+    let key = keys.create("first", None).await?.key;
     crate::cli::print(&format!("Your first key (shown once; make more with `dragoman key create`): {}", key.expose()))?;
     Ok(Some(key))
 }
 
-fn announce(current: &Current) {
-    let ids: Vec<&str> = current.catalog.providers.iter().map(|row| row.id.as_str()).collect();
-    info!(version = current.version, providers = ids.join(","), "the Snapshot is made");
-    current.warnings.iter().for_each(|warning| warn!("{warning}"));
+/// Makes and prints an owner's token if there was none ever.
+async fn first_token(tokens: &Tokens) -> anyhow::Result<()> {
+    if tokens.is_empty().await? {
+        let token = tokens.create("first", Role::Owner).await?.token;
+        let words = "Your first admin token (shown once; make more with `dragoman token create`): ";
+        crate::cli::print(&format!("{words}{}", token.expose()))?;
+    }
+    Ok(())
 }
 
 /// Writes Envoy's bootstrap into the data directory.
@@ -216,7 +230,7 @@ async fn say_when_serving(
     watching: Arc<Watching>,
     current: Arc<Current>,
     vms: usize,
-    key: Option<crate::settings::Secret>,
+    key: Option<Secret>,
 ) {
     let address = reachable(data);
     while !envoy::answers(address).await {
@@ -238,90 +252,4 @@ async fn say_when_serving(
         "Try: curl http://{address}/v1/chat/completions -H 'authorization: Bearer {key}' -H 'content-type: application/json' \
          -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'"
     ));
-}
-
-/// Takes over a settings file that changed; a bad one is told of, and the last good one serves on.
-async fn reload(options: Options, first: File, store: Store, demo: Demo, feeds: Feeds) {
-    let path = options.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
-    let mut watched = Watched::new(&path);
-    let mut interval = tokio::time::interval(INTERVAL);
-    let known = catalog::known().unwrap_or_else(|_| Known::default());
-    loop {
-        interval.tick().await;
-        if !watched.changed() {
-            continue;
-        }
-        let next = async {
-            let file = File::load(Some(&path), &known)?;
-            if (&file.listen, &file.data_dir, &file.envoy) != (&first.listen, &first.data_dir, &first.envoy) {
-                warn!("[listen], data_dir and [envoy] are read at start only; start Dragoman again to change them");
-            }
-            Current::make(demo.catalog(&file).await?, &file, &store).await
-        };
-        match next.await {
-            Ok(current) => {
-                announce(&current);
-                feeds.take(Arc::new(current)).await;
-            }
-            Err(error) => error!("the settings changed but can't be taken, the last good ones serve on:\n{error:#}"),
-        }
-    }
-}
-
-/// Who is told of a change: Envoy first, so that no Plan names a cluster that is not there yet.
-struct Feeds {
-    envoy: watch::Sender<Arc<Current>>,
-    filters: watch::Sender<Arc<Current>>,
-}
-
-impl Feeds {
-    async fn take(&self, next: Arc<Current>) {
-        let before = self.envoy.send_replace(next.clone());
-        if before.catalog.providers != next.catalog.providers {
-            tokio::time::sleep(HEAD_START).await;
-        }
-        self.filters.send_replace(next);
-    }
-}
-
-/// Whether the demo answers, and where.
-struct Demo {
-    ip: IpAddr,
-    host: Option<String>,
-    started: Mutex<Option<SocketAddr>>,
-}
-
-impl Demo {
-    fn new(options: &Options, file: &File) -> Demo {
-        // Where Envoy finds the control plane it finds the demo: same host, another port.
-        let host = file.envoy.control_address.is_some().then(|| options.start(file).control.0);
-        Demo { ip: file.listen.control.ip(), host, started: Mutex::new(None) }
-    }
-
-    /// The catalogue, with the demo in it when it was asked for, or when nobody else could answer.
-    async fn catalog(&self, file: &File) -> anyhow::Result<Catalog> {
-        let mut catalog = Catalog::join(file, &environment)?;
-        if file.demo || !(catalog.is_configured() || local_answers(&catalog).await) {
-            let mut started = self.started.lock().await;
-            let address = match *started {
-                Some(address) => address,
-                None => *started.insert(demo::start(self.ip).await?),
-            };
-            let host = self.host.clone().unwrap_or_else(|| reachable(address).ip().to_string());
-            let origin = Origin { tls: false, host, port: address.port(), base: demo::PREFIX.to_string() };
-            info!("the built-in demo answers");
-            // First among those that take every name.
-            catalog.providers.insert(0, Registered::demo(origin));
-            if catalog.models.iter().all(|row| row.name != catalog::DEMO) {
-                catalog.models.insert(0, catalog::demo_model());
-            }
-        }
-        Ok(catalog)
-    }
-}
-
-async fn local_answers(catalog: &Catalog) -> bool {
-    let Some(local) = catalog.providers.iter().find(|row| row.id == LOCAL) else { return false };
-    let address = (local.origin.host.trim_matches(['[', ']']), local.origin.port);
-    timeout(LOCAL_PROBE, TcpStream::connect(address)).await.is_ok_and(|connection| connection.is_ok())
 }

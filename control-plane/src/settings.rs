@@ -24,14 +24,17 @@
 mod address;
 mod example;
 mod file;
+mod kind;
 mod members;
 mod mistake;
 mod model;
 mod provider;
+mod said;
 mod secret;
 mod service;
 mod set;
 mod signing;
+mod suspension;
 mod variable;
 pub mod watch;
 pub(crate) use file::split_address;
@@ -43,12 +46,15 @@ use std::time::Duration;
 
 pub use address::{BaseUrl, origin};
 pub use example::EXAMPLE;
+pub use kind::Kind;
 pub use members::Placed;
 pub use mistake::{Mistake, Mistakes};
 pub use model::ModelRow;
 pub use provider::{Auth, Enabled, ProviderRow};
+pub use said::{Problem, Said, SaidRow};
 pub use secret::{Secret, SecretRef};
 pub use signing::Signing;
+pub use suspension::Suspension;
 pub use variable::{Variable, Variables};
 
 use dragoman_core::snapshot::Loss;
@@ -87,9 +93,13 @@ pub struct File {
     pub routes: Vec<RouteRow>,
     /// Other names: (alias, what it stands for).
     pub aliases: Vec<(Placed<String>, String)>,
+    /// Targets that are not asked for a while.
+    pub suspensions: Vec<Suspension>,
+    /// The rows as they were written.
+    pub said: Said,
 }
 
-/// Where the three parties listen.
+/// Where the parties listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// The gateway itself, for callers.
@@ -98,12 +108,14 @@ pub struct Listen {
     pub control: SocketAddr,
     /// Envoy's administration; `None` when it is off.
     pub admin: Option<SocketAddr>,
+    /// The admin API, for operators; `None` when it is off.
+    pub api: Option<SocketAddr>,
 }
 
 impl Default for Listen {
     fn default() -> Listen {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Listen { data: local(10_000), control: local(10_001), admin: Some(local(9_901)) }
+        Listen { data: local(10_000), control: local(10_001), admin: Some(local(9_901)), api: Some(local(10_002)) }
     }
 }
 
@@ -222,6 +234,26 @@ impl File {
             Some(path) => Some(path.to_path_buf()),
             None => Path::new(DEFAULT_FILE).exists().then(|| PathBuf::from(DEFAULT_FILE)),
         }
+    }
+
+    /// These settings with rows of the admin API over those of the file. `shipped` is what the catalogue defines.
+    pub fn with(&self, rows: impl IntoIterator<Item = SaidRow>, shipped: &Known) -> Result<File, Vec<Problem>> {
+        let mut said = self.said.clone();
+        said.lay(rows);
+        if said == self.said {
+            return Ok(self.clone());
+        }
+        let nothing = Known::default();
+        let read = said.read(if self.catalog.unwrap_or(true) { shipped } else { &nothing })?;
+        Ok(File {
+            providers: read.providers,
+            models: read.models,
+            routes: read.routes,
+            aliases: read.aliases,
+            suspensions: read.suspensions,
+            said,
+            ..self.clone()
+        })
     }
 
     /// Reads the file at `path`; `None` stands for [`DEFAULT_FILE`] if that is there, else for the built-in defaults.

@@ -1,68 +1,120 @@
-//! What outlives the process: keys, Records, the Snapshot's version. One SQLite file in the data directory.
+//! What outlives the process: keys, Records, rows of operators, published Snapshots.
 //!
-//! One connection writes, with `synchronous = FULL`: what was acknowledged survives a power cut. Others read beside it
-//! (WAL). All SQL of the control plane stands here and below, in words that PostgreSQL understands as well.
+//! | URL | engine | for |
+//! |---|---|---|
+//! | none | SQLite, one file in the data directory | one machine |
+//! | `postgres://user:password@host/database` | PostgreSQL | several control planes |
 //!
-//! Limits: one machine; a busy writer is waited for five seconds.
+//! On SQLite one connection writes, with `synchronous = FULL`: what was acknowledged survives a power cut. Others read beside
+//! it (WAL). All SQL of the control plane stands here and below, one text for both engines; what differs between the two is in
+//! [`engine`].
+//!
+//! Limits: a busy writer is waited for five seconds.
 
+pub mod audit;
+mod engine;
 pub mod keys;
+pub mod pepper;
 pub mod records;
+pub mod repeated;
+pub mod rows;
+#[cfg(test)]
+mod throwaway;
+pub mod tokens;
 pub mod versions;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Executor, Row};
+use sqlx::AnyPool;
+use sqlx::any::AnyRow;
 
-/// Older ones may lose a commit: SQLite's WAL-reset bug, mended in this version.
-const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
-
-/// How long a writer waits for another process, for instance `dragoman key create` beside a running server.
-const BUSY: Duration = Duration::from_secs(5);
-
-/// Readers besides the writer: the server's own and one for a human.
-const READERS: u32 = 2;
+pub use engine::{Changes, Engine};
 
 /// Every change of the tables, in order; a number is never used twice.
-const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("../migrations/0001_begin.sql"))];
+const MIGRATIONS: [(i64, &str); 2] =
+    [(1, include_str!("../migrations/0001_begin.sql")), (2, include_str!("../migrations/0002_operate.sql"))];
+
+/// A transaction, on whichever engine.
+pub(crate) type Change = sqlx::Transaction<'static, sqlx::Any>;
 
 /// The open store.
 #[derive(Clone, Debug)]
 pub struct Store {
-    writer: SqlitePool,
-    reader: SqlitePool,
+    engine: Engine,
+    writer: AnyPool,
+    reader: AnyPool,
     directory: PathBuf,
+    url: Option<String>,
 }
 
 impl Store {
-    /// Opens the store in `directory`, made if it is not there; brings the tables up to date.
-    pub async fn open(directory: &Path) -> anyhow::Result<Store> {
+    /// Opens the store: the one at `url`, or the SQLite file in `directory`, which is made if it is not there. Brings the
+    /// tables up to date.
+    pub async fn open(directory: &Path, url: Option<&str>) -> anyhow::Result<Store> {
         make_private(directory)?;
-        let file = directory.join("dragoman.sqlite");
-        let options = SqliteConnectOptions::new()
-            .filename(&file)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY)
-            .disable_statement_logging();
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
-        let writer = writer.with_context(|| format!("the store {} does not open", file.display()))?;
-        check_version(&writer).await?;
-        migrate(&writer)
-            .await
-            .with_context(|| format!("the tables of {} can't be brought up to date", file.display()))?;
-        let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
-        Ok(Store { writer, reader, directory: directory.to_path_buf() })
+        let (engine, writer, reader) = match url {
+            None => engine::open_sqlite(&directory.join("dragoman.sqlite")).await?,
+            Some(url) => engine::open_postgres(url).await?,
+        };
+        let store =
+            Store { engine, writer, reader, directory: directory.to_path_buf(), url: url.map(str::to_string) };
+        store.migrate().await.context("the store's tables can't be brought up to date")?;
+        Ok(store)
     }
 
     /// The data directory.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
+
+    /// Which engine it is.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// Tells of changes of rows and Snapshots, whichever control plane makes them.
+    pub async fn changes(&self) -> anyhow::Result<Changes> {
+        Changes::listen(self.url.as_deref()).await
+    }
+
+    /// Begins a change that others may make at the same time.
+    pub(crate) async fn change(&self) -> anyhow::Result<Change> {
+        Ok(self.writer.begin_with(self.engine.begin()).await?)
+    }
+
+    /// Begins a change that no other control plane makes at the same time: what it reads stays true until it is over.
+    pub(crate) async fn exclusive(&self) -> anyhow::Result<Change> {
+        let mut change = self.change().await?;
+        self.engine.lock(&mut change).await?;
+        Ok(change)
+    }
+
+    async fn migrate(&self) -> anyhow::Result<()> {
+        let mut change = self.exclusive().await?;
+        sqlx::query("CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY, applied_ms BIGINT NOT NULL)")
+            .execute(&mut *change)
+            .await?;
+        for (number, sql) in MIGRATIONS {
+            let done = sqlx::query("SELECT number FROM migration WHERE number = $1").bind(number);
+            if done.fetch_optional(&mut *change).await?.is_none() {
+                sqlx::raw_sql(sql).execute(&mut *change).await?;
+                let note = sqlx::query("INSERT INTO migration (number, applied_ms) VALUES ($1, $2)");
+                note.bind(number).bind(now_ms()).execute(&mut *change).await?;
+            }
+        }
+        change.commit().await?;
+        Ok(())
+    }
+}
+
+/// A value that may be missing: neither engine needs to know which type nothing has.
+fn optional<'r, T>(row: &'r AnyRow, name: &str) -> anyhow::Result<Option<T>>
+where
+    T: sqlx::Decode<'r, sqlx::Any> + sqlx::Type<sqlx::Any>,
+{
+    Ok(sqlx::Row::try_get::<Option<T>, _>(row, name)?)
 }
 
 /// Keys and Records are nobody else's business.
@@ -75,46 +127,8 @@ fn make_private(directory: &Path) -> anyhow::Result<()> {
     made.with_context(|| format!("the data directory {} can't be made", directory.display()))
 }
 
-async fn check_version(writer: &SqlitePool) -> anyhow::Result<()> {
-    let row = sqlx::query("SELECT sqlite_version()").fetch_one(writer).await?;
-    let text: String = row.try_get(0)?;
-    anyhow::ensure!(
-        is_new_enough(&text),
-        "SQLite {text} is built in, but before 3.51.3 a commit can be lost; build with a newer libsqlite3-sys"
-    );
-    Ok(())
-}
-
-fn is_new_enough(version: &str) -> bool {
-    let mut numbers = version.split('.').map(|part| part.parse::<u32>().ok());
-    let mut next = || numbers.next().flatten();
-    match (next(), next(), next()) {
-        (Some(major), Some(minor), Some(patch)) => (major, minor, patch) >= OLDEST_SQLITE,
-        _ => false,
-    }
-}
-
-async fn migrate(writer: &SqlitePool) -> anyhow::Result<()> {
-    writer
-        .execute("CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY, applied_ms BIGINT NOT NULL)")
-        .await?;
-    for (number, sql) in MIGRATIONS {
-        // Immediately a writer: of two processes that start at once the second waits and then finds it done.
-        let mut change = writer.begin_with("BEGIN IMMEDIATE").await?;
-        let done =
-            sqlx::query("SELECT 1 FROM migration WHERE number = $1").bind(number).fetch_optional(&mut *change).await?;
-        if done.is_none() {
-            sqlx::raw_sql(sql).execute(&mut *change).await?;
-            let note = sqlx::query("INSERT INTO migration (number, applied_ms) VALUES ($1, $2)");
-            note.bind(number).bind(now_ms()).execute(&mut *change).await?;
-        }
-        change.commit().await?;
-    }
-    Ok(())
-}
-
 /// Milliseconds since 1970.
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
@@ -140,51 +154,4 @@ pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// A directory of its own for one test, gone at its end.
-    pub(crate) struct Directory(pub PathBuf);
-
-    impl Directory {
-        pub(crate) fn new() -> Directory {
-            let mut random = [0; 8];
-            getrandom::fill(&mut random).unwrap();
-            Directory(std::env::temp_dir().join(format!("dragoman-test-{}", hex(&random))))
-        }
-    }
-
-    impl Drop for Directory {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
-
-    #[test]
-    fn an_old_sqlite_is_refused() {
-        for (version, good) in
-            [("3.51.3", true), ("3.52.0", true), ("4.0.0", true), ("3.51.2", false), ("3.46.1", false), ("", false)]
-        {
-            assert_eq!(is_new_enough(version), good, "{version}");
-        }
-    }
-
-    #[test]
-    fn hexadecimal_reads_back() {
-        assert_eq!(unhex(&hex(&[0, 15, 255])), Some(vec![0, 15, 255]));
-        assert_eq!((unhex("0"), unhex("zz")), (None, None));
-    }
-
-    #[tokio::test]
-    async fn a_store_opens_twice_and_durably() {
-        let directory = Directory::new();
-        let store = Store::open(&directory.0).await.unwrap();
-        let again = Store::open(&directory.0).await.unwrap();
-        for (pragma, value) in [("PRAGMA synchronous", 2), ("PRAGMA foreign_keys", 1)] {
-            let row = sqlx::query(pragma).fetch_one(&again.writer).await.unwrap();
-            assert_eq!(row.try_get::<i64, _>(0).unwrap(), value, "{pragma}");
-        }
-        let row = sqlx::query("PRAGMA journal_mode").fetch_one(&store.writer).await.unwrap();
-        assert_eq!(row.try_get::<String, _>(0).unwrap(), "wal");
-    }
-}
+pub(crate) mod tests;

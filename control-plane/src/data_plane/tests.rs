@@ -10,7 +10,7 @@ use tonic::transport::Channel;
 use super::proto::data_plane_client::DataPlaneClient;
 use super::*;
 use crate::catalog::{Catalog, known};
-use crate::current::Current;
+use crate::current::{Current, Made};
 use crate::settings::File;
 use crate::store::tests::Directory;
 
@@ -29,14 +29,14 @@ async fn current(store: &Store, models: &str, key: &str) -> Arc<Current> {
     );
     let file = File::read("f", &text, &known().unwrap()).unwrap();
     let catalog = Catalog::join(&file, &|_| Some(key.to_string())).unwrap();
-    Arc::new(Current::make(catalog, &file, store).await.unwrap())
+    Arc::new(Current::publish(Made::of(catalog, file).unwrap(), 0, store).await.unwrap())
 }
 
 impl Served {
     async fn start() -> Served {
         let directory = Directory::new();
-        let store = Store::open(&directory.0).await.unwrap();
-        let keys = Keys::open(&store).unwrap();
+        let store = Store::open(&directory.0, None).await.unwrap();
+        let keys = Keys::of(&store, crate::store::pepper::Pepper::of(&store).await.unwrap());
         let feed = watch::Sender::new(current(&store, "\"m\"", "secret-1").await);
         let watching = Arc::new(Watching::default());
         let service = Service::new(feed.subscribe(), keys.clone(), store.clone(), watching.clone());
@@ -113,7 +113,7 @@ async fn a_credential_that_is_not_there_is_empty() {
 async fn a_revoked_key_is_pushed_within_five_seconds_and_to_those_who_come_later() {
     let mut served = Served::start().await;
     let key = served.keys.create("one", None).await.unwrap();
-    let key_digest = digest(key.expose().as_bytes()).to_vec();
+    let key_digest = digest(key.key.expose().as_bytes()).to_vec();
     let admit = AdmitRequest { key_digest: key_digest.clone() };
     let admitted = served.client.admit(admit.clone()).await.unwrap().into_inner();
     assert!(Grant::read(&admitted.grant).unwrap().caller.starts_with("key_"));
@@ -142,6 +142,6 @@ async fn records_are_acknowledged_when_stored_and_nonsense_is_not() {
     let request = SettleRequest { records: vec![record.write(), b"nonsense".to_vec(), record.write()] };
     let settled = served.client.settle(request).await.unwrap().into_inner().settled;
     assert_eq!(settled, ["x1", "x1"]);
-    let kept = served.store.latest_records(10).await.unwrap();
-    assert_eq!(kept.iter().map(|text| Record::read(text.as_bytes()).unwrap()).collect::<Vec<_>>(), [record]);
+    let kept = served.store.records(&Default::default(), 10).await.unwrap();
+    assert_eq!(kept.iter().map(|text| Record::read(text.document.as_bytes()).unwrap()).collect::<Vec<_>>(), [record]);
 }

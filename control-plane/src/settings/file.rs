@@ -8,7 +8,8 @@ use dragoman_core::snapshot::Loss;
 
 use super::members::{Members, Placed, Reading};
 use super::mistake::Mistakes;
-use super::{EnvoySettings, File, Known, Limits, Listen, RouteRow, model, provider};
+use super::said::Said;
+use super::{EnvoySettings, File, Known, Limits, Listen, RouteRow, model, provider, suspension};
 
 /// Most candidates of one route that are ever tried: as many as Envoy has slots for.
 const MAX_CANDIDATES: usize = 64;
@@ -24,6 +25,7 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
     let providers = members.tables(reading_ref, "provider", "a [[provider]]").unwrap_or_default();
     let models = members.tables(reading_ref, "model", "a [[model]]").unwrap_or_default();
     let routes = members.tables(reading_ref, "route", "a [[route]]").unwrap_or_default();
+    let suspensions = members.tables(reading_ref, "suspension", "a [[suspension]]").unwrap_or_default();
     let file = File {
         listen: listen.unwrap_or_default(),
         data_dir: members.string(reading_ref, "data_dir").map(|path| PathBuf::from(path.value)),
@@ -36,6 +38,8 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
         models: models.into_iter().map(|row| model::model(reading_ref, row)).collect(),
         routes: routes.into_iter().map(|row| route(reading_ref, row)).collect(),
         aliases: members.pairs(reading_ref, "aliases").unwrap_or_default(),
+        suspensions: suspensions.into_iter().map(|row| suspension::suspension(reading_ref, row)).collect(),
+        said: Said::of(text),
     };
     members.end(reading_ref);
     check_names(reading_ref, &file);
@@ -56,8 +60,14 @@ fn listen(reading: &mut Reading<'_>, mut table: Members<'_>) -> Listen {
     if admin.is_some_and(|admin| !admin.ip().is_loopback()) {
         reading.mistake(table.at, "`admin` must be a loopback address or \"off\": whoever reaches it controls Envoy");
     }
+    let off = table.value("api").map(|value| (value.span().start, value.get_ref().as_str().map(str::to_string)));
+    let api = match off {
+        None => default.api,
+        Some((_, Some(text))) if text == "off" => None,
+        Some((at, text)) => text.and_then(|text| parsed(reading, at, "api", &text)),
+    };
     table.end(reading);
-    Listen { data, control, admin }
+    Listen { data, control, admin, api }
 }
 
 fn address(reading: &mut Reading<'_>, table: &mut Members<'_>, name: &'static str) -> Option<SocketAddr> {

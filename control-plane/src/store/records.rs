@@ -1,59 +1,146 @@
 //! Records: one row for each exchange, however often it is sent.
 
 use dragoman_core::record::Record;
-use sqlx::Row;
+use sqlx::Row as _;
 
 use super::{Store, now_ms};
 
+/// A Record on its way into the store.
+#[derive(Clone, Copy, Debug)]
+pub struct Settling<'r> {
+    /// The Record.
+    pub record: &'r Record,
+    /// Its document as it came.
+    pub document: &'r str,
+    /// What it cost in micro-dollars; `None` when nobody knows.
+    pub cost_micros: Option<u64>,
+}
+
+/// A Record as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The document.
+    pub document: String,
+    /// When it began, in milliseconds since 1970.
+    pub began_ms: i64,
+    /// The exchange's id.
+    pub exchange: String,
+    /// What it cost in micro-dollars.
+    pub cost_micros: Option<u64>,
+}
+
+/// Which Records are meant; an empty one means all.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Of this caller.
+    pub caller: Option<String>,
+    /// Of this route.
+    pub route: Option<String>,
+    /// Those after this one in the order of the list.
+    pub after: Option<(i64, String)>,
+}
+
 impl Store {
-    /// Stores Records in one transaction and returns their exchange ids once all of them are durable. One that is there
-    /// already stays as it is and counts as stored.
-    pub async fn settle(&self, records: &[(Record, &str)]) -> anyhow::Result<Vec<String>> {
-        let mut change = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        for (record, document) in records {
+    /// Stores Records in one transaction and gives back, once all of them are durable, which of them are new. One that is
+    /// there already stays as it is and counts as stored.
+    pub async fn settle(&self, records: &[Settling<'_>]) -> anyhow::Result<Vec<bool>> {
+        let mut change = self.change().await?;
+        let mut fresh = Vec::with_capacity(records.len());
+        for Settling { record, document, cost_micros } in records {
             let insert = sqlx::query(
-                "INSERT INTO record (exchange, caller, route, status, began_ms, settled_ms, document) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (exchange) DO NOTHING",
+                "INSERT INTO record (exchange, caller, route, status, began_ms, settled_ms, document, cost_micros) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (exchange) DO NOTHING",
             );
             let insert = insert.bind(&record.exchange).bind(&record.caller).bind(&record.route);
             let insert = insert.bind(i64::from(record.status)).bind(i64::try_from(record.began_ms).unwrap_or(i64::MAX));
-            insert.bind(now_ms()).bind(*document).execute(&mut *change).await?;
+            let cost = cost_micros.map(|cost| i64::try_from(cost).unwrap_or(i64::MAX));
+            let done = insert.bind(now_ms()).bind(*document).bind(cost).execute(&mut *change).await?;
+            fresh.push(done.rows_affected() > 0);
         }
         change.commit().await?;
-        Ok(records.iter().map(|(record, _)| record.exchange.clone()).collect())
+        Ok(fresh)
     }
 
-    /// The documents of the latest Records, the newest first.
-    pub async fn latest_records(&self, limit: u32) -> anyhow::Result<Vec<String>> {
-        let rows = sqlx::query("SELECT document FROM record ORDER BY began_ms DESC, exchange DESC LIMIT $1");
-        let rows = rows.bind(limit).fetch_all(&self.reader).await?;
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    /// The Records that are wanted, the newest first.
+    pub async fn records(&self, wanted: &Wanted, limit: u32) -> anyhow::Result<Vec<Kept>> {
+        let (began, exchange) = wanted.after.clone().unwrap_or((i64::MAX, String::new()));
+        // A page begins where the last one ended, found by the index: the thousandth costs as much as the first.
+        let find = sqlx::query(
+            "SELECT document, began_ms, exchange, COALESCE(cost_micros, -1) AS cost FROM record \
+             WHERE (began_ms < $1 OR (began_ms = $2 AND exchange < $3)) \
+             AND ($4 = '' OR caller = $5) AND ($6 = '' OR route = $7) \
+             ORDER BY began_ms DESC, exchange DESC LIMIT $8",
+        );
+        let (caller, route) = (wanted.caller.clone().unwrap_or_default(), wanted.route.clone().unwrap_or_default());
+        let find = find.bind(began).bind(began).bind(exchange).bind(caller.clone()).bind(caller);
+        let rows = find.bind(route.clone()).bind(route).bind(i64::from(limit)).fetch_all(&self.reader).await?;
+        rows.iter().map(kept).collect()
     }
+
+    /// The Record of one exchange.
+    pub async fn record(&self, exchange: &str) -> anyhow::Result<Option<Kept>> {
+        let find = "SELECT document, began_ms, exchange, COALESCE(cost_micros, -1) AS cost FROM record WHERE exchange = $1";
+        sqlx::query(find).bind(exchange).fetch_optional(&self.reader).await?.as_ref().map(kept).transpose()
+    }
+}
+
+fn kept(row: &sqlx::any::AnyRow) -> anyhow::Result<Kept> {
+    Ok(Kept {
+        document: row.try_get("document")?,
+        began_ms: row.try_get("began_ms")?,
+        exchange: row.try_get("exchange")?,
+        cost_micros: u64::try_from(row.try_get::<i64, _>("cost")?).ok(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Directory;
+    use super::super::tests::on_both;
     use super::*;
 
-    fn record(exchange: &str, status: u16, began_ms: u64) -> Record {
-        Record { exchange: exchange.into(), status, began_ms, ..Record::default() }
+    fn record(exchange: &str, status: u16, began_ms: u64) -> (Record, String) {
+        let record = Record { exchange: exchange.into(), status, began_ms, ..Record::default() };
+        let document = String::from_utf8(record.write()).unwrap();
+        (record, document)
+    }
+
+    async fn settle(store: &Store, records: &[(Record, String)], cost_micros: Option<u64>) -> Vec<bool> {
+        let settling: Vec<Settling<'_>> =
+            records.iter().map(|(record, document)| Settling { record, document, cost_micros }).collect();
+        store.settle(&settling).await.unwrap()
     }
 
     #[tokio::test]
     async fn a_record_is_stored_once_and_acknowledged_every_time() {
-        let directory = Directory::new();
-        let store = Store::open(&directory.0).await.unwrap();
-        let documents: Vec<(Record, String)> = [record("a", 200, 1), record("b", 429, 2), record("a", 500, 3)]
-            .into_iter()
-            .map(|record| (record.clone(), String::from_utf8(record.write()).unwrap()))
-            .collect();
-        let batch: Vec<(Record, &str)> =
-            documents.iter().map(|(record, text)| (record.clone(), text.as_str())).collect();
-        assert_eq!(store.settle(&batch[..2]).await.unwrap(), ["a", "b"]);
-        assert_eq!(store.settle(&batch[2..]).await.unwrap(), ["a"]);
-        let kept: Vec<Record> =
-            store.latest_records(10).await.unwrap().iter().map(|text| Record::read(text.as_bytes()).unwrap()).collect();
-        assert_eq!(kept, [record("b", 429, 2), record("a", 200, 1)]);
+        for fresh in on_both().await {
+            let store = fresh.open().await;
+            assert_eq!(settle(&store, &[record("a", 200, 1), record("b", 429, 2)], Some(7)).await, [true, true]);
+            assert_eq!(settle(&store, &[record("a", 500, 3)], None).await, [false]);
+            let kept = store.records(&Wanted::default(), 10).await.unwrap();
+            let kept: Vec<(String, Option<u64>)> =
+                kept.into_iter().map(|kept| (kept.document, kept.cost_micros)).collect();
+            assert_eq!(kept, [(record("b", 429, 2).1, Some(7)), (record("a", 200, 1).1, Some(7))]);
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_have_every_record_once() {
+        for fresh in on_both().await {
+            let store = fresh.open().await;
+            let all: Vec<(Record, String)> =
+                (0..25_u64).map(|number| record(&format!("x{number:02}"), 200, number / 3)).collect();
+            settle(&store, &all, None).await;
+            let (mut wanted, mut seen) = (Wanted::default(), Vec::new());
+            loop {
+                let page = store.records(&wanted, 4).await.unwrap();
+                let Some(last) = page.last() else { break };
+                wanted.after = Some((last.began_ms, last.exchange.clone()));
+                seen.extend(page.into_iter().map(|kept| kept.exchange));
+            }
+            let expected: Vec<String> = all.iter().rev().map(|(record, _)| record.exchange.clone()).collect();
+            assert_eq!(seen, expected);
+            assert_eq!(store.record("x07").await.unwrap().unwrap().cost_micros, None);
+            assert!(store.records(&Wanted { caller: Some("k".into()), ..Wanted::default() }, 9).await.unwrap().is_empty());
+        }
     }
 }

@@ -1,0 +1,104 @@
+//! The admin API: what operators do, over HTTP, described by OpenAPI 3.1 at `/openapi.json`.
+//!
+//! ```console
+//! $ curl -H "authorization: Bearer $DRAGOMAN_ADMIN_TOKEN" http://127.0.0.1:10002/api/v1/providers
+//! ```
+//!
+//! ```text
+//! request ─▶ route ─▶ policy (who may) ─▶ Idempotency-Key (was it answered?) ─▶ handler ─▶ store ─▶ publication
+//!                        └ 401, 403         └ the same answer again               └ a Problem, in RFC 9457's words
+//! ```
+//!
+//! Every endpoint is one [`api::Endpoint`] with a policy; there is no other way to add one, so none can be forgotten. The
+//! policy belongs to the route that was matched, never to a path that is looked at again.
+//!
+//! Limits: bodies up to [`body::MAX_BODY`]; no TLS (loopback by default, a proxy with TLS otherwise); tokens by header only.
+
+mod api;
+mod body;
+mod configuration;
+mod keys;
+mod openapi;
+mod page;
+mod policy;
+mod problem;
+mod records;
+mod repeat;
+mod rows;
+mod schema;
+mod snapshots;
+mod status;
+mod tokens;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tracing::error;
+
+use crate::data_plane::Watching;
+use crate::publication::Publication;
+use crate::store::Store;
+use crate::store::keys::Keys;
+use crate::store::repeated::Repeated;
+use crate::store::tokens::Tokens;
+
+use api::Api;
+use problem::Problem;
+
+/// What the endpoints work with.
+#[derive(Clone)]
+pub struct Admin {
+    /// Rows, Records, versions.
+    pub store: Store,
+    /// Callers' keys.
+    pub keys: Keys,
+    /// The tokens of this API.
+    pub tokens: Tokens,
+    /// Answers that were given.
+    pub repeated: Repeated,
+    /// What is served, and how it changes.
+    pub publication: Arc<Publication>,
+    /// Which filters watch.
+    pub watching: Arc<Watching>,
+}
+
+/// Every endpoint.
+fn api() -> Api {
+    let mut api = Api::default();
+    rows::add(&mut api);
+    configuration::add(&mut api);
+    keys::add(&mut api);
+    tokens::add(&mut api);
+    records::add(&mut api);
+    snapshots::add(&mut api);
+    status::add(&mut api);
+    api
+}
+
+/// The description of the API, OpenAPI 3.1.
+pub fn description() -> Value {
+    openapi::document(&api())
+}
+
+fn router(admin: Admin) -> Router {
+    let api = api();
+    let document = openapi::document(&api).to_string();
+    api.router(admin, document)
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "unknown_path", "There is nothing at this path.") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "unknown_method", "This path is not used that way.")
+        })
+}
+
+/// Serves until the process ends.
+pub async fn serve(listener: TcpListener, admin: Admin) {
+    if let Err(failed) = axum::serve(listener, router(admin)).await {
+        error!("the admin API ended: {failed}");
+    }
+}
+
+#[cfg(test)]
+mod tests;

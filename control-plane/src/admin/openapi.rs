@@ -1,0 +1,95 @@
+//! The description of the API, made of the very endpoints that are served.
+
+use serde_json::{Map, Value, json};
+
+use super::api::{Api, Endpoint, Verb};
+use super::policy::Policy;
+
+/// The document, OpenAPI 3.1.
+pub fn document(api: &Api) -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for endpoint in &api.endpoints {
+        let path = paths.entry(endpoint.path.clone()).or_insert_with(|| json!({}));
+        if let Some(path) = path.as_object_mut() {
+            path.insert(endpoint.verb.name().to_string(), operation(endpoint));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Dragoman admin API",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
+            "description": "What operators of an LLM gateway inside Envoy do: providers, models, prices, routes, keys, Records.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": api.components.all(),
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+        },
+    })
+}
+
+fn operation(endpoint: &Endpoint) -> Value {
+    let mut operation = json!({
+        "operationId": endpoint.name,
+        "summary": endpoint.summary,
+        "parameters": parameters(endpoint),
+        "responses": responses(endpoint),
+        "x-roles": endpoint.policy.roles().iter().map(|role| role.name()).collect::<Vec<_>>(),
+    });
+    if let Some(members) = operation.as_object_mut() {
+        if endpoint.policy != Policy::Open {
+            members.insert("security".into(), json!([{ "token": [] }]));
+        }
+        if let Some(schema) = &endpoint.request {
+            let content = json!({ "application/json": { "schema": schema } });
+            members.insert("requestBody".into(), json!({ "required": true, "content": content }));
+        }
+    }
+    operation
+}
+
+fn parameters(endpoint: &Endpoint) -> Vec<Value> {
+    let names = endpoint.path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    let path = names.map(|name| {
+        // What stands in a path segment is never empty.
+        let schema = match name {
+            "version" => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
+            _ => json!({ "type": "string", "minLength": 1, "maxLength": 200 }),
+        };
+        json!({ "name": name, "in": "path", "required": true, "schema": schema })
+    });
+    let query = endpoint.query.iter().map(|(name, schema, meaning)| {
+        json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": meaning })
+    });
+    let repeat = (super::repeat::HEADER, "The same key and request again is answered as the first time, for a day.");
+    let headers = endpoint.headers.iter().chain((endpoint.verb != Verb::Get).then_some(&repeat));
+    let headers = headers.map(|(name, meaning)| {
+        let schema = json!({ "type": "string", "minLength": 1, "maxLength": 255 });
+        json!({ "name": name, "in": "header", "required": false, "schema": schema, "description": meaning })
+    });
+    path.chain(query).chain(headers).collect()
+}
+
+fn responses(endpoint: &Endpoint) -> Value {
+    let mut responses = Map::new();
+    for (status, schema) in &endpoint.answers {
+        let mut answer = json!({ "description": "Done." });
+        if let (Some(members), Some(schema)) = (answer.as_object_mut(), schema) {
+            let kind = if schema["type"] == "string" { "text/plain" } else { "application/json" };
+            members.insert("content".into(), json!({ kind: { "schema": schema } }));
+        }
+        responses.insert(status.to_string(), answer);
+    }
+    let body = [413, 415, 422];
+    let usual = [400, 503].into_iter().chain(if endpoint.policy == Policy::Open { vec![] } else { vec![401, 403] });
+    let more = if endpoint.request.is_some() { &body[..] } else { &[] };
+    let repeated: &[u16] = if endpoint.verb == Verb::Get { &[] } else { &[409, 413, 422] };
+    for status in usual.chain(more.iter().chain(repeated).chain(&endpoint.problems).copied()) {
+        let problem = json!({ "$ref": "#/components/schemas/Problem" });
+        let content = json!({ "application/problem+json": { "schema": problem } });
+        responses.insert(status.to_string(), json!({ "description": "A problem.", "content": content }));
+    }
+    Value::Object(responses)
+}

@@ -1,0 +1,251 @@
+//! From rows to what is served: the one place where a Snapshot is made, numbered and handed out.
+//!
+//! ```text
+//! dragoman.toml ──changed──┐
+//! rows of the API ─changed─┤         ┌─ refused: told, the last good one serves on
+//! discovered models ───────┼─▶ make ─┤
+//! a suspension's end ──────┘         └─ good ─▶ store (version) ─▶ Envoy ─▶ filters
+//! ```
+//!
+//! Each control plane makes its own of the same rows, and the store gives the same content the same version: who shares a
+//! store, a settings file and an environment agrees, and nobody leads.
+
+mod demo;
+mod feeds;
+
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tracing::{error, info, warn};
+
+use crate::catalog::{self, Catalog};
+use crate::current::{Current, Feed, Made};
+use crate::run::{Options, environment};
+use crate::settings::watch::{INTERVAL, Watched};
+use crate::settings::{DEFAULT_FILE, File, Kind, Known, Problem, SaidRow};
+use crate::store::rows::Rows;
+use crate::store::{Store, now_ms};
+
+pub use demo::Demo;
+pub use feeds::Feeds;
+
+/// How long a change of the admin API waits to be served before it is answered all the same.
+const SERVED: Duration = Duration::from_secs(3);
+
+/// The rows, and what they have become.
+pub struct Publication {
+    store: Store,
+    options: Options,
+    shipped: Known,
+    /// The settings file as it was last good.
+    file: RwLock<File>,
+    demo: Demo,
+    feeds: Feeds,
+    /// One at a time: a later state must not be overtaken by an earlier one.
+    making: Mutex<()>,
+    /// Why the newest rows are not served; empty when they are.
+    trouble: RwLock<String>,
+}
+
+impl Publication {
+    /// Makes the first Snapshot; an error is in the settings, in the rows of the store, or the store's.
+    pub async fn begin(options: Options, file: File, store: Store) -> anyhow::Result<Publication> {
+        let demo = Demo::new(&options, &file);
+        let shipped = catalog::known()?;
+        let rows = store.rows().await?;
+        let effective = effective(&file, &rows, &shipped).map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
+        let made = Made::of(demo.catalog(&effective).await?, effective)?;
+        let first = Arc::new(Current::publish(made, rows.revision, &store).await?);
+        announce(&first);
+        Ok(Publication {
+            store,
+            options,
+            shipped,
+            file: RwLock::new(file),
+            demo,
+            feeds: Feeds::new(first),
+            making: Mutex::default(),
+            trouble: RwLock::default(),
+        })
+    }
+
+    /// What is served now.
+    pub fn current(&self) -> Arc<Current> {
+        self.feeds.current()
+    }
+
+    /// Where Envoy's configuration learns of changes.
+    pub fn for_envoy(&self) -> Feed {
+        self.feeds.for_envoy()
+    }
+
+    /// Where the filters learn of changes.
+    pub fn for_filters(&self) -> Feed {
+        self.feeds.for_filters()
+    }
+
+    /// Why the newest rows are not served; empty when they are.
+    pub fn trouble(&self) -> String {
+        self.trouble.read().map(|trouble| trouble.clone()).unwrap_or_default()
+    }
+
+    /// The settings file as it was last good.
+    pub fn file(&self) -> File {
+        self.file.read().map(|file| file.clone()).unwrap_or_default()
+    }
+
+    /// Whether these rows could be served: what the admin API asks before it changes anything. The rows `touched` must also be
+    /// usable now, for instance a provider's key must be found.
+    pub fn check(&self, rows: &Rows, touched: &[(Kind, String)]) -> Result<Made, Vec<Problem>> {
+        let effective = effective(&self.file(), rows, &self.shipped)?;
+        let whole = |error: anyhow::Error| {
+            vec![Problem { row: None, member: None, message: format!("{error:#}") }]
+        };
+        let mut catalog = Catalog::join(&effective, &environment).map_err(whole)?;
+        let unusable: Vec<Problem> = touched
+            .iter()
+            .filter(|(kind, _)| *kind == Kind::Provider)
+            .filter_map(|(kind, id)| {
+                let prefix = format!("provider {id}: ");
+                let message = catalog.warnings.iter().find_map(|warning| warning.strip_prefix(&prefix))?.to_string();
+                Some(Problem { row: Some((*kind, id.clone())), member: None, message })
+            })
+            .collect();
+        if !unusable.is_empty() {
+            return Err(unusable);
+        }
+        self.demo.join(&mut catalog);
+        Made::of(catalog, effective).map_err(whole)
+    }
+
+    /// Makes the Snapshot anew of what the store and the file say now.
+    pub async fn refresh(&self) -> anyhow::Result<()> {
+        let _turn = self.making.lock().await;
+        let made = async {
+            let rows = self.store.rows().await?;
+            let effective = effective(&self.file(), &rows, &self.shipped)
+                .map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
+            let made = Made::of(self.demo.catalog(&effective).await?, effective)?;
+            Current::publish(made, rows.revision, &self.store).await
+        };
+        let made = made.await;
+        let why = made.as_ref().err().map(|error| format!("{error:#}")).unwrap_or_default();
+        if let Ok(mut trouble) = self.trouble.write() {
+            *trouble = why;
+        }
+        let next = Arc::new(made?);
+        announce(&next);
+        self.feeds.take(next).await;
+        Ok(())
+    }
+
+    /// Makes what the admin API has just changed be served, and waits for it; the version that has it, if it is served in time.
+    pub async fn serve(&self, revision: u64) -> Option<u64> {
+        let served = tokio::time::timeout(SERVED, async {
+            if self.current().revision < revision {
+                self.refresh().await?;
+            }
+            anyhow::Ok(self.current())
+        });
+        match served.await {
+            Ok(Ok(current)) => Some(current.version).filter(|_| current.revision >= revision),
+            Ok(Err(error)) => {
+                error!("a change was stored but can't be served yet: {error:#}");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Follows the file, the store and the clock for ever.
+    pub async fn run(self: Arc<Self>) {
+        let path = self.options.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
+        let mut watched = Watched::new(&path);
+        let mut interval = tokio::time::interval(INTERVAL);
+        let mut changes = self.store.changes().await.ok();
+        loop {
+            let store = async {
+                match &mut changes {
+                    Some(changes) => changes.next().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let due = tokio::select! {
+                _ = interval.tick() => self.is_over() || (watched.changed() && self.reread(&path)),
+                () = store => self.is_behind().await,
+            };
+            if changes.is_none() {
+                changes = self.store.changes().await.ok();
+            }
+            if due && let Err(error) = self.refresh().await {
+                error!("what changed can't be taken, the last good one serves on:\n{error:#}");
+            }
+        }
+    }
+
+    /// Reads the settings file anew; false when it can't be taken.
+    fn reread(&self, path: &PathBuf) -> bool {
+        let next = match File::load(Some(path), &self.shipped) {
+            Ok(next) => next,
+            Err(error) => {
+                error!("the settings changed but can't be taken, the last good ones serve on:\n{error:#}");
+                return false;
+            }
+        };
+        let first = self.file();
+        if (&next.listen, &next.data_dir, &next.envoy) != (&first.listen, &first.data_dir, &first.envoy) {
+            warn!("[listen], data_dir and [envoy] are read at start only; start Dragoman again to change them");
+        }
+        if let Ok(mut file) = self.file.write() {
+            let (listen, data_dir, envoy) = (first.listen, first.data_dir, first.envoy);
+            *file = File { listen, data_dir, envoy, ..next };
+        }
+        true
+    }
+
+    /// Whether the store has rows that are not served.
+    async fn is_behind(&self) -> bool {
+        match self.store.revision().await {
+            Ok(revision) => revision != self.current().revision && self.trouble().is_empty(),
+            Err(error) => {
+                warn!("the store does not answer: {error:#}");
+                false
+            }
+        }
+    }
+
+    /// Whether a suspension has ended since the Snapshot was made.
+    fn is_over(&self) -> bool {
+        let now = u64::try_from(now_ms()).unwrap_or(0);
+        let current = self.current();
+        current.made_ms < now
+            && current.file.suspensions.iter().any(|row| row.until_ms.is_some_and(|until| (current.made_ms..now).contains(&until)))
+    }
+}
+
+/// The settings file with the rows over it.
+fn effective(file: &File, rows: &Rows, shipped: &Known) -> Result<File, Vec<Problem>> {
+    let mut said = Vec::with_capacity(rows.list.len());
+    for row in &rows.list {
+        match serde_json::from_str(&row.document) {
+            Ok(members) => said.push(SaidRow { kind: row.kind, id: row.id.clone(), members }),
+            Err(_) => {
+                let message = "is no JSON object; somebody else wrote into the store".to_string();
+                return Err(vec![Problem { row: Some((row.kind, row.id.clone())), member: None, message }]);
+            }
+        }
+    }
+    file.with(said, shipped)
+}
+
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn announce(current: &Current) {
+    let ids: Vec<&str> = current.catalog.providers.iter().map(|row| row.id.as_str()).collect();
+    info!(version = current.version, providers = ids.join(","), "the Snapshot is made");
+    current.warnings.iter().for_each(|warning| warn!("{warning}"));
+}

@@ -1,0 +1,55 @@
+//! The kinds of rows: what a settings file lists, and what the admin API works on.
+
+/// What a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `[[provider]]`
+    Provider,
+    /// `[[model]]`
+    Model,
+    /// `[[price]]`
+    Price,
+    /// `[[route]]`
+    Route,
+    /// One of `[aliases]`
+    Alias,
+    /// `[[suspension]]`
+    Suspension,
+}
+
+impl Kind {
+    /// Every kind, in the order in which they may name one another.
+    pub const ALL: [Kind; 6] =
+        [Kind::Provider, Kind::Model, Kind::Price, Kind::Route, Kind::Alias, Kind::Suspension];
+
+    /// Its name in files, in the store, in the audit log and in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Provider => "provider",
+            Kind::Model => "model",
+            Kind::Price => "price",
+            Kind::Route => "route",
+            Kind::Alias => "alias",
+            Kind::Suspension => "suspension",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn named(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The member that names a row among its kind; an alias is a key and has none.
+    pub fn identity(self) -> &'static str {
+        match self {
+            Kind::Provider => "id",
+            Kind::Model | Kind::Route | Kind::Alias => "name",
+            Kind::Price | Kind::Suspension => "target",
+        }
+    }
+
+    /// Whether a row changes the members that it names of another one below it, or stands in its place.
+    pub fn is_joined(self) -> bool {
+        matches!(self, Kind::Provider | Kind::Model)
+    }
+}
