@@ -140,6 +140,10 @@ pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
+#[allow(dead_code, reason = "the tests of the store on PostgreSQL stand where the store does")]
+pub(crate) mod throwaway;
+
+#[cfg(test)]
 pub(crate) mod tests {
     use super::*;
 
