@@ -8,6 +8,7 @@ pub mod client;
 pub mod corpus;
 pub mod gateway;
 pub mod mock_host;
+pub mod postgres;
 pub mod rig;
 pub mod said;
 pub mod simulator;

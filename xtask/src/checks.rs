@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use crate::layout::Layout;
 use crate::python::{self, Venv};
 use crate::serve::{self, Parts, Profile};
-use crate::{envoy, process, wasm};
+use crate::{envoy, postgres, process, wasm};
 
 /// Runs the checks; with arguments, only `cargo test` with these.
 ///
@@ -25,6 +25,7 @@ pub(crate) fn test(layout: &Layout, args: &[String]) -> Result<()> {
         dragoman: steps.must("control plane", || serve::build_dragoman(layout, Profile::Debug))?,
     };
     let venv = steps.must("Python clients", || clients(layout))?;
+    let postgres = steps.must("PostgreSQL", postgres::install)?;
     if args.is_empty() {
         steps.check("formatting", || run_if_present("rustfmt", cargo(layout).args(["fmt", "--all", "--check"])));
         steps.check("lints", || {
@@ -44,7 +45,8 @@ pub(crate) fn test(layout: &Layout, args: &[String]) -> Result<()> {
             tests.arg("--no-fail-fast");
         }
         parts.tell(&mut tests);
-        process::run(tests.args(args).env("DRAGOMAN_PYTHON", venv.python()))
+        tests.env("DRAGOMAN_PYTHON", venv.python()).env("DRAGOMAN_POSTGRES", &postgres);
+        process::run(tests.args(args))
     });
     steps.verdict()
 }

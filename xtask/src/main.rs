@@ -18,6 +18,7 @@ mod debian;
 mod envoy;
 mod fuzz;
 mod layout;
+mod postgres;
 mod process;
 mod python;
 mod serve;
