@@ -6,6 +6,8 @@ use dragoman_core::usage::Usage;
 use super::table::{Kind, TABLE};
 use super::*;
 
+mod documents;
+
 fn names(names: &[&str]) -> HashSet<String> {
     names.iter().map(|name| name.to_string()).collect()
 }
