@@ -18,6 +18,7 @@ pub mod current;
 pub mod data_plane;
 pub mod demo;
 pub mod envoy;
+pub mod logs;
 pub mod metrics;
 pub mod publish;
 pub mod run;
