@@ -24,5 +24,6 @@ pub mod publish;
 pub mod run;
 pub mod settings;
 pub mod store;
+pub mod traces;
 pub mod translate;
 pub mod xds;

@@ -131,7 +131,17 @@ impl Default for Metrics {
 impl Metrics {
     /// Nothing counted yet.
     pub fn new() -> Metrics {
-        Metrics::with_room(MAX_SERIES)
+        let metrics = Metrics::with_room(MAX_SERIES);
+        // A counter that appears with its first event rose from nothing, which no query sees; those that are rare and that
+        // somebody is woken for begin at zero.
+        metrics.settled.with(&[]);
+        for by in ["filter", "envoy"] {
+            metrics.rejections.with(&[by]);
+        }
+        for result in ["sent", "failed", "dropped"] {
+            metrics.spans.with(&[result]);
+        }
+        metrics
     }
 
     fn with_room(series: usize) -> Metrics {

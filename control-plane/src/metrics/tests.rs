@@ -75,6 +75,19 @@ fn value(page: &str, line: &str) -> f64 {
 }
 
 #[test]
+fn what_is_rare_begins_at_zero() {
+    let page = Metrics::new().page();
+    for line in [
+        "dragoman_records_settled_total{}",
+        r#"dragoman_snapshot_rejections_total{by="filter"}"#,
+        r#"dragoman_snapshot_rejections_total{by="envoy"}"#,
+        r#"dragoman_spans_total{result="failed"}"#,
+    ] {
+        assert_eq!(value(&page, line), 0.0, "{line}");
+    }
+}
+
+#[test]
 fn a_record_is_counted_where_it_belongs() {
     let page = filled().page();
     for (line, expected) in [
