@@ -1,0 +1,357 @@
+//! Counting: the metrics page for Prometheus, and sums for the admin API.
+//!
+//! ```text
+//! settled Records ─┐            ┌─▶ page (OpenMetrics text)
+//! everybody else ──┴─▶ Metrics ─┴─▶ summary (admin API)
+//! ```
+//!
+//! What there is stands in [`table::TABLE`]. Labels are names from the configuration and words of ours; what strangers can
+//! make up is counted as `other`, and there is a bound on what is left ([`MAX_SERIES`]).
+
+mod series;
+mod summary;
+pub mod table;
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use dragoman_core::record::{Ending, Outcome, Record};
+use dragoman_core::snapshot::Snapshot;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use series::{OTHER, Room, Series};
+use summary::{SECONDS, Tally};
+use table::Row;
+
+pub use series::MAX_SERIES;
+pub use summary::{Latency, Summary, Totals};
+
+/// The page's media type.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Upper bounds of the buckets between tokens: a token every millisecond is a small model on fast hardware.
+const TOKEN_SECONDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.25, 1.0];
+
+/// Names that may be labels: those that are configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Ids of providers.
+    pub providers: HashSet<String>,
+    /// Ids of targets, `provider/model`.
+    pub targets: HashSet<String>,
+    /// Names of routes.
+    pub routes: HashSet<String>,
+}
+
+impl Known {
+    /// The names in a Snapshot.
+    pub fn of(snapshot: &Snapshot) -> Known {
+        Known {
+            providers: snapshot.providers.iter().map(|provider| provider.id.clone()).collect(),
+            targets: snapshot.targets.iter().map(|target| target.id.clone()).collect(),
+            routes: snapshot.routes.iter().map(|route| route.name.clone()).collect(),
+        }
+    }
+
+    /// The labels of a target: its provider, and itself. A model that only the client named is another one.
+    fn labels<'a>(&self, target: &'a str) -> (&'a str, &'a str) {
+        let provider = target.split_once('/').map_or(target, |(provider, _)| provider);
+        (known(&self.providers, provider), known(&self.targets, target))
+    }
+
+    fn route<'a>(&self, route: &'a str) -> &'a str {
+        if route.is_empty() { NONE } else { known(&self.routes, route) }
+    }
+}
+
+fn known<'a>(names: &HashSet<String>, name: &'a str) -> &'a str {
+    if names.contains(name) { name } else { OTHER }
+}
+
+/// What stands for an empty word: an empty label is no label.
+const NONE: &str = "none";
+
+fn word(word: &str) -> &str {
+    if word.is_empty() { NONE } else { word }
+}
+
+/// Who refused a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// A filter refused a Snapshot.
+    Filter,
+    /// Envoy refused a resource.
+    Envoy,
+}
+
+/// What became of spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spans {
+    /// The collector took them.
+    Sent,
+    /// It did not.
+    Failed,
+    /// The queue had no room.
+    Dropped,
+}
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Series<Counter>,
+    attempts: Series<Counter>,
+    fallbacks: Series<Counter>,
+    first_event: Series<Histogram>,
+    exchange: Series<Histogram>,
+    inter_token: Series<Histogram>,
+    tokens: Series<Counter>,
+    cost: Series<Counter>,
+    cost_unknown: Series<Counter>,
+    dropped: Series<Counter>,
+    refusals: Series<Counter>,
+    settled: Series<Counter>,
+    snapshot: Series<Gauge>,
+    data_planes: Series<Gauge>,
+    rejections: Series<Counter>,
+    discovery: Series<Counter>,
+    admin: Series<Counter>,
+    spans: Series<Counter>,
+    tally: Mutex<Tally>,
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics::new()
+    }
+}
+
+impl Metrics {
+    /// Nothing counted yet.
+    pub fn new() -> Metrics {
+        let metrics = Metrics::with_room(MAX_SERIES);
+        // A counter that appears with its first event rose from nothing, which no query sees; those that are rare and that
+        // somebody is woken for begin at zero.
+        metrics.settled.with(&[]);
+        for by in ["filter", "envoy"] {
+            metrics.rejections.with(&[by]);
+        }
+        for result in ["sent", "failed", "dropped"] {
+            metrics.spans.with(&[result]);
+        }
+        metrics
+    }
+
+    fn with_room(series: usize) -> Metrics {
+        let (mut registry, room) = (Registry::default(), Room::of(series));
+        let seconds = || Histogram::new(SECONDS);
+        let to = &mut registry;
+        let counter = |to: &mut Registry, row: &Row| Series::register(to, row, &room, Counter::default);
+        let gauge = |to: &mut Registry, row: &Row| Series::register(to, row, &room, Gauge::default);
+        Metrics {
+            requests: counter(to, &table::REQUESTS),
+            attempts: counter(to, &table::ATTEMPTS),
+            fallbacks: counter(to, &table::FALLBACKS),
+            first_event: Series::register(to, &table::FIRST_EVENT, &room, seconds),
+            exchange: Series::register(to, &table::EXCHANGE, &room, seconds),
+            inter_token: Series::register(to, &table::INTER_TOKEN, &room, || Histogram::new(TOKEN_SECONDS)),
+            tokens: counter(to, &table::TOKENS),
+            cost: counter(to, &table::COST),
+            cost_unknown: counter(to, &table::COST_UNKNOWN),
+            dropped: counter(to, &table::DROPPED),
+            refusals: counter(to, &table::REFUSALS),
+            settled: counter(to, &table::SETTLED),
+            snapshot: gauge(to, &table::SNAPSHOT),
+            data_planes: gauge(to, &table::DATA_PLANES),
+            rejections: counter(to, &table::REJECTIONS),
+            discovery: counter(to, &table::DISCOVERY),
+            admin: counter(to, &table::ADMIN),
+            spans: counter(to, &table::SPANS),
+            registry,
+            tally: Mutex::new(Tally::new()),
+        }
+    }
+
+    /// Counts an exchange; to be called once for each Record, not each time that it is sent. `costs` are millionths of a
+    /// dollar, one for each outcome, `None` where the price is unknown.
+    pub fn observe(&self, record: &Record, costs: &[Option<u64>], known: &Known) {
+        let (dialect, route) = (word(&record.dialect), known.route(&record.route));
+        self.settled.with(&[]).inc();
+        self.requests.with(&[dialect, word(&record.operation), route, class(record.status)]).inc();
+        if !record.refusal.is_empty() {
+            self.refusals.with(&[&record.refusal]).inc();
+        }
+        let lost = [("dropped", &record.losses.dropped), ("approximated", &record.losses.approximated)];
+        for (kind, names) in lost.into_iter().filter(|(_, names)| !names.is_empty()) {
+            self.dropped.with(&[kind]).inc_by(names.len() as u64);
+        }
+        if !record.outcomes.is_empty() {
+            let total: u64 = record.outcomes.iter().map(|outcome| outcome.total_ms).sum();
+            self.exchange.with(&[dialect]).observe(seconds(total));
+        }
+        for (index, outcome) in record.outcomes.iter().enumerate() {
+            let labels = known.labels(&outcome.target);
+            self.attempt(record, outcome, labels);
+            self.count_cost(cost(outcome, costs.get(index).copied().flatten()), labels);
+            if index + 1 < record.outcomes.len() {
+                self.fallbacks.with(&[labels.0, reason(outcome)]).inc();
+            }
+        }
+        self.tally().observe(record, costs, known);
+    }
+
+    fn attempt(&self, record: &Record, outcome: &Outcome, (provider, target): (&str, &str)) {
+        self.attempts.with(&[provider, target, outcome.ending.name()]).inc();
+        let usage = &outcome.usage;
+        if let Some(first) = outcome.first_event_ms {
+            self.first_event.with(&[provider, target]).observe(seconds(first));
+            // A whole answer arrives at once; only of a stream the time between says something about its tokens.
+            let output = usage.output.filter(|output| *output > 0 && record.streamed);
+            if let (Some(output), Ending::Answered) = (output, outcome.ending) {
+                let time = seconds(outcome.total_ms.saturating_sub(first));
+                self.inter_token.with(&[provider, target]).observe(time / output as f64);
+            }
+        }
+        let kinds = [
+            ("input", usage.input),
+            ("cache_read", usage.cache_read),
+            ("cache_write", usage.cache_write),
+            ("output", usage.output),
+            ("reasoning", usage.reasoning),
+        ];
+        for (kind, tokens) in kinds {
+            if let Some(tokens) = tokens {
+                self.tokens.with(&[provider, target, kind]).inc_by(tokens);
+            }
+        }
+    }
+
+    fn count_cost(&self, cost: Cost, (provider, target): (&str, &str)) {
+        match cost {
+            Cost::Known(microdollars) => _ = self.cost.with(&[provider, target]).inc_by(microdollars),
+            Cost::Unknown => _ = self.cost_unknown.with(&[provider, target]).inc(),
+            Cost::Nothing => {}
+        }
+    }
+
+    /// The version of the Snapshot that is served now.
+    pub fn snapshot(&self, version: u64) {
+        self.snapshot.with(&[]).set(i64::try_from(version).unwrap_or(i64::MAX));
+    }
+
+    /// How many filters watch: those that were sent the current Snapshot, and those that are behind.
+    pub fn data_planes(&self, current: usize, behind: usize) {
+        for (state, count) in [("current", current), ("behind", behind)] {
+            self.data_planes.with(&[state]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// A configuration was refused.
+    pub fn rejected(&self, by: Rejection) {
+        let by = match by {
+            Rejection::Filter => "filter",
+            Rejection::Envoy => "envoy",
+        };
+        self.rejections.with(&[by]).inc();
+    }
+
+    /// A provider was asked for its models; `result` is one of a few words.
+    pub fn discovered(&self, provider: &str, result: &'static str) {
+        self.discovery.with(&[provider, result]).inc();
+    }
+
+    /// The admin API answered; `operation` is the operation's name in its description, never a path with ids.
+    pub fn admin_request(&self, operation: &str, status: u16) {
+        self.admin.with(&[word(operation), class(status)]).inc();
+    }
+
+    /// Something became of spans.
+    pub fn spans(&self, what: Spans, count: usize) {
+        let result = match what {
+            Spans::Sent => "sent",
+            Spans::Failed => "failed",
+            Spans::Dropped => "dropped",
+        };
+        self.spans.with(&[result]).inc_by(count as u64);
+    }
+
+    /// The page, as [`CONTENT_TYPE`].
+    pub fn page(&self) -> String {
+        let mut page = String::new();
+        // Writing into a String does not fail.
+        let _ = prometheus_client::encoding::text::encode(&mut page, &self.registry);
+        page
+    }
+
+    /// Sums and quantiles since the start, or since the last [`Metrics::reset`].
+    pub fn summary(&self) -> Summary {
+        self.tally().summary()
+    }
+
+    /// Begins the summary anew. The page goes on: who scrapes it takes a counter that falls for a restart.
+    pub fn reset(&self) {
+        *self.tally() = Tally::new();
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an attempt cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cost {
+    /// So many millionths of a dollar.
+    Known(u64),
+    /// Something, but nobody can say how much.
+    Unknown,
+    /// The provider said no or nothing; that is free everywhere.
+    Nothing,
+}
+
+fn cost(outcome: &Outcome, priced: Option<u64>) -> Cost {
+    let unanswered = matches!(outcome.ending, Ending::Retriable | Ending::Refused | Ending::Silent);
+    match priced {
+        Some(microdollars) => Cost::Known(microdollars),
+        None if unanswered && !outcome.usage.is_reported() => Cost::Nothing,
+        None => Cost::Unknown,
+    }
+}
+
+/// Whether the exchange ended with an error. A stream that broke had begun with a good status.
+fn failed(record: &Record) -> bool {
+    record.status >= 400 || record.outcomes.last().is_some_and(|outcome| outcome.ending == Ending::Broken)
+}
+
+fn class(status: u16) -> &'static str {
+    match status {
+        100..200 => "1xx",
+        200..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        500..600 => "5xx",
+        _ => NONE,
+    }
+}
+
+/// Why an attempt was followed by another one; providers' own codes are theirs to make up.
+fn reason(outcome: &Outcome) -> &'static str {
+    match (outcome.ending, outcome.status) {
+        (Ending::Silent, _) => "silent",
+        (Ending::Broken, _) => "broken",
+        (_, 429) => "rate_limited",
+        (_, 401 | 403) => "not_allowed",
+        (_, 400..500) => "client_error",
+        (_, 500..600) => "server_error",
+        _ => OTHER,
+    }
+}
+
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests;
