@@ -46,7 +46,7 @@ pub use example::EXAMPLE;
 pub use members::Placed;
 pub use mistake::{Mistake, Mistakes};
 pub use model::ModelRow;
-pub use provider::{Auth, Enabled, ProviderRow};
+pub use provider::{Auth, Enabled, ModelsPath, ProviderRow};
 pub use secret::{Secret, SecretRef};
 pub use signing::Signing;
 pub use variable::{Variable, Variables};
