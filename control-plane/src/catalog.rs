@@ -8,7 +8,9 @@ use std::sync::LazyLock;
 
 use dragoman_core::catalog::{DialectId, Origin, Paths, Service};
 
-use crate::settings::{Auth, Enabled, File, Known, Mistakes, ModelRow, ProviderRow, Said, Secret, Signing, Variables};
+use crate::settings::{
+    Auth, Enabled, File, Known, Mistakes, ModelRow, ModelsPath, ProviderRow, Said, Secret, Signing, Variables,
+};
 
 const PROVIDERS: &str = include_str!("../catalog/providers.toml");
 const MODELS: &str = include_str!("../catalog/models.toml");
@@ -44,6 +46,8 @@ pub struct Registered {
     pub set: Vec<(String, String)>,
     /// Prefixes of names that are its own.
     pub families: Vec<String>,
+    /// Where it lists its models, when not where its first dialect does.
+    pub models_path: Option<ModelsPath>,
     /// Whether plain text speaks HTTP/2.
     pub http2: bool,
 }
@@ -67,6 +71,8 @@ impl Registered {
             rename: Vec::new(),
             set: Vec::new(),
             families: vec![String::new()],
+            // Its one model stands in the catalogue already.
+            models_path: Some(ModelsPath::Never),
             http2: false,
         }
     }
@@ -176,6 +182,7 @@ fn change(shipped: &mut ProviderRow, row: &ProviderRow) {
     take(&mut shipped.set, &row.set);
     take(&mut shipped.families, &row.families);
     take(&mut shipped.models, &row.models);
+    take(&mut shipped.models_path, &row.models_path);
     take(&mut shipped.http2, &row.http2);
     match (&mut shipped.variables, &row.variables) {
         (Some(variables), Some(other)) => variables.change(other),
@@ -258,6 +265,10 @@ fn register(row: &ProviderRow, environment: Environment<'_>) -> Result<Registere
         rename: row.rename.clone().unwrap_or_default(),
         set: row.set.clone().unwrap_or_default(),
         families: row.families.clone().unwrap_or_default(),
+        models_path: match &row.models_path {
+            Some(ModelsPath::At(path)) => Some(ModelsPath::At(fill(path)?)),
+            other => other.clone(),
+        },
         http2: row.http2.unwrap_or(false),
     })
 }

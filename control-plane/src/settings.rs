@@ -50,7 +50,7 @@ pub use kind::Kind;
 pub use members::Placed;
 pub use mistake::{Mistake, Mistakes};
 pub use model::ModelRow;
-pub use provider::{Auth, Enabled, ProviderRow};
+pub use provider::{Auth, Enabled, ModelsPath, ProviderRow};
 pub use said::{Problem, Said, SaidRow};
 pub use secret::{Secret, SecretRef};
 pub use signing::Signing;

@@ -157,3 +157,13 @@ fn a_row_fills_in_one_variable_and_leaves_the_others() {
     assert_eq!(vertex.origin.host, "aiplatform.eu.rep.googleapis.com");
     assert_eq!(vertex.services[0].prefix, "/v1/projects/mine/locations/eu/publishers/google");
 }
+
+#[test]
+fn a_row_says_where_its_models_are_listed_with_its_variables_filled_in() {
+    let text = "[[provider]]\nid = \"corp\"\nbase_url = \"https://x.example\"\nmodels_path = \"/{project}/models\"\n\
+                variables = { project = { env = \"PROJECT\" } }\n";
+    let file = File::read("f", text, &known().unwrap()).unwrap();
+    let catalog = Catalog::join(&file, &|name| (name == "PROJECT").then(|| "p1".to_string())).unwrap();
+    assert_eq!(row(&catalog, "corp").models_path, Some(ModelsPath::At("/p1/models".into())));
+    assert_eq!(row(&catalog, "local").models_path, None);
+}

@@ -9,7 +9,7 @@ use super::secret::SecretRef;
 use super::service::services;
 use super::set::set;
 use super::signing::{Signing, signing};
-use super::variable::{Variables, variables};
+use super::variable::{Variables, mention, variables};
 
 /// One `[[provider]]`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -46,8 +46,19 @@ pub struct ProviderRow {
     pub families: Option<Vec<String>>,
     /// Models it serves under their own names.
     pub models: Option<Vec<String>>,
+    /// Where it lists its models, when not where its first dialect does.
+    pub models_path: Option<ModelsPath>,
     /// Whether a plain-text connection speaks HTTP/2 from the first byte.
     pub http2: Option<bool>,
+}
+
+/// Where a provider lists its models.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelsPath {
+    /// At this path of its host, with its query; the base URL's own path does not stand before it.
+    At(String),
+    /// Nowhere: it is not asked.
+    Never,
 }
 
 /// When a provider takes part.
@@ -102,6 +113,7 @@ pub(super) fn provider(reading: &mut Reading<'_>, mut row: Members<'_>) -> Provi
         variables: variables(reading, &mut row, &mut mentions),
         families: plain(row.strings(reading, "families")),
         models: plain(row.strings(reading, "models")),
+        models_path: models_path(reading, &mut row, &mut mentions),
         http2: row.flag(reading, "http2").map(|placed| placed.value),
         mentions,
     };
@@ -145,6 +157,29 @@ fn enabled(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<Enabled> 
             None
         }
     }
+}
+
+/// `models_path = "/api/tags"` or `false`.
+fn models_path(
+    reading: &mut Reading<'_>,
+    row: &mut Members<'_>,
+    mentions: &mut Vec<Placed<String>>,
+) -> Option<ModelsPath> {
+    let value = row.value("models_path")?;
+    let at = value.span().start;
+    if value.get_ref().as_bool() == Some(false) {
+        return Some(ModelsPath::Never);
+    }
+    let plain = |text: &&str| text.starts_with('/') && text.chars().all(|c| c.is_ascii_graphic() && c != '#');
+    let Some(text) = value.get_ref().as_str().filter(plain) else {
+        reading.mistake(at, "`models_path` is a path of the host such as \"/v1/models\", or false: do not ask");
+        return None;
+    };
+    let text = Placed { at, value: text.to_string() };
+    if mention(reading, &text, mentions) > 0 {
+        reading.mistake(at, "the list of models is one for all; `{model}` stands in `path` and `stream_path`");
+    }
+    Some(ModelsPath::At(text.value))
 }
 
 fn api_key(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<SecretRef> {

@@ -187,3 +187,14 @@ fn what_a_file_names_must_exist() {
 fn without_the_catalogue_its_names_are_unknown() {
     assert_eq!(mistakes("catalog = false\n[aliases]\na = \"openai/gpt-5\"\n").len(), 1);
 }
+
+#[test]
+fn where_models_are_listed_is_a_path_of_the_host_or_nowhere() {
+    let row = |path: &str| read("f", &format!("[[provider]]\nid = \"corp\"\nmodels_path = {path}\n"));
+    let said = |path: &str| row(path).unwrap().providers[0].models_path.clone();
+    assert_eq!(said("\"/api/tags?all=1\""), Some(ModelsPath::At("/api/tags?all=1".into())));
+    assert_eq!(said("false"), Some(ModelsPath::Never));
+    for wrong in ["true", "1", "\"\"", "\"models\"", "\"/a b\"", "\"/a#b\"", "\"/{model}\"", "\"/{region}\""] {
+        assert!(row(wrong).is_err(), "{wrong}");
+    }
+}
