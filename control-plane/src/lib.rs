@@ -18,6 +18,7 @@ pub mod current;
 pub mod data_plane;
 pub mod demo;
 pub mod envoy;
+pub mod prices;
 pub mod publish;
 pub mod run;
 pub mod settings;

@@ -27,7 +27,9 @@ mod file;
 mod members;
 mod mistake;
 mod model;
+mod price;
 mod provider;
+mod route;
 mod secret;
 mod service;
 mod set;
@@ -45,8 +47,10 @@ pub use address::{BaseUrl, origin};
 pub use example::EXAMPLE;
 pub use members::Placed;
 pub use mistake::{Mistake, Mistakes};
-pub use model::ModelRow;
+pub use model::{Modality, ModelRow, Status};
+pub use price::{PriceRow, Pricing, Unpriced, micro_dollars};
 pub use provider::{Auth, Enabled, ProviderRow};
+pub use route::{RouteRow, Strategy};
 pub use secret::{Secret, SecretRef};
 pub use signing::Signing;
 pub use variable::{Variable, Variables};
@@ -79,6 +83,8 @@ pub struct File {
     pub demo: bool,
     /// What happens on routes that do not say so themselves.
     pub loss: Loss,
+    /// Who else is asked, after its offers, for a model that no route names.
+    pub fallback: Strategy,
     /// Providers, in the order of the file.
     pub providers: Vec<ProviderRow>,
     /// Models, in the order of the file.
@@ -87,6 +93,10 @@ pub struct File {
     pub routes: Vec<RouteRow>,
     /// Other names: (alias, what it stands for).
     pub aliases: Vec<(Placed<String>, String)>,
+    /// Prices, in the order of the file.
+    pub prices: Vec<PriceRow>,
+    /// What happens to those without a price.
+    pub pricing: Pricing,
 }
 
 /// Where the three parties listen.
@@ -152,17 +162,6 @@ pub struct EnvoySettings {
     pub ca_file: Option<PathBuf>,
     /// Where Envoy and the filters reach the control plane, `host:port`; the address it listens on when not given.
     pub control_address: Option<String>,
-}
-
-/// One `[[route]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteRow {
-    /// The name callers ask for, and its place.
-    pub name: Placed<String>,
-    /// `provider/model` or the name of a model, first choice first.
-    pub candidates: Vec<Placed<String>>,
-    /// What to do with members that can't be said.
-    pub loss: Option<Loss>,
 }
 
 /// Names that a file may use without defining them.
