@@ -7,13 +7,17 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use dragoman_core::catalog::{DialectId, Origin, Paths, Service};
+use dragoman_core::price::Rates;
 
+use crate::prices;
 use crate::settings::{
-    Auth, Enabled, File, Known, Mistakes, ModelRow, ModelsPath, ProviderRow, Said, Secret, Signing, Variables,
+    Auth, Enabled, File, Known, Mistakes, ModelRow, ModelsPath, PriceRow, ProviderRow, Said, Secret, Signing,
+    Variables,
 };
 
 const PROVIDERS: &str = include_str!("../catalog/providers.toml");
 const MODELS: &str = include_str!("../catalog/models.toml");
+const PRICES: &str = include_str!("../catalog/prices.toml");
 
 /// The id of the demo's provider.
 pub const DEMO: &str = "demo";
@@ -90,6 +94,10 @@ pub struct Catalog {
     pub providers: Vec<Registered>,
     /// Models; offers of providers that are not registered are left out when publishing.
     pub models: Vec<ModelRow>,
+    /// Shipped prices; those of the file come before them.
+    pub prices: Vec<PriceRow>,
+    /// The dearest input and the dearest output of the shipped prices, whether they take part or not.
+    pub dearest: Rates,
     /// What the operator should know: providers without a key, routes that lead nowhere.
     pub warnings: Vec<String>,
 }
@@ -97,9 +105,12 @@ pub struct Catalog {
 impl Catalog {
     /// Joins the shipped rows with the operator's file. An error can only be in the shipped rows.
     pub fn join(file: &File, environment: Environment<'_>) -> anyhow::Result<Catalog> {
-        let (mut providers, shipped_models) = match file.catalog.unwrap_or(true) {
-            true => shipped()?,
-            false => (Vec::new(), Vec::new()),
+        let shipped = shipped()?;
+        let dearest = prices::dearest(&shipped.prices);
+        let Shipped { mut providers, models, prices } = match file.catalog.unwrap_or(true) {
+            true => shipped,
+            // The demo comes and goes by itself, and so does its price.
+            false => Shipped { prices: shipped.prices.into_iter().filter(is_demo).collect(), ..Shipped::default() },
         };
         let own: Vec<String> = file.providers.iter().map(|row| row.id.clone()).collect();
         for row in &file.providers {
@@ -110,7 +121,8 @@ impl Catalog {
         }
         // The operator's own come first: where several serve the same name, the file's order decides.
         providers.sort_by_key(|row| own.iter().position(|id| *id == row.id).unwrap_or(own.len()));
-        let mut catalog = Catalog { models: join_models(shipped_models, file), ..Catalog::default() };
+        let models = join_models(models, file);
+        let mut catalog = Catalog { models, prices, dearest, ..Catalog::default() };
         for row in providers.iter().filter(|row| is_enabled(row, environment)) {
             match register(row, environment) {
                 Ok(registered) => catalog.providers.push(registered),
@@ -129,11 +141,26 @@ impl Catalog {
 }
 
 /// The shipped rows.
-fn shipped() -> Result<(Vec<ProviderRow>, Vec<ModelRow>), Mistakes> {
+#[derive(Debug, Default)]
+struct Shipped {
+    providers: Vec<ProviderRow>,
+    models: Vec<ModelRow>,
+    prices: Vec<PriceRow>,
+}
+
+fn shipped() -> Result<Shipped, Mistakes> {
     let providers = File::read("providers.toml", PROVIDERS, &Known::default())?;
     let mut known = Known::default();
     known.add(&providers);
-    Ok((providers.providers, File::read("models.toml", MODELS, &known)?.models))
+    let models = File::read("models.toml", MODELS, &known)?;
+    known.add(&models);
+    known.providers.insert(DEMO.into());
+    let prices = File::read("prices.toml", PRICES, &known)?.prices;
+    Ok(Shipped { providers: providers.providers, models: models.models, prices })
+}
+
+fn is_demo(row: &PriceRow) -> bool {
+    row.target.value.split_once('/').is_some_and(|(provider, _)| provider == DEMO)
 }
 
 /// The shipped rows as they are written.
@@ -141,6 +168,7 @@ pub fn shipped_rows() -> &'static Said {
     static ROWS: LazyLock<Said> = LazyLock::new(|| {
         let mut rows = Said::of(PROVIDERS);
         rows.lay(Said::of(MODELS).0);
+        rows.lay(Said::of(PRICES).0);
         rows
     });
     &ROWS
@@ -148,14 +176,14 @@ pub fn shipped_rows() -> &'static Said {
 
 /// What the shipped rows say of a model, by its own name or by one that a provider has for it.
 pub fn described(model: &str) -> Option<ModelRow> {
-    let models = shipped().ok()?.1;
+    let models = shipped().ok()?.models;
     let offered = |row: &ModelRow| row.offers.iter().any(|(_, name, _)| name == model);
     models.iter().find(|row| row.name == model).or_else(|| models.iter().find(|row| offered(row))).cloned()
 }
 
 /// What a settings file may name without defining it.
 pub fn known() -> Result<Known, Mistakes> {
-    let (providers, models) = shipped()?;
+    let Shipped { providers, models, .. } = shipped()?;
     let mut known = Known::default();
     known.add(&File { providers, models, ..File::default() });
     known.providers.insert(DEMO.into());

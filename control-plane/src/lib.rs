@@ -24,6 +24,7 @@ pub mod envoy;
 pub mod logs;
 pub mod metrics;
 pub mod publication;
+pub mod prices;
 pub mod publish;
 pub mod run;
 pub mod screen;

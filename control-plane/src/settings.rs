@@ -28,8 +28,10 @@ mod kind;
 mod members;
 mod mistake;
 mod model;
+mod price;
 mod provider;
 mod said;
+mod route;
 mod secret;
 mod service;
 mod set;
@@ -49,8 +51,10 @@ pub use example::EXAMPLE;
 pub use kind::Kind;
 pub use members::Placed;
 pub use mistake::{Mistake, Mistakes};
-pub use model::ModelRow;
+pub use model::{Modality, ModelRow, Status};
+pub use price::{PriceRow, Pricing, Unpriced, micro_dollars};
 pub use provider::{Auth, Enabled, ModelsPath, ProviderRow};
+pub use route::{RouteRow, Strategy};
 pub use said::{Problem, Said, SaidRow};
 pub use secret::{Secret, SecretRef};
 pub use signing::Signing;
@@ -85,6 +89,8 @@ pub struct File {
     pub demo: bool,
     /// What happens on routes that do not say so themselves.
     pub loss: Loss,
+    /// Who else is asked, after its offers, for a model that no route names.
+    pub fallback: Strategy,
     /// Providers, in the order of the file.
     pub providers: Vec<ProviderRow>,
     /// Models, in the order of the file.
@@ -97,6 +103,10 @@ pub struct File {
     pub suspensions: Vec<Suspension>,
     /// The rows as they were written.
     pub said: Said,
+    /// Prices, in the order of the file.
+    pub prices: Vec<PriceRow>,
+    /// What happens to those without a price.
+    pub pricing: Pricing,
 }
 
 /// Where the parties listen.
@@ -164,17 +174,6 @@ pub struct EnvoySettings {
     pub ca_file: Option<PathBuf>,
     /// Where Envoy and the filters reach the control plane, `host:port`; the address it listens on when not given.
     pub control_address: Option<String>,
-}
-
-/// One `[[route]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteRow {
-    /// The name callers ask for, and its place.
-    pub name: Placed<String>,
-    /// `provider/model` or the name of a model, first choice first.
-    pub candidates: Vec<Placed<String>>,
-    /// What to do with members that can't be said.
-    pub loss: Option<Loss>,
 }
 
 /// Names that a file may use without defining them.
@@ -250,6 +249,7 @@ impl File {
             models: read.models,
             routes: read.routes,
             aliases: read.aliases,
+            prices: read.prices,
             suspensions: read.suspensions,
             said,
             ..self.clone()

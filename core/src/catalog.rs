@@ -134,10 +134,12 @@ impl Abilities {
     pub const DOCUMENTS: Abilities = Abilities(1 << 5);
     /// Thinking before answering.
     pub const THINKING: Abilities = Abilities(1 << 6);
+    /// Remembering what it read before, for less money. Nobody asks for it: a request never needs it.
+    pub const CACHING: Abilities = Abilities(1 << 7);
     /// Everything; also what is said of a model that nobody described.
-    pub const ALL: Abilities = Abilities(0x7f);
+    pub const ALL: Abilities = Abilities(0xff);
 
-    const NAMES: [(Abilities, &'static str); 7] = [
+    const NAMES: [(Abilities, &'static str); 8] = [
         (Abilities::TOOLS, "tools"),
         (Abilities::JSON_SCHEMA, "json_schema"),
         (Abilities::IMAGES, "images"),
@@ -145,6 +147,7 @@ impl Abilities {
         (Abilities::VIDEO, "video"),
         (Abilities::DOCUMENTS, "documents"),
         (Abilities::THINKING, "thinking"),
+        (Abilities::CACHING, "caching"),
     ];
 
     /// Both sets together.

@@ -6,7 +6,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | bytes | [`json`], [`framing`], [`percent`] |
-//! | meaning | [`hub`], [`usage`], [`catalog`], [`refusal`], [`hints`], [`loss`], [`record`], [`secret`] |
+//! | meaning | [`hub`], [`usage`], [`price`], [`catalog`], [`refusal`], [`hints`], [`loss`], [`record`], [`secret`] |
 //! | judgement | [`dialect`], [`snapshot`], [`select`], [`admission`], [`memory`], [`interpret`] |
 //! | machines | [`exchange`] (one client request), [`attempt`] (one try at one target) |
 #![forbid(unsafe_code)]
@@ -26,6 +26,7 @@ pub mod json;
 pub mod loss;
 pub mod memory;
 pub mod percent;
+pub mod price;
 pub mod record;
 pub mod refusal;
 pub mod secret;

@@ -182,12 +182,15 @@ fn candidates(model: &str, snapshot: &Snapshot) -> Option<(Vec<Target>, Loss)> {
     is_safe(model).then(|| target_at(family.provider, model, snapshot)).flatten().map(|only| (vec![only], Loss::Warn))
 }
 
-/// The target of a name at a provider: the listed one, or one made on the spot for a model nobody listed.
+/// The target of a name at a provider: the listed one, or one made on the spot for a model nobody listed, unless that is
+/// withheld.
 fn target_at(index: usize, model: &str, snapshot: &Snapshot) -> Option<Target> {
     let provider = snapshot.providers.get(index)?;
     let id = format!("{}/{model}", provider.id);
-    let listed = snapshot.target(&id).cloned();
-    Some(listed.unwrap_or(Target::unlisted(id, index, model)))
+    match snapshot.target(&id) {
+        Some(listed) => Some(listed.clone()),
+        None => (!snapshot.withholds(&provider.id, &id)).then(|| Target::unlisted(id, index, model)),
+    }
 }
 
 /// Whether a name nobody listed may be passed on: it can end up in a URL's path and in headers.

@@ -11,7 +11,7 @@
 
 mod document;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::catalog::{self, Provider, Target};
 
@@ -82,6 +82,9 @@ pub struct Snapshot {
     pub routes: Vec<Route>,
     /// Which names belong to whom, the first match wins; the control plane lists longer prefixes first.
     pub families: Vec<Family>,
+    /// What must not be asked by name although its provider could be: `provider/model`, or `provider/*` for every model of
+    /// it that is no target here.
+    pub withheld: BTreeSet<String>,
     route_by_name: HashMap<String, usize>,
     target_by_id: HashMap<String, usize>,
     provider_by_id: HashMap<String, usize>,
@@ -91,8 +94,8 @@ pub struct Snapshot {
 impl PartialEq for Snapshot {
     /// The indexes follow from the rows.
     fn eq(&self, other: &Snapshot) -> bool {
-        (self.version, &self.providers, &self.targets, &self.routes, &self.families)
-            == (other.version, &other.providers, &other.targets, &other.routes, &other.families)
+        (self.version, &self.providers, &self.targets, &self.routes, &self.families, &self.withheld)
+            == (other.version, &other.providers, &other.targets, &other.routes, &other.families, &other.withheld)
     }
 }
 
@@ -152,6 +155,11 @@ impl Snapshot {
     /// The target of that id (`provider/model`).
     pub fn target(&self, id: &str) -> Option<&Target> {
         self.targets.get(*self.target_by_id.get(id)?)
+    }
+
+    /// Whether a model that is no target here may not be asked at that provider.
+    pub fn withholds(&self, provider: &str, id: &str) -> bool {
+        !self.withheld.is_empty() && (self.withheld.contains(id) || self.withheld.contains(&format!("{provider}/*")))
     }
 
     /// What a slot header says for the provider at that index.

@@ -61,7 +61,7 @@ fn report(rule: &str, offences: Vec<String>) {
 const LAYERS: [&[&str]; 7] = [
     &["json", "percent", "secret"],
     &["framing"],
-    &["usage", "catalog", "loss", "hints"],
+    &["usage", "price", "catalog", "loss", "hints"],
     &["hub"],
     &["refusal", "record", "snapshot", "admission"],
     &["dialect", "select", "memory", "interpret"],

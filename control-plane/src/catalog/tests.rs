@@ -42,7 +42,7 @@ fn every_shipped_provider_registers_by_its_key() {
 
 #[test]
 fn every_offer_of_the_shipped_models_names_a_shipped_provider() {
-    let (providers, models) = shipped().unwrap();
+    let Shipped { providers, models, .. } = shipped().unwrap();
     assert!(models.len() > 100);
     for model in &models {
         assert!(!model.offers.is_empty(), "{}", model.name);

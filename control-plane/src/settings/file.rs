@@ -4,15 +4,10 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use dragoman_core::snapshot::Loss;
-
-use super::members::{Members, Placed, Reading};
+use super::members::{Members, Reading};
 use super::mistake::Mistakes;
 use super::said::Said;
-use super::{EnvoySettings, File, Known, Limits, Listen, RouteRow, model, provider, suspension};
-
-/// Most candidates of one route that are ever tried: as many as Envoy has slots for.
-const MAX_CANDIDATES: usize = 64;
+use super::{EnvoySettings, File, Known, Limits, Listen, model, price, provider, route, suspension};
 
 /// Reads a whole file; what it names must be in it or `known`.
 pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistakes> {
@@ -26,6 +21,8 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
     let models = members.tables(reading_ref, "model", "a [[model]]").unwrap_or_default();
     let routes = members.tables(reading_ref, "route", "a [[route]]").unwrap_or_default();
     let suspensions = members.tables(reading_ref, "suspension", "a [[suspension]]").unwrap_or_default();
+    let prices = members.tables(reading_ref, "price", "a [[price]]").unwrap_or_default();
+    let pricing = members.table(reading_ref, "pricing", "[pricing]").map(|table| price::pricing(reading_ref, table));
     let file = File {
         listen: listen.unwrap_or_default(),
         data_dir: members.string(reading_ref, "data_dir").map(|path| PathBuf::from(path.value)),
@@ -33,13 +30,16 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
         envoy: envoy.unwrap_or_default(),
         catalog: members.flag(reading_ref, "catalog").map(|placed| placed.value),
         demo: members.flag(reading_ref, "demo").is_some_and(|placed| placed.value),
-        loss: loss(reading_ref, &mut members).unwrap_or_default(),
+        loss: route::loss(reading_ref, &mut members).unwrap_or_default(),
+        fallback: route::strategy(reading_ref, &mut members, "fallback").unwrap_or_default(),
         providers: providers.into_iter().map(|row| provider::provider(reading_ref, row)).collect(),
         models: models.into_iter().map(|row| model::model(reading_ref, row)).collect(),
-        routes: routes.into_iter().map(|row| route(reading_ref, row)).collect(),
+        routes: routes.into_iter().map(|row| route::route(reading_ref, row)).collect(),
         aliases: members.pairs(reading_ref, "aliases").unwrap_or_default(),
         suspensions: suspensions.into_iter().map(|row| suspension::suspension(reading_ref, row)).collect(),
         said: Said::of(text),
+        prices: prices.into_iter().map(|row| price::price(reading_ref, row)).collect(),
+        pricing: pricing.unwrap_or_default(),
     };
     members.end(reading_ref);
     check_names(reading_ref, &file);
@@ -118,32 +118,6 @@ pub(crate) fn split_address(text: &str) -> Option<(&str, u16)> {
     (!host.is_empty()).then_some((host, port))
 }
 
-fn loss(reading: &mut Reading<'_>, members: &mut Members<'_>) -> Option<Loss> {
-    let text = members.string(reading, "loss")?;
-    let loss = Loss::named(&text.value);
-    if loss.is_none() {
-        let known = "\"warn\" (leave out what can't be said, and tell), \"silent\" (and tell the Record only) or \"strict\" (refuse)";
-        reading.mistake(text.at, format!("`loss` is {known}"));
-    }
-    loss
-}
-
-fn route(reading: &mut Reading<'_>, mut row: Members<'_>) -> RouteRow {
-    let at = row.at;
-    let name = row.string(reading, "name").unwrap_or(Placed { at, value: String::new() });
-    if name.value.is_empty() {
-        reading.mistake(at, "this route needs a `name`, which is what callers will ask for");
-    }
-    let candidates = row.strings(reading, "candidates").unwrap_or_default();
-    if candidates.is_empty() || candidates.len() > MAX_CANDIDATES {
-        reading
-            .mistake(at, "this route needs 1 to 64 `candidates`, for instance [\"corp/our-model\", \"local/qwen3\"]");
-    }
-    let loss = loss(reading, &mut row);
-    row.end(reading);
-    RouteRow { name, candidates, loss }
-}
-
 /// Names within the file are unique; names of other rows are checked against the catalogue when the two are joined.
 fn check_names(reading: &mut Reading<'_>, file: &File) {
     let mut seen = HashSet::new();
@@ -176,14 +150,11 @@ fn check_references(reading: &mut Reading<'_>, file: &File, shipped: &Known) {
             reading.mistake(name.at, mistake);
         }
     }
-    for candidate in file.routes.iter().flat_map(|route| &route.candidates) {
-        check_name(reading, candidate.at, &candidate.value, &known);
+    for (name, place) in route::mentions(file) {
+        check_name(reading, place, name, &known);
     }
-    for (alias, name) in &file.aliases {
-        if !file.routes.iter().any(|route| route.name.value == *name) {
-            check_name(reading, alias.at, name, &known);
-        }
-    }
+    route::check_cycles(reading, file, &known);
+    price::check(reading, &file.prices, &known);
 }
 
 fn check_name(reading: &mut Reading<'_>, at: usize, name: &str, known: &Known) {

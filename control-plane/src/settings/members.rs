@@ -67,6 +67,11 @@ impl<'d> Members<'d> {
         Members { at, what, left, asked: Vec::new() }
     }
 
+    /// Whether the member is there and was not taken yet.
+    pub fn has(&self, name: &str) -> bool {
+        self.left.contains_key(name)
+    }
+
     /// The member as it stands.
     pub fn value(&mut self, name: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {
         self.asked.push(name);

@@ -198,3 +198,53 @@ fn where_models_are_listed_is_a_path_of_the_host_or_nowhere() {
         assert!(row(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn what_a_model_is_and_who_follows_it_is_read() {
+    let file = read(
+        "f",
+        "fallback = \"same_provider\"\n[[model]]\nname = \"m\"\nstatus = \"beta\"\ninput = [\"image\", \"text\", \"text\"]\noutput = [\"embedding\"]\n\
+         abilities = [\"caching\"]\n[[route]]\nname = \"r\"\ncandidates = [\"m\"]\nstrategy = \"cost\"\n",
+    )
+    .unwrap();
+    let model = &file.models[0];
+    assert_eq!(
+        (model.status(), model.input(), model.output()),
+        (Status::Beta, &[Modality::Text, Modality::Image][..], &[Modality::Embedding][..])
+    );
+    assert_eq!((file.fallback, file.routes[0].strategy), (Strategy::SameProvider, Some(Strategy::Cost)));
+    let found = mistakes(
+        "fallback = \"best\"\n[[model]]\nname = \"m\"\nstatus = \"old\"\ninput = [\"smell\"]\noutput = \"text\"\n\
+         [[route]]\nname = \"r\"\ncandidates = [\"m\"]\nstrategy = \"dice\"\nweight = 3\n",
+    );
+    assert_eq!(places(&found), ["1:12", "4:10", "5:10", "6:10", "10:12", "11:1"], "{found:#?}");
+}
+
+#[test]
+fn routes_and_aliases_may_name_one_another_but_not_in_a_circle() {
+    let route = |name: &str, candidates: &str| format!("[[route]]\nname = \"{name}\"\ncandidates = [{candidates}]\n");
+    let good = route("a", "\"b\", \"openai/x\"")
+        + &route("b", "\"c\"")
+        + &route("gpt-5-mini", "\"gpt-5-mini\", \"b\"")
+        + "[aliases]\nc = \"gpt-5-mini\"\n";
+    let found = mistakes(&good);
+    assert_eq!(found, ["8:25: `b` leads back to itself: b → c → gpt-5-mini → b"]);
+    let good = route("a", "\"b\", \"openai/x\"")
+        + &route("b", "\"c\"")
+        + &route("gpt-5-mini", "\"gpt-5-mini\"")
+        + "[aliases]\nc = \"gpt-5-mini\"\nd = \"c\"\n";
+    assert!(read("f", &good).is_ok(), "a route may stand before the model of its own name");
+    let found = mistakes(&(route("a", "\"b\"") + &route("b", "\"a\"") + &route("self", "\"self\"")));
+    assert_eq!(found, ["6:15: `a` leads back to itself: a → b → a", "9:15: `self` leads back to itself: self → self"]);
+}
+
+#[test]
+fn a_chain_of_names_has_an_end() {
+    let chain = |length: usize| {
+        let link = |at: usize| format!("n{at} = \"n{}\"\n", at + 1);
+        format!("[aliases]\n{}n{length} = \"openai/x\"\n", (1..length).map(link).collect::<String>())
+    };
+    assert!(read("f", &chain(16)).is_ok());
+    assert_eq!(mistakes(&chain(17)).len(), 1);
+    assert_eq!(mistakes(&chain(5000)).len(), 1, "and no stack is too small for it");
+}

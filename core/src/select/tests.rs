@@ -58,6 +58,19 @@ fn a_name_means_a_route_then_a_provider_then_a_family_then_the_last_resort() {
 }
 
 #[test]
+fn what_is_withheld_is_not_asked_by_name() {
+    let mut snapshot = snapshot();
+    snapshot.withheld = ["two/*".to_string(), "here/secret".into()].into();
+    let snapshot = Snapshot::read(&snapshot.write()).unwrap();
+    let chosen = |model: &str| chosen(model, Needs::only(DialectId::ChatCompletions, Operation::Generate), &snapshot);
+    assert_eq!(chosen("two/big-2"), ["two/big-2"], "a target is listed on purpose");
+    assert_eq!(chosen("two/other"), ["model_not_found"]);
+    assert_eq!(chosen("small-7"), ["model_not_found"]);
+    assert_eq!(chosen("here/secret"), ["model_not_found"]);
+    assert_eq!(chosen("here/open"), ["here/open"]);
+}
+
+#[test]
 fn a_plan_names_no_target_that_cannot_serve() {
     assert_eq!(ids("big", true), ["one/big"]);
     assert_eq!(ids("small-7", true), ["tied"]);

@@ -19,6 +19,9 @@ pub(super) fn write(snapshot: &Snapshot) -> Vec<u8> {
                 });
             }
         });
+        if !snapshot.withheld.is_empty() {
+            out.field("withheld").array(|out| snapshot.withheld.iter().for_each(|id| out.string(id)));
+        }
     });
     out.into_bytes()
 }
@@ -99,7 +102,8 @@ pub(super) fn read(document: &[u8]) -> Result<Snapshot, Vec<String>> {
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    Snapshot::new(version, providers, targets, routes, families)
+    let withheld = json.get("withheld").into_iter().flat_map(Json::items).filter_map(plain).collect();
+    Ok(Snapshot { withheld, ..Snapshot::new(version, providers, targets, routes, families)? })
 }
 
 /// Reads each row of a list; a row that lacks something is a mistake with its place.
