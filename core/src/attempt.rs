@@ -73,7 +73,8 @@ impl Attempt {
             return None;
         }
         let (outgoing, told) = request::outgoing(&asked, planned, current)?;
-        let outcome = Outcome { target: planned.target.id.clone(), ..Outcome::default() };
+        let dialect = asked.service(planned)?.dialect.name().to_string();
+        let outcome = Outcome { target: planned.target.id.clone(), dialect, ..Outcome::default() };
         let attempt = Attempt {
             number,
             began_ms: now_ms,
