@@ -26,7 +26,8 @@ use crate::loss::Losses;
 use crate::record::{Ending, Outcome};
 use crate::usage::Usage;
 
-pub use request::Outgoing;
+pub(crate) use request::telling;
+pub use request::{Outgoing, Telling, Way};
 pub use response::{Answer, HeadVerdict, MAX_ERROR_BODY};
 
 use response::State;

@@ -263,7 +263,7 @@ impl Exchange {
             delivery: wish.delivery,
             snapshot: Rc::clone(snapshot),
             loss: plan.loss,
-            plan: plan.targets.into_iter().map(Planned::of).collect(),
+            plan: plan.targets.into_iter().map(|target| Planned { target, credential: None }).collect(),
         })
     }
 

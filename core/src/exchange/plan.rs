@@ -119,13 +119,6 @@ fn is_kept(operation: Operation) -> bool {
     matches!(operation, Operation::Files | Operation::Batches | Operation::Stored)
 }
 
-impl Planned {
-    /// A target whose credential is not known yet.
-    pub(crate) fn of(target: Target) -> Planned {
-        Planned { target, credential: None }
-    }
-}
-
 impl Asked {
     /// The provider of a planned target.
     pub fn provider(&self, planned: &Planned) -> Option<&Provider> {

@@ -55,6 +55,8 @@ pub enum Verdict {
     Unsaid(Vec<String>),
     /// What is kept is kept by one provider, and that is another.
     NotKeeper,
+    /// It was not in the Plan that was recorded: it had no credential, or a strict route's words could not be said to it.
+    NotRecorded,
 }
 
 /// A target that was thought of.
