@@ -26,7 +26,8 @@ use crate::loss::Losses;
 use crate::record::{Ending, Outcome};
 use crate::usage::Usage;
 
-pub use request::Outgoing;
+pub(crate) use request::telling;
+pub use request::{Outgoing, Telling, Way};
 pub use response::{Answer, HeadVerdict, MAX_ERROR_BODY};
 
 use response::State;
@@ -73,7 +74,8 @@ impl Attempt {
             return None;
         }
         let (outgoing, told) = request::outgoing(&asked, planned, current)?;
-        let outcome = Outcome { target: planned.target.id.clone(), ..Outcome::default() };
+        let dialect = asked.service(planned)?.dialect.name().to_string();
+        let outcome = Outcome { target: planned.target.id.clone(), dialect, ..Outcome::default() };
         let attempt = Attempt {
             number,
             began_ms: now_ms,

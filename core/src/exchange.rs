@@ -19,6 +19,7 @@ mod head;
 mod models;
 mod plan;
 mod reply;
+mod wish;
 
 use std::rc::Rc;
 
@@ -33,8 +34,10 @@ use crate::snapshot::Loss;
 
 pub use content::Content;
 pub use head::{Head, HeadEdits, Header, HeaderRef, MAX_BODY};
+pub(crate) use plan::Sought;
 pub use plan::{Asked, Planned};
 pub use reply::{LocalReply, error_reply};
+pub(crate) use wish::Wish;
 
 /// Header that tells the client which exchange it was.
 pub const REQUEST_ID: &str = "x-dragoman-request-id";
@@ -138,7 +141,7 @@ impl Exchange {
             endpoint: endpoint.as_ref().ok().cloned(),
             key: None,
             phase: Phase::Reading { admission: Admission::Unasked, body: None },
-            record: Record { exchange: id.clone(), began_ms: now_ms, ..Record::default() },
+            record: Record { exchange: id.clone(), began_ms: now_ms, trace: head.trace(), ..Record::default() },
             answering: 0,
             unsaid: None,
             running: 0,
@@ -242,11 +245,26 @@ impl Exchange {
         let snapshot = memory.snapshot().ok_or(Refusal::NotReady)?;
         let endpoint = self.endpoint.clone().ok_or(Refusal::UnknownPath)?;
         let head = core::mem::take(&mut self.head);
-        let asked = plan::plan(self, head, endpoint, body, grant, snapshot)?;
-        self.record.route.clone_from(&asked.model);
-        self.record.streamed = asked.delivery != crate::hub::Delivery::Whole;
+        let content = Content::read(endpoint.operation, &head, body)?;
+        let wish = Wish::read(&endpoint, &content)?;
+        wish.note(&mut self.record);
         self.record.snapshot = snapshot.version;
-        Ok(asked)
+        let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
+        sought.admit(grant)?;
+        let plan = sought.judge(snapshot).into_plan(&wish.model, wish.needs)?;
+        self.record.route.clone_from(&wish.model);
+        Ok(Asked {
+            id: self.id.clone(),
+            began_ms: self.began_ms,
+            endpoint,
+            head,
+            content,
+            model: wish.model,
+            delivery: wish.delivery,
+            snapshot: Rc::clone(snapshot),
+            loss: plan.loss,
+            plan: plan.targets.into_iter().map(|target| Planned { target, credential: None }).collect(),
+        })
     }
 
     /// Gives every target of the Plan its credential; targets without one leave the Plan.
@@ -330,35 +348,6 @@ impl Exchange {
         }
         let silent = if status == 504 { Unanswered::Silent } else { Unanswered::Unreachable };
         self.replace(Refusal::NoAnswer(silent))
-    }
-
-    /// Envoy says no before the request was sent: too large a body, or a client that took too long.
-    fn before_the_answer(&mut self, status: u16) -> FinalHead {
-        match (&self.phase, status) {
-            (Phase::Reading { .. }, 413) => self.replace(Refusal::TooLarge(head::MAX_BODY)),
-            _ => {
-                let mut edits = HeadEdits::default();
-                edits.set(REQUEST_ID, &self.id);
-                FinalHead::Pass(edits)
-            }
-        }
-    }
-
-    /// Says a refusal instead of Envoy's own words.
-    fn replace(&mut self, refusal: Refusal) -> FinalHead {
-        let reply = self.reply(&refusal);
-        let mut edits = HeadEdits::default();
-        edits.set(":status", &reply.status.to_string());
-        for (name, value) in reply.headers {
-            edits.set_bytes(&name, value);
-        }
-        if self.running > 0 || !self.record.outcomes.is_empty() {
-            let attempts = self.running + self.record.outcomes.len();
-            edits.set("x-dragoman-attempts", &attempts.to_string());
-        }
-        edits.remove("content-length");
-        edits.remove(RETRY);
-        FinalHead::Replace(edits, reply.body)
     }
 
     /// Says no for a reason that only the worker knows.

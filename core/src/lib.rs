@@ -8,7 +8,7 @@
 //! | bytes | [`json`], [`framing`], [`percent`] |
 //! | meaning | [`hub`], [`usage`], [`price`], [`catalog`], [`refusal`], [`hints`], [`loss`], [`record`], [`secret`] |
 //! | judgement | [`dialect`], [`snapshot`], [`select`], [`admission`], [`memory`], [`interpret`] |
-//! | machines | [`exchange`] (one client request), [`attempt`] (one try at one target) |
+//! | machines | [`exchange`] (one client request), [`attempt`] (one try at one target), [`explain`] (what both would do) |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
@@ -18,6 +18,7 @@ pub mod attempt;
 pub mod catalog;
 pub mod dialect;
 pub mod exchange;
+pub mod explain;
 pub mod framing;
 pub mod hints;
 pub mod hub;

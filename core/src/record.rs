@@ -3,9 +3,13 @@
 //! The Record is made when the exchange is over, kept until the control plane acknowledged it, and stored once per exchange
 //! id. It holds counts and names, never a word that was said.
 
+mod trace;
+
 use crate::json::{Json, Writer};
 use crate::loss::Losses;
 use crate::usage::Usage;
+
+pub use trace::Trace;
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -50,6 +54,8 @@ impl Ending {
 pub struct Outcome {
     /// `provider/model`.
     pub target: String,
+    /// The dialect it was asked in; empty when unknown.
+    pub dialect: String,
     /// How it ended.
     pub ending: Ending,
     /// The provider's HTTP status; 0 when none came.
@@ -85,6 +91,14 @@ pub struct Record {
     pub route: String,
     /// Whether the answer was to be streamed.
     pub streamed: bool,
+    /// What was needed of whoever answers (names of [`crate::catalog::Abilities`]).
+    pub needs: Vec<String>,
+    /// About how many tokens had to be read; an estimate, so that nobody bills it.
+    pub estimated_tokens: u64,
+    /// The member that only a service of the client's own dialect can honour; empty when there was none.
+    pub tied: String,
+    /// The client's trace, as a [`Trace`] is written; empty when it said none.
+    pub trace: String,
     /// Version of the Snapshot that decided.
     pub snapshot: u64,
     /// The Plan: targets in order.
@@ -112,6 +126,7 @@ impl Record {
             out.field("operation").string(&self.operation);
             out.field("route").string(&self.route);
             out.field("streamed").bool(self.streamed);
+            self.write_needs(out);
             out.field("snapshot").number(self.snapshot);
             out.field("plan").array(|out| self.plan.iter().for_each(|target| out.string(target)));
             out.field("status").number(u64::from(self.status));
@@ -121,6 +136,21 @@ impl Record {
             out.field("outcomes").array(|out| self.outcomes.iter().for_each(|outcome| write_outcome(outcome, out)));
         });
         out.into_bytes()
+    }
+
+    /// What was needed. Older documents have no such members; what is not said is not written.
+    fn write_needs(&self, out: &mut Writer) {
+        if !self.needs.is_empty() {
+            out.field("needs").array(|out| self.needs.iter().for_each(|name| out.string(name)));
+        }
+        if self.estimated_tokens > 0 {
+            out.field("estimated_tokens").number(self.estimated_tokens);
+        }
+        for (name, value) in [("tied", &self.tied), ("trace", &self.trace)] {
+            if !value.is_empty() {
+                out.field(name).string(value);
+            }
+        }
     }
 
     /// The Record of a document; `None` when it is not one.
@@ -134,6 +164,10 @@ impl Record {
             operation: string(json, "operation")?,
             route: string(json, "route")?,
             streamed: json.get("streamed")?.bool()?,
+            needs: optional_strings(json, "needs")?,
+            estimated_tokens: json.get("estimated_tokens").map_or(Some(0), Json::u64)?,
+            tied: optional_string(json, "tied")?,
+            trace: optional_string(json, "trace")?,
             snapshot: json.get("snapshot")?.u64()?,
             plan: strings(json, "plan")?,
             status: status(json)?,
@@ -147,6 +181,9 @@ impl Record {
 fn write_outcome(outcome: &Outcome, out: &mut Writer) {
     out.object(|out| {
         out.field("target").string(&outcome.target);
+        if !outcome.dialect.is_empty() {
+            out.field("dialect").string(&outcome.dialect);
+        }
         out.field("ending").string(outcome.ending.name());
         out.field("status").number(u64::from(outcome.status));
         out.field("code").string(&outcome.code);
@@ -176,13 +213,14 @@ fn read_outcome(json: Json<'_>) -> Option<Outcome> {
     let optional = |name: &str| json.get(name).and_then(Json::u64);
     Some(Outcome {
         target: string(json, "target")?,
+        dialect: optional_string(json, "dialect")?,
         ending: Ending::named(&string(json, "ending")?)?,
         status: status(json)?,
         code: string(json, "code")?,
         first_event_ms: optional("first_event_ms"),
         total_ms: json.get("total_ms")?.u64()?,
         retry_after_ms: optional("retry_after_ms"),
-        lost: if json.get("lost").is_some() { strings(json, "lost")? } else { Vec::new() },
+        lost: optional_strings(json, "lost")?,
         usage: Usage {
             input: optional("input_tokens"),
             cache_read: optional("cache_read_tokens"),
@@ -205,6 +243,15 @@ fn strings(json: Json<'_>, name: &str) -> Option<Vec<String>> {
     json.get(name)?.items().map(|item| item.text().map(|text| text.decode().into_owned())).collect()
 }
 
+/// Empty when it is not said; `None` when what is said is no text.
+fn optional_string(json: Json<'_>, name: &str) -> Option<String> {
+    json.get(name).map_or(Some(String::new()), |_| string(json, name))
+}
+
+fn optional_strings(json: Json<'_>, name: &str) -> Option<Vec<String>> {
+    json.get(name).map_or(Some(Vec::new()), |_| strings(json, name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +266,10 @@ mod tests {
             operation: "generate".into(),
             route: "auto".into(),
             streamed: true,
+            needs: vec!["tools".into(), "thinking".into()],
+            estimated_tokens: 1200,
+            tied: "n".into(),
+            trace: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into(),
             snapshot: 3,
             plan: vec!["a/m".into(), "b/m".into()],
             status: 200,
@@ -228,6 +279,7 @@ mod tests {
                 Outcome { target: "a/m".into(), ending: Ending::Retriable, status: 429, ..Outcome::default() },
                 Outcome {
                     target: "b/m".into(),
+                    dialect: "converse".into(),
                     ending: Ending::Answered,
                     status: 200,
                     first_event_ms: Some(12),
@@ -244,5 +296,19 @@ mod tests {
     fn a_record_without_an_exchange_is_none() {
         let record = Record::default();
         assert_eq!(Record::read(&record.write()), None);
+    }
+    #[test]
+    fn a_document_of_an_older_version_still_reads() {
+        let older =
+            br#"{"exchange":"x1","caller":"c","began_ms":1,"dialect":"messages","operation":"generate","route":"m",
+            "streamed":false,"snapshot":3,"plan":["a/m"],"status":200,"refusal":"","approximated":[],"dropped":[],
+            "outcomes":[{"target":"a/m","ending":"answered","status":200,"code":"","total_ms":90}]}"#;
+        let record = Record::read(older).unwrap();
+        assert_eq!((record.route.as_str(), record.outcomes[0].total_ms), ("m", 90));
+        assert!(record.needs.is_empty() && record.trace.is_empty() && record.outcomes[0].dialect.is_empty());
+        let newer = br#"{"needs":7,"#.iter().chain(&older[1..]).copied().collect::<Vec<_>>();
+        assert_eq!(Record::read(&newer).map(|record| record.needs), Some(vec![]), "no list holds nothing");
+        let newer = br#"{"needs":[7],"#.iter().chain(&older[1..]).copied().collect::<Vec<_>>();
+        assert_eq!(Record::read(&newer), None);
     }
 }

@@ -12,12 +12,18 @@
 //! | tools, a JSON schema, pictures, sound, films, documents | is not asked; the model's row and the provider's dialect must both have it |
 //! | thinking, room for its words | is not asked while another one has it. When none has, all are: agents ask for thought by habit, and a token count is an estimate |
 //!
+//! Every candidate gets a [`Verdict`]; the Plan is those that are planned, and [`crate::explain`] tells of all.
+//!
 //! The same name, Snapshot and needs always give the same Plan, and no Plan names a target that cannot serve the request.
+
+mod judgement;
 
 use crate::catalog::{Abilities, DialectId, Operation, Provider, Service, Target};
 use crate::dialect;
 use crate::refusal::Refusal;
 use crate::snapshot::{Loss, Snapshot};
+
+pub use judgement::{Candidate, Judgement, Resolution, Verdict, judge, judge_keeper};
 
 /// Most targets of one Plan: the route configuration has a slot header for each, and five failed tries are an outage.
 pub const MAX_ATTEMPTS: usize = 5;
@@ -58,58 +64,13 @@ pub struct Plan {
 
 /// Chooses the targets for a request that asks for `model`.
 pub fn plan(model: &str, needs: Needs, snapshot: &Snapshot) -> Result<Plan, Refusal> {
-    let (mut targets, loss) = candidates(model, snapshot).ok_or_else(|| Refusal::UnknownModel(shown(model)))?;
-    let mut lacking: Vec<&'static str> = Vec::new();
-    targets.retain(|target| match lack(target, needs, snapshot) {
-        None => true,
-        Some(Lack::Service) => false,
-        Some(Lack::Abilities(abilities)) => {
-            lacking.extend(abilities.names());
-            false
-        }
-    });
-    if targets.is_empty() {
-        let model = shown(model);
-        return Err(match (needs.tied, lacking.is_empty()) {
-            (_, false) => {
-                lacking.sort_unstable();
-                lacking.dedup();
-                Refusal::Unable { model, lacking }
-            }
-            (Some(member), true) => Refusal::Tied { model, member },
-            (None, true) => Refusal::Unserved { model, operation: needs.operation.name() },
-        });
-    }
-    prefer(&mut targets, |target| able(target, needs, snapshot).cover(needs.abilities));
-    prefer(&mut targets, |target| target.context_window == 0 || target.context_window >= needs.tokens);
-    let mut chosen: Vec<Target> = Vec::new();
-    for candidate in targets {
-        if chosen.len() < MAX_ATTEMPTS && chosen.iter().all(|known| known.id != candidate.id) {
-            chosen.push(candidate);
-        }
-    }
-    Ok(Plan { targets: chosen, loss })
+    judge(model, needs, snapshot).into_plan(model, needs)
 }
 
 /// The target of a request that names no model, such as one for a file: the provider that the caller names, else the first that
 /// does such things. There is one only, since nobody else keeps what it keeps.
 pub fn keeper(provider: Option<&str>, needs: Needs, snapshot: &Snapshot) -> Result<Plan, Refusal> {
-    let unserved = || Refusal::Unserved { model: String::new(), operation: needs.operation.name() };
-    let serves = |row: &Provider| service(row, needs.dialect, needs.operation).is_some();
-    let index = match provider {
-        Some(id) => snapshot.provider_index(id).filter(|index| snapshot.providers.get(*index).is_some_and(serves)),
-        None => snapshot.providers.iter().position(serves),
-    };
-    let index = index.ok_or_else(unserved)?;
-    let id = snapshot.providers.get(index).map(|row| row.id.clone()).ok_or_else(unserved)?;
-    Ok(Plan { targets: vec![Target::unlisted(id, index, "")], loss: Loss::Warn })
-}
-
-/// Leaves only those that satisfy, if any does.
-fn prefer(targets: &mut Vec<Target>, satisfies: impl Fn(&Target) -> bool) {
-    if targets.iter().any(&satisfies) {
-        targets.retain(satisfies);
-    }
+    judge_keeper(provider, needs, snapshot).into_plan("", needs)
 }
 
 /// Why a target cannot serve a request.
@@ -163,36 +124,6 @@ fn speaks(provider: &Provider, dialect: DialectId, operation: Operation) -> Opti
     provider.services.iter().filter(|service| service.dialect == dialect).find(does)
 }
 
-fn candidates(model: &str, snapshot: &Snapshot) -> Option<(Vec<Target>, Loss)> {
-    if let Some(route) = snapshot.route(model) {
-        let listed = route.candidates.iter().filter_map(|index| snapshot.targets.get(*index).cloned());
-        return Some((listed.collect(), route.loss));
-    }
-    if let Some((provider, name)) = model.split_once(['/', ':'])
-        && let Some(index) = snapshot.provider_index(provider)
-        && is_safe(name)
-    {
-        let mut targets = vec![target_at(index, name, snapshot)?];
-        let route = snapshot.route(name);
-        let others = route.iter().flat_map(|route| &route.candidates);
-        targets.extend(others.filter_map(|index| snapshot.targets.get(*index).cloned()));
-        return Some((targets, route.map_or(Loss::Warn, |route| route.loss)));
-    }
-    let family = snapshot.families.iter().find(|family| model.starts_with(&family.prefix))?;
-    is_safe(model).then(|| target_at(family.provider, model, snapshot)).flatten().map(|only| (vec![only], Loss::Warn))
-}
-
-/// The target of a name at a provider: the listed one, or one made on the spot for a model nobody listed, unless that is
-/// withheld.
-fn target_at(index: usize, model: &str, snapshot: &Snapshot) -> Option<Target> {
-    let provider = snapshot.providers.get(index)?;
-    let id = format!("{}/{model}", provider.id);
-    match snapshot.target(&id) {
-        Some(listed) => Some(listed.clone()),
-        None => (!snapshot.withholds(&provider.id, &id)).then(|| Target::unlisted(id, index, model)),
-    }
-}
-
 /// Whether a name nobody listed may be passed on: it can end up in a URL's path and in headers.
 fn is_safe(model: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@+".contains(&byte);
@@ -202,8 +133,8 @@ fn is_safe(model: &str) -> bool {
         && !model.split('/').any(|segment| matches!(segment, "" | "." | ".."))
 }
 
-/// As much of an unknown name as an error message may repeat.
-fn shown(model: &str) -> String {
+/// As much of an unknown name as an error message or a Record may repeat.
+pub(crate) fn shown(model: &str) -> String {
     model.chars().filter(|character| !character.is_control()).take(80).collect()
 }
 

@@ -65,7 +65,7 @@ const LAYERS: [&[&str]; 7] = [
     &["hub"],
     &["refusal", "record", "snapshot", "admission"],
     &["dialect", "select", "memory", "interpret"],
-    &["exchange", "attempt"],
+    &["exchange", "attempt", "explain"],
 ];
 
 fn layer(module: &str) -> Option<usize> {

@@ -1,7 +1,7 @@
 //! What one attempt sends: the head written anew, the original body relayed, edited or interpreted.
 
 use super::Body;
-use crate::catalog::{Operation, Provider, Service};
+use crate::catalog::{DialectId, Operation, Provider, Service};
 use crate::dialect::{self, Aliases, WriteResponse};
 use crate::exchange::{Asked, Content, Header, HeaderRef, Planned};
 use crate::hub::foreign::{self, FullNames};
@@ -57,6 +57,26 @@ const STRIPPED: [&str; 24] = [
 /// Headers that mean the same in every dialect.
 const NEUTRAL: [&str; 3] = ["user-agent", "traceparent", "tracestate"];
 
+/// Which way a request goes to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The client's own bytes, with members edited where the provider's row asks for it.
+    Relay,
+    /// Read, and said anew.
+    Interpret,
+}
+
+/// How a target is told a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telling {
+    /// In which dialect.
+    pub dialect: DialectId,
+    /// Which way.
+    pub way: Way,
+    /// What cannot be said as it was said; `None` when it is not known any more.
+    pub losses: Option<Losses>,
+}
+
 /// What one target is told, and what must be remembered of it for its answer.
 pub(super) struct Told {
     body: Body,
@@ -101,18 +121,40 @@ pub(super) fn outgoing(asked: &Asked, planned: &Planned, current: &[HeaderRef<'_
     let (provider, service) = (asked.provider(planned)?, asked.service(planned)?);
     let ask = Ask { asked, planned, provider, service };
     let own = service.dialect == asked.endpoint.dialect;
-    let mut told = match asked.endpoint.operation {
-        Operation::Generate if own && !provenance::is_in(asked.content.bytes()) => ask.relayed(),
-        Operation::Generate => ask.interpreted()?,
-        Operation::Embed if !own || ask.names_model_within() => ask.embedded()?,
-        _ => ask.relayed(),
-    };
+    let mut told = ask.tell()?;
     let body = core::mem::replace(&mut told.body, Body::Keep);
     let head = ask.head(own, &body, current);
     Some((Outgoing { head, body }, told))
 }
 
+/// How a planned target would be told, without telling it: what the explanation says is what an attempt does.
+pub(crate) fn telling(asked: &Asked, planned: &Planned) -> Option<Telling> {
+    let (provider, service) = (asked.provider(planned)?, asked.service(planned)?);
+    let ask = Ask { asked, planned, provider, service };
+    Some(Telling { dialect: service.dialect, way: ask.way(), losses: Some(ask.tell()?.losses) })
+}
+
 impl Ask<'_> {
+    /// Which way the request goes.
+    fn way(&self) -> Way {
+        let Ask { asked, service, .. } = self;
+        let own = service.dialect == asked.endpoint.dialect;
+        let relays = match asked.endpoint.operation {
+            Operation::Generate => own && !provenance::is_in(asked.content.bytes()),
+            Operation::Embed => own && !self.names_model_within(),
+            _ => true,
+        };
+        if relays { Way::Relay } else { Way::Interpret }
+    }
+
+    fn tell(&self) -> Option<Told> {
+        match (self.way(), self.asked.endpoint.operation) {
+            (Way::Relay, _) => Some(self.relayed()),
+            (Way::Interpret, Operation::Embed) => self.embedded(),
+            (Way::Interpret, _) => self.interpreted(),
+        }
+    }
+
     /// The whole head, written anew.
     fn head(&self, own: bool, body: &Body, current: &[HeaderRef<'_>]) -> Vec<Header> {
         let Ask { asked, provider, .. } = self;

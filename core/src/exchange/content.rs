@@ -24,7 +24,7 @@ pub enum Content {
 
 impl Content {
     /// Takes a body. What is interpreted must be JSON; what is relayed may be anything.
-    pub(super) fn read(operation: Operation, head: &Head, bytes: Vec<u8>) -> Result<Content, Refusal> {
+    pub(crate) fn read(operation: Operation, head: &Head, bytes: Vec<u8>) -> Result<Content, Refusal> {
         let kind = head.get("content-type").and_then(|kind| core::str::from_utf8(kind).ok()).unwrap_or_default();
         let is_json = kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
         let understood = matches!(operation, Operation::Generate | Operation::Embed);

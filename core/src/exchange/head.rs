@@ -2,6 +2,7 @@
 
 use crate::catalog::DialectId;
 use crate::dialect::{self, ALL, Endpoint};
+use crate::record::Trace;
 use crate::refusal::Refusal;
 
 /// Largest request body accepted, in bytes: what the largest of the providers takes. Envoy's own buffer limit is at most this.
@@ -53,13 +54,21 @@ impl Head {
         }
     }
 
+    /// The trace that the client's request is part of (see [`Trace`]); empty when it says none, several or nonsense.
+    pub(crate) fn trace(&self) -> String {
+        let mut said = self.headers.iter().filter(|(name, _)| name == b"traceparent");
+        let (Some((_, value)), None) = (said.next(), said.next()) else { return String::new() };
+        let trace = core::str::from_utf8(value).ok().and_then(|value| Trace::read(value.trim()));
+        trace.map(|trace| trace.to_string()).unwrap_or_default()
+    }
+
     /// Whether somebody only looks whether anybody is here: agents and load balancers do, without a key.
-    pub(super) fn is_greeting(&self) -> bool {
+    pub(crate) fn is_greeting(&self) -> bool {
         matches!(self.method(), "GET" | "HEAD") && self.path() == "/"
     }
 
     /// Refuses what must not be read: compressed and oversized bodies.
-    pub(super) fn acceptable(&self) -> Result<(), Refusal> {
+    pub(crate) fn acceptable(&self) -> Result<(), Refusal> {
         if self.get("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
             return Err(Refusal::CompressedBody);
         }
@@ -74,7 +83,7 @@ impl Head {
 
     /// The caller's one key. Several headers may repeat it; different ones are refused, because policy and provider must not
     /// see different callers.
-    pub(super) fn key(&self) -> Result<Vec<u8>, Refusal> {
+    pub(crate) fn key(&self) -> Result<Vec<u8>, Refusal> {
         let query = self.path().split_once('?').map_or("", |(_, query)| query);
         if query.split('&').any(|pair| pair == "key" || pair.starts_with("key=")) {
             return Err(Refusal::KeyInQuery);

@@ -1,18 +1,19 @@
-//! From a complete request to what is on its way: read once, judged, planned.
+//! From a complete request to what is on its way: judged once, planned.
 
 use std::rc::Rc;
 
 use super::content::Content;
 use super::head::{Head, HeadEdits};
+use super::wish::Wish;
 use crate::admission::Grant;
 use crate::catalog::{Operation, Provider, Service, Target};
-use crate::dialect::{self, Endpoint, ReadError, Reply, WriteResponse};
+use crate::dialect::{self, Endpoint, Reply, WriteResponse};
 use crate::hub::foreign::{self, FullNames};
 use crate::hub::{Delivery, Request};
 use crate::loss::Losses;
 use crate::memory::{Credential, Memory};
 use crate::refusal::Refusal;
-use crate::select::{self, Needs};
+use crate::select::{self, Judgement, Verdict};
 use crate::snapshot::{Loss, Snapshot};
 
 /// What was asked and who may answer. Shared, unchanged, by all attempts.
@@ -49,126 +50,73 @@ pub struct Planned {
     pub credential: Option<Rc<Credential>>,
 }
 
-/// Reads, checks and plans.
-pub(super) fn plan(
-    exchange: &super::Exchange,
-    head: Head,
-    endpoint: Endpoint,
-    body: Vec<u8>,
-    grant: &Grant,
-    snapshot: &Rc<Snapshot>,
-) -> Result<Asked, Refusal> {
-    let content = Content::read(endpoint.operation, &head, body)?;
-    let wish = wish(&endpoint, &content)?;
-    let mut plan = match wish.model.is_empty() {
-        false if !grant.allows(&wish.model) => {
-            return Err(Refusal::RouteForbidden(wish.model.chars().filter(|c| !c.is_control()).take(80).collect()));
-        }
-        false => select::plan(&wish.model, wish.needs, snapshot)?,
-        // What names no model may be about any model: a batch holds whole requests, a file somebody else's words.
-        true if grant.routes.is_some() => return Err(Refusal::RouteForbidden(endpoint.operation.name().into())),
-        true => {
-            let named = head.get(super::PROVIDER).and_then(|name| core::str::from_utf8(name).ok());
-            select::keeper(named, wish.needs, snapshot)?
-        }
-    };
-    if plan.loss == Loss::Strict && endpoint.operation == Operation::Generate {
-        plan.targets = lossless(plan.targets, &endpoint, &content, snapshot)?;
-    }
-    if is_kept(endpoint.operation) {
-        plan.targets.truncate(1);
-    }
-    Ok(Asked {
-        id: exchange.id.clone(),
-        began_ms: exchange.began_ms,
-        endpoint,
-        head,
-        model: wish.model,
-        delivery: wish.delivery,
-        loss: plan.loss,
-        snapshot: Rc::clone(snapshot),
-        plan: plan.targets.into_iter().map(|target| Planned { target, credential: None }).collect(),
-        content,
-    })
+/// What was read and is to be judged.
+pub(crate) struct Sought<'a> {
+    /// The client's head.
+    pub(crate) head: &'a Head,
+    /// The client's endpoint.
+    pub(crate) endpoint: &'a Endpoint,
+    /// The client's body.
+    pub(crate) content: &'a Content,
+    /// What it asks for.
+    pub(crate) wish: &'a Wish,
 }
 
-/// Whether the provider keeps something of it: then nobody else can take over.
-fn is_kept(operation: Operation) -> bool {
-    matches!(operation, Operation::Files | Operation::Batches | Operation::Stored)
-}
-
-/// What a request asks for, as far as choosing depends on it.
-struct Wish {
-    /// Empty when it names none.
-    model: String,
-    delivery: Delivery,
-    needs: Needs,
-}
-
-fn wish(endpoint: &Endpoint, content: &Content) -> Result<Wish, Refusal> {
-    let bad = |error: ReadError| Refusal::BadMember { param: error.param, problem: error.problem };
-    let or_path = |model: String| endpoint.model.clone().filter(|_| model.is_empty()).unwrap_or(model);
-    let needs = Needs::only(endpoint.dialect, endpoint.operation);
-    match endpoint.operation {
-        Operation::Generate => {
-            let request = dialect::client(endpoint.dialect).read_request(endpoint, content.json()).map_err(bad)?;
-            let (tied, abilities, tokens) = (request.tied, request.needs(), request.estimated_tokens());
-            let model = named(or_path(request.model.decode().into_owned()))?;
-            Ok(Wish { model, delivery: request.delivery, needs: Needs { tied, abilities, tokens, ..needs } })
-        }
-        Operation::Embed => {
-            let embeddings = dialect::of(endpoint.dialect).embeddings().ok_or(Refusal::UnknownPath)?;
-            let request = embeddings.read_request(endpoint, content.json()).map_err(bad)?;
-            let model = named(or_path(request.model.decode().into_owned()))?;
-            Ok(Wish { model, delivery: Delivery::Whole, needs: Needs { tied: request.tied(), ..needs } })
-        }
-        _ => {
-            // The path's word counts: it is what the provider will go by.
-            let model = endpoint.model.clone().or_else(|| content.model()).unwrap_or_default();
-            Ok(Wish { model, delivery: Delivery::Whole, needs })
+impl Sought<'_> {
+    /// Refuses what the caller may not ask for.
+    pub(crate) fn admit(&self, grant: &Grant) -> Result<(), Refusal> {
+        match self.wish.model.as_str() {
+            // What names no model may be about any model: a batch holds whole requests, a file somebody else's words.
+            "" if grant.routes.is_some() => Err(Refusal::RouteForbidden(self.endpoint.operation.name().into())),
+            model if !model.is_empty() && !grant.allows(model) => Err(Refusal::RouteForbidden(select::shown(model))),
+            _ => Ok(()),
         }
     }
-}
 
-/// What is interpreted must name a model.
-fn named(model: String) -> Result<String, Refusal> {
-    match model.is_empty() {
-        true => Err(Refusal::BadMember { param: "model".into(), problem: "is missing".into() }),
-        false => Ok(model),
+    /// What is thought of everybody who might answer; data path and explanation alike go by it.
+    pub(crate) fn judge<'s>(&self, snapshot: &'s Snapshot) -> Judgement<'s> {
+        let Sought { head, endpoint, wish, .. } = self;
+        let mut judgement = match wish.model.as_str() {
+            "" => {
+                let named = head.get(super::PROVIDER).and_then(|name| core::str::from_utf8(name).ok());
+                select::judge_keeper(named, wish.needs, snapshot)
+            }
+            model => select::judge(model, wish.needs, snapshot),
+        };
+        if judgement.loss == Loss::Strict && endpoint.operation == Operation::Generate {
+            judgement.strike(|_, target| self.unsaid(target, snapshot));
+        }
+        if is_kept(endpoint.operation) {
+            judgement.strike(|number, _| (number > 1).then_some(Verdict::NotKeeper));
+        }
+        judgement
     }
-}
 
-/// The targets to which everything can be said.
-fn lossless(
-    targets: Vec<Target>,
-    endpoint: &Endpoint,
-    content: &Content,
-    snapshot: &Snapshot,
-) -> Result<Vec<Target>, Refusal> {
-    let mut unsaid = Vec::new();
-    let mut kept = Vec::new();
-    for target in targets {
+    /// What a strict route says of a target to which not everything can be said.
+    fn unsaid(&self, target: &Target, snapshot: &Snapshot) -> Option<Verdict> {
+        let Sought { endpoint, content, .. } = self;
         let provider = snapshot.providers.get(target.provider);
         let service = provider.and_then(|row| select::service(row, endpoint.dialect, Operation::Generate));
-        let Some((provider, service)) = provider.zip(service) else { continue };
-        let Ok(request) = dialect::client(endpoint.dialect).read_request(endpoint, content.json()) else { continue };
+        let Some((provider, service)) = provider.zip(service) else { return Some(Verdict::NoService) };
+        let request = dialect::client(endpoint.dialect).read_request(endpoint, content.json());
+        let Ok(request) = request else { return Some(Verdict::NoService) };
         let mut losses = Losses::default();
         if service.dialect != endpoint.dialect {
             let names = FullNames::of(&request);
             let maker = snapshot.slot(target.provider).unwrap_or_default();
             let request = foreign::prepare(request, &names, service.dialect, maker, &mut losses);
-            losses
-                .dropped
-                .extend(dialect::of(service.dialect).write_request(&request, target.addressee()).losses.dropped);
+            let written = dialect::of(service.dialect).write_request(&request, target.addressee());
+            losses.dropped.extend(written.losses.dropped);
         }
         let said = |name: &&String| content.json().get(name).is_some();
         losses.dropped.extend(provider.omit.iter().filter(said).cloned());
-        match losses.dropped.is_empty() {
-            true => kept.push(target),
-            false => unsaid = losses.dropped,
-        }
+        (!losses.dropped.is_empty()).then_some(Verdict::Unsaid(losses.dropped))
     }
-    if kept.is_empty() { Err(Refusal::CannotSay(unsaid)) } else { Ok(kept) }
+}
+
+/// Whether the provider keeps something of it: then nobody else can take over.
+fn is_kept(operation: Operation) -> bool {
+    matches!(operation, Operation::Files | Operation::Batches | Operation::Stored)
 }
 
 impl Asked {

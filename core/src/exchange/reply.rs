@@ -1,10 +1,10 @@
 //! Answers of the gateway's own.
 
-use super::{Header, REQUEST_ID};
+use super::{Exchange, FinalHead, HeadEdits, Header, Phase, REQUEST_ID, RETRY, head};
 use crate::catalog::DialectId;
 use crate::dialect;
 use crate::json::Writer;
-use crate::refusal::{ClientError, Origin};
+use crate::refusal::{ClientError, Origin, Refusal};
 
 /// An answer of the gateway's own.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,4 +50,35 @@ pub(super) fn greeting(exchange: &str) -> LocalReply {
     let mut out = Writer::new();
     out.object(|out| out.field("service").string("dragoman"));
     LocalReply::json(200, out, exchange)
+}
+
+impl Exchange {
+    /// Envoy says no before the request was sent: too large a body, or a client that took too long.
+    pub(super) fn before_the_answer(&mut self, status: u16) -> FinalHead {
+        match (&self.phase, status) {
+            (Phase::Reading { .. }, 413) => self.replace(Refusal::TooLarge(head::MAX_BODY)),
+            _ => {
+                let mut edits = HeadEdits::default();
+                edits.set(REQUEST_ID, &self.id);
+                FinalHead::Pass(edits)
+            }
+        }
+    }
+
+    /// Says a refusal instead of Envoy's own words.
+    pub(super) fn replace(&mut self, refusal: Refusal) -> FinalHead {
+        let reply = self.reply(&refusal);
+        let mut edits = HeadEdits::default();
+        edits.set(":status", &reply.status.to_string());
+        for (name, value) in reply.headers {
+            edits.set_bytes(&name, value);
+        }
+        if self.running > 0 || !self.record.outcomes.is_empty() {
+            let attempts = self.running + self.record.outcomes.len();
+            edits.set("x-dragoman-attempts", &attempts.to_string());
+        }
+        edits.remove("content-length");
+        edits.remove(RETRY);
+        FinalHead::Replace(edits, reply.body)
+    }
 }

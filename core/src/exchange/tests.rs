@@ -232,3 +232,41 @@ fn a_greeting_needs_no_key() {
         assert_eq!(exchange.record.status, 200);
     }
 }
+
+#[test]
+fn a_record_says_what_was_needed_and_of_which_trace_it_is_even_when_nobody_was_asked() {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let body = |model: &str| {
+        let tools = r#"[{"type":"function","function":{"name":"f"}}]"#;
+        format!(
+            r#"{{"model":"{model}","messages":[{{"role":"user","content":"twelve bytes"}}],"n":2,"tools":{tools}}}"#
+        )
+    };
+    let long = "x".repeat(10_000);
+    for (model, refusal, route) in [("m", "", "m"), ("closed", "route_forbidden", "closed"), (&long, "", "")] {
+        let memory = admitted();
+        let mut pairs = CHAT.to_vec();
+        pairs.push(("traceparent", TRACE));
+        let (mut exchange, _) = Exchange::begin(head(&pairs), "x".into(), &memory, 0);
+        exchange.body(body(model).into_bytes(), &memory, 0);
+        exchange.close();
+        let record = exchange.record().unwrap();
+        assert_eq!((record.needs.join(" "), record.estimated_tokens, record.tied.as_str()), ("tools".into(), 3, "n"));
+        assert_eq!((record.trace.as_str(), record.snapshot), (TRACE, 1));
+        assert!(record.route.len() <= 256, "a name that is refused may be anything");
+        if model.len() < 100 {
+            assert_eq!((record.refusal.as_str(), record.route.as_str()), (refusal, route));
+        }
+    }
+}
+
+#[test]
+fn a_trace_that_is_none_or_several_is_not_recorded() {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for said in [&[][..], &["nonsense"], &[TRACE, TRACE]] {
+        let mut pairs = CHAT.to_vec();
+        pairs.extend(said.iter().map(|value| ("traceparent", *value)));
+        let (exchange, _) = Exchange::begin(head(&pairs), "x".into(), &admitted(), 0);
+        assert_eq!(exchange.record.trace, "", "{said:?}");
+    }
+}

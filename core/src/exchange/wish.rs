@@ -1,0 +1,71 @@
+//! What a request asks for, as far as choosing depends on it: read once.
+
+use super::content::Content;
+use crate::catalog::Operation;
+use crate::dialect::{self, Endpoint, ReadError};
+use crate::hub::Delivery;
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::select::{self, Needs};
+
+/// What a request asks for.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    /// The model's name; empty when it names none.
+    pub(crate) model: String,
+    /// How the answer shall come.
+    pub(crate) delivery: Delivery,
+    /// What is needed of whoever answers.
+    pub(crate) needs: Needs,
+    /// The most tokens of the answer, where the request says it.
+    pub(crate) output_limit: Option<u64>,
+}
+
+impl Wish {
+    /// Reads it; refuses what is no request of the endpoint's dialect where it must be understood.
+    pub(crate) fn read(endpoint: &Endpoint, content: &Content) -> Result<Wish, Refusal> {
+        let bad = |error: ReadError| Refusal::BadMember { param: error.param, problem: error.problem };
+        let or_path = |model: String| endpoint.model.clone().filter(|_| model.is_empty()).unwrap_or(model);
+        let needs = Needs::only(endpoint.dialect, endpoint.operation);
+        let wish = |model, needs| Wish { model, delivery: Delivery::Whole, needs, output_limit: None };
+        match endpoint.operation {
+            Operation::Generate => {
+                let request = dialect::client(endpoint.dialect).read_request(endpoint, content.json()).map_err(bad)?;
+                let (tied, abilities, tokens) = (request.tied, request.needs(), request.estimated_tokens());
+                let model = named(or_path(request.model.decode().into_owned()))?;
+                let output_limit = request.max_tokens.map(|limit| limit.tokens);
+                let wish = wish(model, Needs { tied, abilities, tokens, ..needs });
+                Ok(Wish { delivery: request.delivery, output_limit, ..wish })
+            }
+            Operation::Embed => {
+                let embeddings = dialect::of(endpoint.dialect).embeddings().ok_or(Refusal::UnknownPath)?;
+                let request = embeddings.read_request(endpoint, content.json()).map_err(bad)?;
+                let model = named(or_path(request.model.decode().into_owned()))?;
+                Ok(wish(model, Needs { tied: request.tied(), ..needs }))
+            }
+            _ => {
+                // The path's word counts: it is what the provider will go by.
+                let model = endpoint.model.clone().or_else(|| content.model()).unwrap_or_default();
+                Ok(wish(model, needs))
+            }
+        }
+    }
+
+    /// Writes it into the Record, whoever may answer or not.
+    pub(super) fn note(&self, record: &mut Record) {
+        // The name of a request that is refused may be anything.
+        record.route = select::shown(&self.model);
+        record.streamed = self.delivery != Delivery::Whole;
+        record.needs = self.needs.abilities.names().map(str::to_string).collect();
+        record.estimated_tokens = self.needs.tokens;
+        record.tied = self.needs.tied.unwrap_or_default().to_string();
+    }
+}
+
+/// What is interpreted must name a model.
+fn named(model: String) -> Result<String, Refusal> {
+    match model.is_empty() {
+        true => Err(Refusal::BadMember { param: "model".into(), problem: "is missing".into() }),
+        false => Ok(model),
+    }
+}

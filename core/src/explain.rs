@@ -1,0 +1,239 @@
+//! What would happen to a request, or why something happened to one, without sending anything.
+//!
+//! ```
+//! use dragoman_core::explain::{Fate, explain};
+//! use dragoman_core::snapshot::Snapshot;
+//! let body = br#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
+//! let explanation = explain::<&str>("POST", "/v1/chat/completions", &[], body, None, &Snapshot::default());
+//! let Fate::Refused(denial) = &explanation.fate else { panic!() };
+//! assert_eq!((denial.status, denial.code.as_str()), (404, "model_not_found"));
+//! ```
+//!
+//! Why so: whoever asks why a model was not asked deserves the gateway's own answer. Every word comes from the very functions
+//! that the data path uses ([`crate::exchange`], [`crate::select`], [`crate::attempt`]); a law of the tests holds both together.
+//!
+//! Limits: keys and credentials are the worker's business, so a target without a credential is planned here. The past is
+//! explained from counts and names, for its words are not kept: what could be said to targets that did not answer is unknown.
+
+mod past;
+mod write;
+
+use std::rc::Rc;
+
+use crate::admission::Grant;
+use crate::attempt::{self, Telling};
+use crate::catalog::{Abilities, DialectId, Operation};
+use crate::exchange::{Asked, Content, Head, MAX_BODY, Planned, Sought, Wish};
+use crate::hub::Delivery;
+use crate::refusal::Refusal;
+use crate::select::{Judgement, Needs, Resolution, Verdict};
+use crate::snapshot::{Loss, Snapshot};
+
+pub use past::explain_record;
+
+/// What happens to a request, and why. What is empty or `None` was not reached or not said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation<'s> {
+    /// Version of the Snapshot that it is explained by.
+    pub snapshot: u64,
+    /// The client's dialect, where the path is somebody's.
+    pub dialect: Option<DialectId>,
+    /// What is to be done.
+    pub operation: Option<Operation>,
+    /// The model asked for.
+    pub model: String,
+    /// How that name was understood.
+    pub resolution: Option<Resolution<'s>>,
+    /// Whether the answer is to be streamed.
+    pub delivery: Option<Delivery>,
+    /// What is needed of whoever answers.
+    pub wanted: Option<Wanted>,
+    /// What is done about loss.
+    pub loss: Option<Loss>,
+    /// Everybody who was thought of, in order.
+    pub candidates: Vec<Weighed>,
+    /// What comes of it.
+    pub fate: Fate,
+}
+
+/// What a request needs of whoever answers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// What the model must be able to do.
+    pub abilities: Abilities,
+    /// About how many tokens it must read.
+    pub estimated_tokens: u64,
+    /// The most tokens of the answer, where the request says it.
+    pub output_limit: Option<u64>,
+    /// A member that only a service of the client's own dialect can honour.
+    pub tied: Option<String>,
+}
+
+/// A target that was thought of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weighed {
+    /// `provider/model`.
+    pub target: String,
+    /// The provider's id.
+    pub provider: String,
+    /// What is thought of it.
+    pub verdict: Verdict,
+    /// How it is told the request, when it is asked.
+    pub telling: Option<Telling>,
+}
+
+/// What comes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes to the planned targets, one after another until one answers.
+    Sent,
+    /// The gateway answers it itself.
+    AnsweredHere,
+    /// The gateway says no.
+    Refused(Denial),
+}
+
+/// How the gateway says no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The HTTP status.
+    pub status: u16,
+    /// One word for the operator.
+    pub code: String,
+    /// One sentence for the caller; empty when it is not known any more.
+    pub message: String,
+    /// The member at fault, where one is.
+    pub param: Option<String>,
+}
+
+impl Denial {
+    fn of(refusal: &Refusal) -> Denial {
+        let error = refusal.to_client();
+        Denial { status: error.status, code: error.code, message: error.message, param: error.param }
+    }
+}
+
+/// Says what would happen to a request now. `headers` are the client's, in lower case; a missing key is no reason to refuse
+/// here, and without a Grant the caller may ask for everything.
+pub fn explain<'s, H: AsRef<[u8]>>(
+    method: &str,
+    path: &str,
+    headers: &[(H, H)],
+    body: &[u8],
+    grant: Option<&Grant>,
+    snapshot: &'s Snapshot,
+) -> Explanation<'s> {
+    let bytes = |name: &[u8], value: &[u8]| (name.to_vec(), value.to_vec());
+    let mut head = Head { headers: vec![bytes(b":method", method.as_bytes()), bytes(b":path", path.as_bytes())] };
+    let given = headers.iter().filter(|(name, _)| !name.as_ref().starts_with(b":"));
+    head.headers.extend(given.map(|(name, value)| bytes(name.as_ref(), value.as_ref())));
+    let mut explanation = Explanation::of_nothing(snapshot.version);
+    if let Err(refusal) = explanation.read(head, body.to_vec(), grant, snapshot) {
+        explanation.fate = Fate::Refused(Denial::of(&refusal));
+    }
+    explanation
+}
+
+impl<'s> Explanation<'s> {
+    fn of_nothing(version: u64) -> Explanation<'s> {
+        Explanation {
+            snapshot: version,
+            dialect: None,
+            operation: None,
+            model: String::new(),
+            resolution: None,
+            delivery: None,
+            wanted: None,
+            loss: None,
+            candidates: Vec::new(),
+            fate: Fate::Sent,
+        }
+    }
+
+    /// The targets that are asked, in order.
+    pub fn planned(&self) -> impl Iterator<Item = &str> {
+        let planned = |weighed: &&Weighed| matches!(weighed.verdict, Verdict::Planned(_));
+        self.candidates.iter().filter(planned).map(|weighed| weighed.target.as_str())
+    }
+
+    /// Goes the way of [`crate::exchange::Exchange`], as far as it leads.
+    fn read(
+        &mut self,
+        head: Head,
+        body: Vec<u8>,
+        grant: Option<&Grant>,
+        snapshot: &'s Snapshot,
+    ) -> Result<(), Refusal> {
+        if head.is_greeting() {
+            self.fate = Fate::AnsweredHere;
+            return Ok(());
+        }
+        let endpoint = head.endpoint()?;
+        (self.dialect, self.operation) = (Some(endpoint.dialect), Some(endpoint.operation));
+        head.acceptable()?;
+        match head.key() {
+            Ok(_) | Err(Refusal::NoKey) => {}
+            Err(refusal) => return Err(refusal),
+        }
+        if endpoint.operation == Operation::Models {
+            self.fate = Fate::AnsweredHere;
+            return Ok(());
+        }
+        if body.len() > MAX_BODY {
+            return Err(Refusal::TooLarge(MAX_BODY));
+        }
+        let content = Content::read(endpoint.operation, &head, body)?;
+        let wish = Wish::read(&endpoint, &content)?;
+        self.delivery = Some(wish.delivery);
+        self.want(&wish.model, wish.needs, wish.output_limit);
+        let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
+        grant.map_or(Ok(()), |grant| sought.admit(grant))?;
+        let judgement = sought.judge(snapshot);
+        let refusal = judgement.refusal(&wish.model, wish.needs);
+        let (loss, planned) = (judgement.loss, judgement.planned().cloned());
+        let plan = planned.map(|target| Planned { target, credential: None }).collect();
+        self.weigh(judgement, snapshot);
+        refusal.map_or(Ok(()), Err)?;
+        let Wish { model, delivery, .. } = wish;
+        // Attempts share their Snapshot; a copy is made here once, for somebody who reads it.
+        let (id, snapshot) = (String::new(), Rc::new(snapshot.clone()));
+        self.tell(&Asked { id, began_ms: 0, endpoint, head, content, model, delivery, snapshot, loss, plan });
+        Ok(())
+    }
+
+    fn want(&mut self, model: &str, needs: Needs, output_limit: Option<u64>) {
+        self.model = model.to_string();
+        self.wanted = Some(Wanted {
+            abilities: needs.abilities,
+            estimated_tokens: needs.tokens,
+            output_limit,
+            tied: needs.tied.map(str::to_string),
+        });
+    }
+
+    fn weigh(&mut self, judgement: Judgement<'s>, snapshot: &Snapshot) {
+        self.resolution = Some(judgement.resolution);
+        self.loss = Some(judgement.loss).filter(|_| judgement.resolution != Resolution::Nobody);
+        let weighed = judgement.candidates.into_iter().map(|candidate| {
+            let provider = snapshot.providers.get(candidate.target.provider);
+            Weighed {
+                target: candidate.target.id.clone(),
+                provider: provider.map(|provider| provider.id.clone()).unwrap_or_default(),
+                verdict: candidate.verdict,
+                telling: None,
+            }
+        });
+        self.candidates = weighed.collect();
+    }
+
+    /// Says how each planned target would be told, by writing the request for it and looking at what was lost.
+    fn tell(&mut self, asked: &Asked) {
+        let planned = self.candidates.iter_mut().filter(|weighed| matches!(weighed.verdict, Verdict::Planned(_)));
+        for (weighed, planned) in planned.zip(&asked.plan) {
+            weighed.telling = attempt::telling(asked, planned);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

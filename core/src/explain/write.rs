@@ -1,0 +1,158 @@
+//! The document of an explanation.
+
+use super::{Denial, Explanation, Fate, Wanted, Weighed};
+use crate::attempt::{Telling, Way};
+use crate::hub::Delivery;
+use crate::json::Writer;
+use crate::select::{Resolution, Verdict};
+
+impl Explanation<'_> {
+    /// Writes it as JSON. Members that were not reached are left out.
+    pub fn write(&self, out: &mut Writer) {
+        out.object(|out| {
+            out.field("fate").string(self.fate.name());
+            if let Fate::Refused(denial) = &self.fate {
+                denial.write(out.field("refusal"));
+            }
+            out.field("snapshot").number(self.snapshot);
+            if let Some(dialect) = self.dialect {
+                out.field("dialect").string(dialect.name());
+            }
+            if let Some(operation) = self.operation {
+                out.field("operation").string(operation.name());
+            }
+            if let Some(delivery) = self.delivery {
+                out.field("streamed").bool(delivery != Delivery::Whole);
+            }
+            out.field("model").string(&self.model);
+            if let Some(resolution) = self.resolution {
+                write_resolution(resolution, out.field("resolved"));
+            }
+            if let Some(wanted) = &self.wanted {
+                wanted.write(out.field("needs"));
+            }
+            if let Some(loss) = self.loss {
+                out.field("loss").string(loss.name());
+            }
+            out.field("plan").array(|out| self.planned().for_each(|target| out.string(target)));
+            out.field("candidates").array(|out| self.candidates.iter().for_each(|weighed| weighed.write(out)));
+        });
+    }
+}
+
+impl Fate {
+    /// Its name in documents.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fate::Sent => "sent",
+            Fate::AnsweredHere => "answered_here",
+            Fate::Refused(_) => "refused",
+        }
+    }
+}
+
+impl Denial {
+    fn write(&self, out: &mut Writer) {
+        out.object(|out| {
+            out.field("status").number(u64::from(self.status));
+            out.field("code").string(&self.code);
+            out.field("message").string(&self.message);
+            if let Some(param) = &self.param {
+                out.field("param").string(param);
+            }
+        });
+    }
+}
+
+fn write_resolution(resolution: Resolution<'_>, out: &mut Writer) {
+    let (how, what) = match resolution {
+        Resolution::Route(name) => ("route", name),
+        Resolution::Provider(id) => ("provider", id),
+        Resolution::Family(prefix) => ("family", prefix),
+        Resolution::Keeper(id) => ("keeper", id),
+        Resolution::Nobody => ("nobody", ""),
+    };
+    out.object(|out| {
+        out.field("how").string(how);
+        out.field("to").string(what);
+    });
+}
+
+impl Wanted {
+    fn write(&self, out: &mut Writer) {
+        out.object(|out| {
+            out.field("abilities").array(|out| self.abilities.names().for_each(|name| out.string(name)));
+            out.field("estimated_tokens").number(self.estimated_tokens);
+            if let Some(limit) = self.output_limit {
+                out.field("output_limit").number(limit);
+            }
+            if let Some(tied) = &self.tied {
+                out.field("tied").string(tied);
+            }
+        });
+    }
+}
+
+impl Weighed {
+    fn write(&self, out: &mut Writer) {
+        out.object(|out| {
+            out.field("target").string(&self.target);
+            out.field("provider").string(&self.provider);
+            out.field("verdict").string(kind(&self.verdict));
+            if let Some(reason) = reason(&self.verdict) {
+                out.field("reason").string(reason);
+            }
+            match &self.verdict {
+                Verdict::Planned(number) => out.field("position").number(*number as u64),
+                Verdict::Lacks(abilities) => {
+                    out.field("lacks").array(|out| abilities.names().for_each(|name| out.string(name)));
+                }
+                Verdict::Unsaid(members) => {
+                    out.field("unsaid").array(|out| members.iter().for_each(|name| out.string(name)));
+                }
+                _ => {}
+            }
+            if let Some(telling) = &self.telling {
+                write_telling(telling, out);
+            }
+        });
+    }
+}
+
+fn kind(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Planned(_) => "planned",
+        Verdict::Thoughtless | Verdict::Cramped => "set_aside",
+        Verdict::Late => "beyond_most_attempts",
+        Verdict::Repeated => "repeated",
+        Verdict::NoService | Verdict::Lacks(_) | Verdict::Unsaid(_) | Verdict::NotKeeper | Verdict::NotRecorded => {
+            "excluded"
+        }
+    }
+}
+
+/// Why it is not asked, where the verdict's kind does not say it.
+fn reason(verdict: &Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::Planned(_) | Verdict::Late | Verdict::Repeated => None,
+        Verdict::Thoughtless => Some("thinking"),
+        Verdict::Cramped => Some("context"),
+        Verdict::NoService => Some("service"),
+        Verdict::Lacks(_) => Some("abilities"),
+        Verdict::Unsaid(_) => Some("loss"),
+        Verdict::NotKeeper => Some("keeper"),
+        Verdict::NotRecorded => Some("not_recorded"),
+    }
+}
+
+fn write_telling(telling: &Telling, out: &mut Writer) {
+    out.field("dialect").string(telling.dialect.name());
+    out.field("way").string(match telling.way {
+        Way::Relay => "relay",
+        Way::Interpret => "interpret",
+    });
+    if let Some(losses) = &telling.losses {
+        out.field("approximated").array(|out| losses.approximated.iter().for_each(|name| out.string(name)));
+        out.field("dropped").array(|out| losses.dropped.iter().for_each(|name| out.string(name)));
+    }
+}

@@ -1,0 +1,238 @@
+//! What is thought of every candidate. The Plan is read off it, and so is every explanation: there is one judgement only.
+//!
+//! ```
+//! use dragoman_core::catalog::{DialectId, Operation};
+//! use dragoman_core::select::{Needs, Resolution, judge};
+//! use dragoman_core::snapshot::Snapshot;
+//! let needs = Needs::only(DialectId::Messages, Operation::Generate);
+//! let judgement = judge("m", needs, &Snapshot::default());
+//! assert_eq!(judgement.resolution, Resolution::Nobody);
+//! assert_eq!(judgement.refusal("m", needs).unwrap().code(), "model_not_found");
+//! ```
+//!
+//! A target is cloned when it is planned; all others stay where the Snapshot has them.
+
+use std::borrow::Cow;
+
+use super::{Lack, MAX_ATTEMPTS, Needs, Plan, able, is_safe, lack, service, shown};
+use crate::catalog::{Abilities, Provider, Target};
+use crate::refusal::Refusal;
+use crate::snapshot::{Loss, Snapshot};
+
+/// How a name was understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution<'s> {
+    /// It is a route, or an alias of one: this one.
+    Route(&'s str),
+    /// It names the provider of this id and the model as that provider knows it.
+    Provider(&'s str),
+    /// It begins with this prefix of a family; empty for the last resort.
+    Family(&'s str),
+    /// No model was named; this provider keeps what the request is about. Empty when none does.
+    Keeper(&'s str),
+    /// It means nothing here.
+    Nobody,
+}
+
+/// What is thought of a candidate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is asked, as the one of this number, from 1.
+    Planned(usize),
+    /// Its provider does not do this, or not in the dialect it must be done in.
+    NoService,
+    /// It, or the way to it, lacks these abilities.
+    Lacks(Abilities),
+    /// It does not think, and another one does.
+    Thoughtless,
+    /// Its context window is too small, and another one's is not.
+    Cramped,
+    /// It stood in the list before.
+    Repeated,
+    /// As many as may be asked are asked before it.
+    Late,
+    /// The route is strict, and these members cannot be said to it.
+    Unsaid(Vec<String>),
+    /// What is kept is kept by one provider, and that is another.
+    NotKeeper,
+    /// It was not in the Plan that was recorded: it had no credential, or a strict route's words could not be said to it.
+    NotRecorded,
+}
+
+/// A target that was thought of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate<'s> {
+    /// Who: a row of the Snapshot, or one made on the spot for a model nobody listed.
+    pub target: Cow<'s, Target>,
+    /// What is thought of it.
+    pub verdict: Verdict,
+}
+
+/// What is thought of everybody who might answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement<'s> {
+    /// How the name was understood.
+    pub resolution: Resolution<'s>,
+    /// The route's word on what cannot be said.
+    pub loss: Loss,
+    /// All candidates, in their order.
+    pub candidates: Vec<Candidate<'s>>,
+}
+
+/// Judges the candidates of a request that asks for `model`.
+pub fn judge<'s>(model: &str, needs: Needs, snapshot: &'s Snapshot) -> Judgement<'s> {
+    let (resolution, loss, targets) = candidates(model, snapshot).unwrap_or((Resolution::Nobody, Loss::Warn, vec![]));
+    let judged = targets.into_iter().map(|target| {
+        let verdict = lack(&target, needs, snapshot).map(|lack| match lack {
+            Lack::Service => Verdict::NoService,
+            Lack::Abilities(abilities) => Verdict::Lacks(abilities),
+        });
+        (target, verdict)
+    });
+    let mut judged: Vec<_> = judged.collect();
+    prefer(&mut judged, &Verdict::Thoughtless, |target| able(target, needs, snapshot).cover(needs.abilities));
+    let fits = |target: &Target| target.context_window == 0 || target.context_window >= needs.tokens;
+    prefer(&mut judged, &Verdict::Cramped, fits);
+    let mut candidates: Vec<Candidate<'s>> = Vec::with_capacity(judged.len());
+    let mut planned = 0;
+    for (target, verdict) in judged {
+        let is_planned = |known: &Candidate<'_>| matches!(known.verdict, Verdict::Planned(_));
+        let repeated = || candidates.iter().any(|known| is_planned(known) && known.target.id == target.id);
+        let verdict = match verdict {
+            Some(verdict) => verdict,
+            None if repeated() => Verdict::Repeated,
+            None if planned == MAX_ATTEMPTS => Verdict::Late,
+            None => {
+                planned += 1;
+                Verdict::Planned(planned)
+            }
+        };
+        candidates.push(Candidate { target, verdict });
+    }
+    Judgement { resolution, loss, candidates }
+}
+
+/// Judges who keeps what a request without a model is about: the provider that the caller names, else the first that does such
+/// things.
+pub fn judge_keeper<'s>(provider: Option<&str>, needs: Needs, snapshot: &'s Snapshot) -> Judgement<'s> {
+    let serves = |row: &Provider| service(row, needs.dialect, needs.operation).is_some();
+    let index = match provider {
+        Some(id) => snapshot.provider_index(id),
+        None => snapshot.providers.iter().position(serves),
+    };
+    let Some((index, row)) = index.and_then(|index| Some((index, snapshot.providers.get(index)?))) else {
+        return Judgement { resolution: Resolution::Keeper(""), loss: Loss::Warn, candidates: vec![] };
+    };
+    let verdict = if serves(row) { Verdict::Planned(1) } else { Verdict::NoService };
+    let target = Cow::Owned(Target::unlisted(row.id.clone(), index, ""));
+    let candidates = vec![Candidate { target, verdict }];
+    Judgement { resolution: Resolution::Keeper(&row.id), loss: Loss::Warn, candidates }
+}
+
+impl Judgement<'_> {
+    /// Those that are asked, in order.
+    pub fn planned(&self) -> impl Iterator<Item = &Target> {
+        let planned = |candidate: &&Candidate<'_>| matches!(candidate.verdict, Verdict::Planned(_));
+        self.candidates.iter().filter(planned).map(|candidate| candidate.target.as_ref())
+    }
+
+    /// Takes those out of the Plan on whom `verdict` has a verdict, given their number; who comes after them moves up.
+    pub fn strike(&mut self, mut verdict: impl FnMut(usize, &Target) -> Option<Verdict>) {
+        let mut kept = 0;
+        for Candidate { target, verdict: known } in &mut self.candidates {
+            let Verdict::Planned(number) = known else { continue };
+            match verdict(*number, target) {
+                Some(verdict) => *known = verdict,
+                None => {
+                    kept += 1;
+                    *known = Verdict::Planned(kept);
+                }
+            }
+        }
+    }
+
+    /// Why nobody is asked, when nobody is.
+    pub fn refusal(&self, model: &str, needs: Needs) -> Option<Refusal> {
+        if self.planned().next().is_some() {
+            return None;
+        }
+        let model = shown(model);
+        if self.resolution == Resolution::Nobody {
+            return Some(Refusal::UnknownModel(model));
+        }
+        let mut lacking: Vec<&'static str> = Vec::new();
+        for candidate in self.candidates.iter().rev() {
+            match &candidate.verdict {
+                Verdict::Unsaid(members) => return Some(Refusal::CannotSay(members.clone())),
+                Verdict::Lacks(abilities) => lacking.extend(abilities.names()),
+                _ => {}
+            }
+        }
+        Some(match (needs.tied, lacking.is_empty()) {
+            (_, false) => {
+                lacking.sort_unstable();
+                lacking.dedup();
+                Refusal::Unable { model, lacking }
+            }
+            (Some(member), true) => Refusal::Tied { model, member },
+            (None, true) => Refusal::Unserved { model, operation: needs.operation.name() },
+        })
+    }
+
+    /// Those that are asked, or why nobody is.
+    pub fn into_plan(self, model: &str, needs: Needs) -> Result<Plan, Refusal> {
+        if let Some(refusal) = self.refusal(model, needs) {
+            return Err(refusal);
+        }
+        let planned = self.candidates.into_iter().filter(|known| matches!(known.verdict, Verdict::Planned(_)));
+        Ok(Plan { targets: planned.map(|candidate| candidate.target.into_owned()).collect(), loss: self.loss })
+    }
+}
+
+/// A candidate on whom there may be no verdict yet.
+type Judged<'s> = (Cow<'s, Target>, Option<Verdict>);
+
+/// Sets those aside that do not satisfy, if any does.
+fn prefer(judged: &mut [Judged<'_>], aside: &Verdict, satisfies: impl Fn(&Target) -> bool) {
+    if judged.iter().any(|(target, verdict)| verdict.is_none() && satisfies(target)) {
+        for (_, verdict) in judged.iter_mut().filter(|(target, verdict)| verdict.is_none() && !satisfies(target)) {
+            *verdict = Some(aside.clone());
+        }
+    }
+}
+
+type Candidates<'s> = (Resolution<'s>, Loss, Vec<Cow<'s, Target>>);
+
+fn candidates<'s>(model: &str, snapshot: &'s Snapshot) -> Option<Candidates<'s>> {
+    let listed =
+        |indexes: &'s [usize]| indexes.iter().filter_map(|index| snapshot.targets.get(*index)).map(Cow::Borrowed);
+    if let Some(route) = snapshot.route(model) {
+        return Some((Resolution::Route(&route.name), route.loss, listed(&route.candidates).collect()));
+    }
+    if let Some((provider, name)) = model.split_once(['/', ':'])
+        && let Some(index) = snapshot.provider_index(provider)
+        && is_safe(name)
+    {
+        let (provider, first) = target_at(index, name, snapshot)?;
+        let route = snapshot.route(name);
+        let others = route.map_or(&[][..], |route| &route.candidates);
+        let targets = std::iter::once(first).chain(listed(others)).collect();
+        return Some((Resolution::Provider(&provider.id), route.map_or(Loss::Warn, |route| route.loss), targets));
+    }
+    let family = snapshot.families.iter().find(|family| model.starts_with(&family.prefix))?;
+    let (_, only) = is_safe(model).then(|| target_at(family.provider, model, snapshot)).flatten()?;
+    Some((Resolution::Family(&family.prefix), Loss::Warn, vec![only]))
+}
+
+/// The target of a name at a provider: the listed one, or one made on the spot for a model nobody listed, unless that is
+/// withheld.
+fn target_at<'s>(index: usize, model: &str, snapshot: &'s Snapshot) -> Option<(&'s Provider, Cow<'s, Target>)> {
+    let provider = snapshot.providers.get(index)?;
+    let id = format!("{}/{model}", provider.id);
+    let target = match snapshot.target(&id) {
+        Some(listed) => Cow::Borrowed(listed),
+        None if snapshot.withholds(&provider.id, &id) => return None,
+        None => Cow::Owned(Target::unlisted(id, index, model)),
+    };
+    Some((provider, target))
+}
