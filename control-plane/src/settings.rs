@@ -50,7 +50,7 @@ pub use mistake::{Mistake, Mistakes};
 pub use model::{Modality, ModelRow, Status};
 pub use price::{PriceRow, Pricing, Unpriced, micro_dollars};
 pub use provider::{Auth, Enabled, ProviderRow};
-pub use route::{RouteRow, Strategy};
+pub use route::{MAX_CANDIDATES, MAX_CHAIN, RouteRow, Strategy};
 pub use secret::{Secret, SecretRef};
 pub use signing::Signing;
 pub use variable::{Variable, Variables};
