@@ -1,26 +1,49 @@
 //! Rows become a Snapshot: targets for every offer that can be asked, a route for every name.
 //!
 //! A name is looked up in this order: routes of the settings, aliases, models, the names that providers themselves have for
-//! a model. What no route names, the filters find by `provider/model`, then by family.
+//! a model. What no route names, the filters find by `provider/model`, then by family. What is disabled, or has no price
+//! where it must have one, is left out of all of them.
 
-use std::collections::{HashMap, HashSet};
+pub mod fallbacks;
+mod names;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use dragoman_core::catalog::{Provider, Target};
-use dragoman_core::snapshot::{Family, Route, Snapshot};
+use dragoman_core::snapshot::{Family, Loss, Route, Snapshot};
 
 use crate::catalog::{Catalog, Registered};
-use crate::settings::{File, ModelRow};
+use crate::prices::PriceBook;
+use crate::settings::{File, ModelRow, Status, Strategy};
+use fallbacks::{MOST, Ranking};
+use names::{Names, Resolved};
 
-/// Makes the Snapshot of a catalogue; the second value lists what the operator should know.
+/// Makes the Snapshot of a catalogue as of now; the second value lists what the operator should know.
 pub fn snapshot(version: u64, catalog: &Catalog, file: &File) -> anyhow::Result<(Snapshot, Vec<String>)> {
-    let mut builder = Builder::new(catalog, file);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    snapshot_at(version, catalog, file, u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Makes the Snapshot of a catalogue with the prices of that moment.
+pub fn snapshot_at(
+    version: u64,
+    catalog: &Catalog,
+    file: &File,
+    at_ms: u64,
+) -> anyhow::Result<(Snapshot, Vec<String>)> {
+    let book = PriceBook::of(catalog, file);
+    let mut builder = Builder::new(catalog, file, &book, at_ms);
+    builder.withhold();
     builder.configured();
     builder.aliases();
     builder.models();
-    let Builder { targets, routes, warnings, .. } = builder;
+    let Builder { targets, routes, warnings, withheld, .. } = builder;
     let providers = catalog.providers.iter().map(provider).collect();
-    let snapshot = Snapshot::new(version, providers, targets, routes, families(&catalog.providers))
+    let families = families(&catalog.providers, &withheld);
+    let mut snapshot = Snapshot::new(version, providers, targets, routes, families)
         .map_err(|mistakes| anyhow::anyhow!("the catalogue makes no Snapshot: {}", mistakes.join("; ")))?;
+    snapshot.withheld = withheld;
     Ok((snapshot, warnings))
 }
 
@@ -39,11 +62,13 @@ fn provider(row: &Registered) -> Provider {
     }
 }
 
-/// Longer prefixes first; among equals the providers' order decides.
-fn families(providers: &[Registered]) -> Vec<Family> {
+/// Longer prefixes first; among equals the providers' order decides. A provider whose unlisted models must not be asked has no
+/// family: every name of it that may be asked is a target.
+fn families(providers: &[Registered], withheld: &BTreeSet<String>) -> Vec<Family> {
     let mut families: Vec<Family> = providers
         .iter()
         .enumerate()
+        .filter(|(_, row)| !withheld.contains(&format!("{}/*", row.id)))
         .flat_map(|(at, row)| row.families.iter().map(move |prefix| Family { prefix: prefix.clone(), provider: at }))
         .collect();
     families.sort_by_key(|family| std::cmp::Reverse(family.prefix.len()));
@@ -53,52 +78,80 @@ fn families(providers: &[Registered]) -> Vec<Family> {
 struct Builder<'r> {
     catalog: &'r Catalog,
     file: &'r File,
+    book: &'r PriceBook,
+    at_ms: u64,
     provider: HashMap<&'r str, usize>,
-    model: HashMap<&'r str, &'r ModelRow>,
-    /// The name a provider has for a model → the model.
-    own_name: HashMap<&'r str, &'r ModelRow>,
-    /// (provider, its name for a model) → the model.
-    offer: HashMap<(&'r str, &'r str), &'r ModelRow>,
+    names: Names<'r>,
+    ranking: Ranking<'r>,
     targets: Vec<Target>,
     target: HashMap<String, usize>,
     routes: Vec<Route>,
     named: HashSet<String>,
+    withheld: BTreeSet<String>,
     warnings: Vec<String>,
 }
 
 impl<'r> Builder<'r> {
-    fn new(catalog: &'r Catalog, file: &'r File) -> Builder<'r> {
-        let mut own_name = HashMap::new();
-        let mut offer = HashMap::new();
-        for model in &catalog.models {
-            for (provider, name, _) in &model.offers {
-                own_name.entry(name.as_str()).or_insert(model);
-                offer.entry((provider.as_str(), name.as_str())).or_insert(model);
-            }
-        }
+    fn new(catalog: &'r Catalog, file: &'r File, book: &'r PriceBook, at_ms: u64) -> Builder<'r> {
         Builder {
             provider: catalog.providers.iter().enumerate().map(|(at, row)| (row.id.as_str(), at)).collect(),
-            model: catalog.models.iter().map(|model| (model.name.as_str(), model)).collect(),
-            own_name,
-            offer,
+            names: Names::new(catalog, file),
+            ranking: Ranking::new(catalog, book, at_ms),
             catalog,
             file,
+            book,
+            at_ms,
             targets: Vec::new(),
             target: HashMap::new(),
             routes: Vec::new(),
             named: HashSet::new(),
+            withheld: BTreeSet::new(),
             warnings: Vec::new(),
         }
     }
 
-    /// The target of a model at a provider, made at its first mention; `None` when the provider can't be asked.
+    /// What must not be asked by its name: the offers of disabled models, and what has no price where it must have one.
+    fn withhold(&mut self) {
+        let catalog = self.catalog;
+        for row in catalog.models.iter().filter(|row| row.status() == Status::Disabled) {
+            self.withheld.extend(row.offers.iter().map(|(provider, model, _)| format!("{provider}/{model}")));
+        }
+        for row in catalog.providers.iter().filter(|row| self.book.unlisted(&row.id, self.at_ms).is_none()) {
+            self.withheld.insert(format!("{}/*", row.id));
+            self.warnings.push(format!(
+                "provider {0}: models of it that nobody listed are not asked, for \"{0}/*\" has no price",
+                row.id
+            ));
+        }
+        // What only a price knows would not be found by its name, were it not listed.
+        let (book, at_ms) = (self.book, self.at_ms);
+        let mut priced: Vec<(&str, &str)> = book.named().collect();
+        priced.sort_unstable();
+        for (provider, model) in priced {
+            let is_priced = || book.price(&format!("{provider}/{model}"), at_ms).is_some();
+            if self.withheld.contains(&format!("{provider}/*")) && is_priced() {
+                self.target(provider, model);
+            }
+        }
+    }
+
+    /// The target of a model at a provider, made at its first mention; `None` when it can't or must not be asked.
     fn target(&mut self, provider: &str, model: &str) -> Option<usize> {
         let at = *self.provider.get(provider)?;
         let id = format!("{provider}/{model}");
         if let Some(known) = self.target.get(&id) {
             return Some(*known);
         }
-        let row = self.offer.get(&(provider, model));
+        let row = self.names.offer(provider, model);
+        if row.is_some_and(|row| row.status() == Status::Disabled) {
+            return None;
+        }
+        if self.book.price(&id, self.at_ms).is_none() {
+            if self.withheld.insert(id.clone()) {
+                self.warnings.push(format!("{id}: left out, for it has no price"));
+            }
+            return None;
+        }
         let unlisted = Target::unlisted(id.clone(), at, model);
         self.targets.push(match row {
             None => unlisted,
@@ -120,75 +173,46 @@ impl<'r> Builder<'r> {
         model.offers.iter().filter_map(|(provider, name, _)| self.target(provider, name)).collect()
     }
 
-    /// The targets that a candidate or an alias means.
-    fn resolve(&mut self, name: &str) -> Vec<usize> {
-        if let Some(model) = self.model.get(name).copied() {
-            return self.offers(model);
+    /// The targets that the name of a model means, in whichever way it is written.
+    fn model(&mut self, name: &str) -> Vec<usize> {
+        match self.names.model(name) {
+            Some(Resolved::Model(row)) => self.offers(row),
+            Some(Resolved::Target(provider, model)) => self.target(provider, &model).into_iter().collect(),
+            None => Vec::new(),
         }
-        for mark in ['/', ':'] {
-            if let Some((provider, model)) = name.split_once(mark)
-                && self.provider.contains_key(provider)
-            {
-                return self.target(provider, model).into_iter().collect();
-            }
-        }
-        if let Some(model) = self.own_name.get(name).copied() {
-            return self.offers(model);
-        }
-        let catalog = self.catalog;
-        let family =
-            |row: &&Registered| row.families.iter().any(|prefix| !prefix.is_empty() && name.starts_with(prefix));
-        let provider = catalog.providers.iter().find(family).map(|row| row.id.as_str());
-        provider.and_then(|provider| self.target(provider, name)).into_iter().collect()
     }
 
-    fn route(&mut self, name: &str, candidates: Vec<usize>, loss: Option<dragoman_core::snapshot::Loss>) {
+    /// Adds whom the strategy finds beside those that are there.
+    fn extend(&mut self, candidates: &mut Vec<usize>, strategy: Strategy) {
+        let Some(first) = candidates.first().and_then(|at| self.targets.get(*at)).map(|target| target.id.clone())
+        else {
+            return;
+        };
+        let mut added = 0;
+        for found in self.ranking.after(&first, strategy) {
+            let Some(target) = self.target(found.provider, found.model).filter(|at| !candidates.contains(at)) else {
+                continue;
+            };
+            candidates.push(target);
+            added += 1;
+            if added == MOST {
+                return;
+            }
+        }
+    }
+
+    fn route(&mut self, name: &str, mut candidates: Vec<usize>, loss: Option<Loss>) {
+        candidates.truncate(crate::settings::MAX_CANDIDATES);
         if !candidates.is_empty() && self.named.insert(name.to_string()) {
             self.routes.push(Route { name: name.to_string(), candidates, loss: loss.unwrap_or(self.file.loss) });
-        }
-    }
-
-    fn configured(&mut self) {
-        for row in &self.file.routes {
-            let mut candidates: Vec<usize> = Vec::new();
-            for candidate in &row.candidates {
-                let found = self.resolve(&candidate.value);
-                if found.is_empty() {
-                    self.warnings
-                        .push(format!("route {}: nobody can be asked for {} now", row.name.value, candidate.value));
-                }
-                for target in found {
-                    if !candidates.contains(&target) {
-                        candidates.push(target);
-                    }
-                }
-            }
-            if candidates.is_empty() {
-                self.warnings
-                    .push(format!("route {}: left out, for none of its candidates can be asked now", row.name.value));
-            }
-            self.route(&row.name.value, candidates, row.loss);
-        }
-    }
-
-    fn aliases(&mut self) {
-        for (alias, name) in &self.file.aliases {
-            let known = self.routes.iter().find(|route| route.name == *name);
-            let (candidates, loss) = match known.map(|route| (route.candidates.clone(), route.loss)) {
-                Some((candidates, loss)) => (candidates, Some(loss)),
-                None => (self.resolve(name), None),
-            };
-            if candidates.is_empty() {
-                self.warnings.push(format!("alias {}: left out, for nobody can be asked for {name} now", alias.value));
-            }
-            self.route(&alias.value, candidates, loss);
         }
     }
 
     fn models(&mut self) {
         let catalog = self.catalog;
         for model in &catalog.models {
-            let candidates = self.offers(model);
+            let mut candidates = self.offers(model);
+            self.extend(&mut candidates, self.file.fallback);
             self.route(&model.name, candidates, None);
         }
         // Whoever asks by the name that one provider has means that provider first.
@@ -200,7 +224,8 @@ impl<'r> Builder<'r> {
                 }
                 let Some(first) = self.target(provider, name) else { continue };
                 let others = self.offers(model).into_iter().filter(|target| *target != first);
-                let candidates = [first].into_iter().chain(others).collect();
+                let mut candidates: Vec<usize> = [first].into_iter().chain(others).collect();
+                self.extend(&mut candidates, self.file.fallback);
                 self.route(name, candidates, None);
             }
         }

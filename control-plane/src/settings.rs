@@ -54,7 +54,7 @@ pub use mistake::{Mistake, Mistakes};
 pub use model::{Modality, ModelRow, Status};
 pub use price::{PriceRow, Pricing, Unpriced, micro_dollars};
 pub use provider::{Auth, Enabled, ModelsPath, ProviderRow};
-pub use route::{RouteRow, Strategy};
+pub use route::{MAX_CANDIDATES, MAX_CHAIN, RouteRow, Strategy};
 pub use said::{Problem, Said, SaidRow};
 pub use secret::{Secret, SecretRef};
 pub use signing::Signing;

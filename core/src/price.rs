@@ -51,13 +51,6 @@ impl Rates {
     pub fn blended(&self) -> u64 {
         self.input.saturating_mul(3).saturating_add(self.output) / 4
     }
-
-    /// Whether nothing is taken for anything.
-    pub fn is_free(&self) -> bool {
-        let parts = [self.cache_read, self.cache_write, self.cache_write_1h, self.reasoning];
-        let pieces = [self.audio_input, self.audio_output, self.image, self.request];
-        self.input == 0 && self.output == 0 && parts.iter().chain(&pieces).all(|rate| rate.unwrap_or(0) == 0)
-    }
 }
 
 /// Other rates for a request with more input than `above`.

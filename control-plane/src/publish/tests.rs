@@ -125,3 +125,132 @@ fn the_demo_is_listed_as_a_model() {
     let (snapshot, _) = snapshot(1, &catalog, &file).unwrap();
     assert_eq!(candidates(&snapshot, "demo"), ["demo/demo"]);
 }
+
+const TWO: &str = "catalog = false\n[[provider]]\nid = \"p\"\nbase_url = \"http://p\"\nfamilies = [\"fam-\"]\n\
+                   [[provider]]\nid = \"q\"\nbase_url = \"http://q\"\n\
+                   [[model]]\nname = \"m\"\nabilities = [\"tools\"]\ncontext_window = 9\noffers = [\"p/m1\"]\n\
+                   [[model]]\nname = \"n\"\nabilities = [\"tools\"]\ncontext_window = 9\noffers = [\"q/n1\", \"p/n1\"]\n";
+
+fn told(extra: &str) -> (Snapshot, Vec<String>) {
+    published(&format!("{extra}{TWO}"), &[])
+}
+
+fn asked(snapshot: &Snapshot, model: &str) -> Vec<String> {
+    use dragoman_core::catalog::{DialectId, Operation};
+    use dragoman_core::select::{Needs, plan};
+    let snapshot = Snapshot::read(&snapshot.write()).unwrap();
+    let needs = Needs::only(DialectId::ChatCompletions, Operation::Generate);
+    plan(model, needs, &snapshot).map(|plan| plan.targets.into_iter().map(|t| t.id).collect()).unwrap_or_default()
+}
+
+#[test]
+fn a_disabled_model_is_asked_under_none_of_its_names() {
+    let row = "[[model]]\nname = \"m\"\nstatus = \"disabled\"\noffers = [\"p/m1\"]\n[[route]]\nname = \"r\"\ncandidates = [\"m\", \"p/m1\", \"n\"]\n";
+    let (snapshot, warnings) =
+        published(&TWO.replace("[[model]]\nname = \"m\"\n", "[[model]]\nname = \"m\"\nstatus = \"disabled\"\n"), &[]);
+    for name in ["m", "m1", "p/m1", "p:m1"] {
+        assert!(asked(&snapshot, name).is_empty(), "{name}");
+    }
+    assert_eq!((asked(&snapshot, "p/other"), warnings.len()), (vec!["p/other".to_string()], 0));
+    let (snapshot, warnings) = published(
+        &format!(
+            "{}{row}",
+            TWO.replace(
+                "[[model]]\nname = \"m\"\nabilities = [\"tools\"]\ncontext_window = 9\noffers = [\"p/m1\"]\n",
+                ""
+            )
+        ),
+        &[],
+    );
+    assert_eq!(candidates(&snapshot, "r"), ["q/n1", "p/n1"]);
+    assert_eq!(warnings, ["route r: nobody can be asked for m now", "route r: nobody can be asked for p/m1 now"]);
+}
+
+#[test]
+fn what_has_no_price_is_not_asked_where_it_must_have_one() {
+    let priced = |target: &str| format!("[[price]]\ntarget = \"{target}\"\ninput = 1\noutput = 1\n");
+    let text = |rows: &str| format!("{TWO}{rows}[pricing]\nunpriced = \"refuse\"\n");
+    let (snapshot, warnings) = published(&text(&(priced("n") + &priced("p/only"))), &[]);
+    assert_eq!(candidates(&snapshot, "n"), ["q/n1", "p/n1"]);
+    for name in ["m", "p/m1", "p/unlisted", "q/unlisted", "fam-x"] {
+        assert!(asked(&snapshot, name).is_empty(), "{name}");
+    }
+    assert_eq!(asked(&snapshot, "p/only"), ["p/only"], "a price is enough to be known");
+    assert!(snapshot.families.is_empty());
+    assert_eq!(warnings.len(), 3, "{warnings:#?}");
+    assert!(warnings.contains(&"p/m1: left out, for it has no price".to_string()), "{warnings:#?}");
+    let (snapshot, warnings) = published(&text(&(priced("p/*") + &priced("q/*"))), &[]);
+    assert_eq!(
+        (asked(&snapshot, "fam-x"), asked(&snapshot, "q/unlisted")),
+        (vec!["p/fam-x".into()], vec!["q/unlisted".into()])
+    );
+    assert_eq!(warnings, [""; 0]);
+    let (snapshot, _) = told("");
+    assert_eq!(asked(&snapshot, "p/unlisted"), ["p/unlisted"], "counted at the ceiling");
+}
+
+#[test]
+fn a_price_that_has_ended_is_none() {
+    let text = format!(
+        "{TWO}[[price]]\ntarget = \"q/*\"\nuntil = \"2026-01-01\"\ninput = 1\noutput = 1\n[pricing]\nunpriced = \"refuse\"\n"
+    );
+    let file = File::read("f", &text, &known().unwrap()).unwrap();
+    let catalog = Catalog::join(&file, &|_| None).unwrap();
+    let targets = |at_ms| snapshot_at(1, &catalog, &file, at_ms).unwrap().0.targets.len();
+    assert_eq!((targets(1_767_225_599_999), targets(1_767_225_600_000)), (1, 0));
+}
+
+#[test]
+fn a_strategy_adds_those_who_could_stand_in() {
+    let route = |strategy: &str| format!("{TWO}[[route]]\nname = \"r\"\ncandidates = [\"m\"]\n{strategy}");
+    let listed = |text: &str, name: &str| candidates(&published(text, &[]).0, name);
+    assert_eq!(listed(&route(""), "r"), ["p/m1"]);
+    assert_eq!(listed(&route("strategy = \"same_provider\"\n"), "r"), ["p/m1", "p/n1"]);
+    assert_eq!(listed(&route("strategy = \"capability\"\n"), "r"), ["p/m1", "q/n1", "p/n1"]);
+    let everywhere = format!("fallback = \"cost\"\n{TWO}[aliases]\na = \"m\"\n");
+    assert_eq!(listed(&everywhere, "m"), ["p/m1", "q/n1", "p/n1"]);
+    assert_eq!(listed(&everywhere, "a"), ["p/m1", "q/n1", "p/n1"]);
+    assert_eq!(listed(&everywhere, "n1"), ["q/n1", "p/n1", "p/m1"]);
+}
+
+#[test]
+fn five_are_added_and_no_more() {
+    let more: String = (0..9)
+        .map(|at| {
+            format!(
+                "[[model]]\nname = \"x{at}\"\nabilities = [\"tools\"]\ncontext_window = 9\noffers = [\"q/x{at}\"]\n"
+            )
+        })
+        .collect();
+    let (snapshot, _) = published(&format!("fallback = \"capability\"\n{TWO}{more}"), &[]);
+    assert_eq!(candidates(&snapshot, "m").len(), 6);
+    assert_eq!(candidates(&snapshot, "n").len(), 7);
+}
+
+#[test]
+fn a_candidate_may_be_a_route_or_an_alias() {
+    let text = format!(
+        "{TWO}[[route]]\nname = \"outer\"\ncandidates = [\"short\", \"inner\", \"p/own\"]\n\
+         [[route]]\nname = \"inner\"\ncandidates = [\"n\"]\nloss = \"strict\"\n\
+         [[route]]\nname = \"m\"\ncandidates = [\"m\", \"inner\"]\n[aliases]\nshort = \"m\"\nlonger = \"inner\"\n"
+    );
+    let (snapshot, warnings) = published(&text, &[]);
+    assert_eq!(candidates(&snapshot, "outer"), ["p/m1", "q/n1", "p/n1", "p/own"]);
+    assert_eq!(candidates(&snapshot, "m"), ["p/m1", "q/n1", "p/n1"], "a route's own name is the model's");
+    let loss = |name: &str| snapshot.route(name).map(|route| route.loss);
+    assert_eq!((loss("outer"), loss("longer")), (Some(Loss::Warn), Some(Loss::Strict)));
+    assert_eq!(warnings, [""; 0]);
+}
+
+#[test]
+fn a_circle_that_no_reader_refused_ends() {
+    let text = format!(
+        "{TWO}[[route]]\nname = \"a\"\ncandidates = [\"m\"]\n[[route]]\nname = \"b\"\ncandidates = [\"a\", \"n\"]\n"
+    );
+    let mut file = File::read("f", &text, &known().unwrap()).unwrap();
+    file.routes[0].candidates[0].value = "b".into();
+    let catalog = Catalog::join(&file, &|_| None).unwrap();
+    let (snapshot, warnings) = snapshot(1, &catalog, &file).unwrap();
+    assert_eq!(candidates(&snapshot, "b"), ["q/n1", "p/n1"]);
+    assert!(warnings.iter().any(|warning| warning.contains("a → b → a")), "{warnings:#?}");
+}

@@ -228,7 +228,7 @@ fn routes_and_aliases_may_name_one_another_but_not_in_a_circle() {
         + &route("gpt-5-mini", "\"gpt-5-mini\", \"b\"")
         + "[aliases]\nc = \"gpt-5-mini\"\n";
     let found = mistakes(&good);
-    assert_eq!(found, ["8:25: `b` leads back to itself: b → c → gpt-5-mini → b"]);
+    assert_eq!(found, ["9:29: `b` leads back to itself: b → c → gpt-5-mini → b"]);
     let good = route("a", "\"b\", \"openai/x\"")
         + &route("b", "\"c\"")
         + &route("gpt-5-mini", "\"gpt-5-mini\"")
