@@ -11,7 +11,8 @@ use crate::settings::{
     Auth, Enabled, File, Known, Mistakes, ModelRow, ModelsPath, ProviderRow, Secret, Signing, Variables,
 };
 
-const PROVIDERS: &str = include_str!("../catalog/providers.toml");
+/// The shipped providers, as written.
+pub(crate) const PROVIDERS: &str = include_str!("../catalog/providers.toml");
 const MODELS: &str = include_str!("../catalog/models.toml");
 
 /// The id of the demo's provider.

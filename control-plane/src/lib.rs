@@ -19,6 +19,7 @@ pub mod data_plane;
 pub mod demo;
 pub mod discovery;
 pub mod envoy;
+pub mod import;
 pub mod publish;
 pub mod run;
 pub mod screen;
