@@ -15,7 +15,8 @@ use crate::settings::{
     Variables,
 };
 
-const PROVIDERS: &str = include_str!("../catalog/providers.toml");
+/// The shipped providers, as written.
+pub(crate) const PROVIDERS: &str = include_str!("../catalog/providers.toml");
 const MODELS: &str = include_str!("../catalog/models.toml");
 const PRICES: &str = include_str!("../catalog/prices.toml");
 

@@ -15,5 +15,6 @@ mod rounds;
 
 pub use ask::{Answer, Asker, Validator, endpoint};
 pub use merge::{Known, Offer, merge};
+pub(crate) use read::is_safe;
 pub use read::{Extent, Found, Listing, MAX_BODY, MAX_MODELS, Page, read};
 pub use rounds::{MAX_AGE, Memory, Rounds};

@@ -146,7 +146,7 @@ fn found(entry: &Value) -> Entry {
 }
 
 /// The rule of `core::select` for names that nobody listed: a name can end up in a path and in headers.
-pub(super) fn is_safe(model: &str) -> bool {
+pub(crate) fn is_safe(model: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@+".contains(&byte);
     !model.is_empty()
         && model.len() <= MAX_MODEL_NAME
