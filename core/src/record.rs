@@ -3,6 +3,7 @@
 //! The Record is made when the exchange is over, kept until the control plane acknowledged it, and stored once per exchange
 //! id. It holds counts and names, never a word that was said.
 
+pub mod stats;
 mod trace;
 
 use crate::json::{Json, Writer};

@@ -22,6 +22,7 @@ mod grpc;
 mod raw;
 
 use dragoman_core::exchange::HeadEdits;
+use dragoman_core::record::stats::Kind;
 
 use crate::pairs::{self, Pairs};
 use raw::*;
@@ -316,22 +317,34 @@ pub fn clear_route_cache() -> Result<(), Status> {
     foreign("clear_route_cache", &[]).map(drop)
 }
 
-/// Makes a counter; its name appears in the host's statistics behind `wasmcustom.`.
+/// Makes a metric; its name appears in the host's statistics behind `wasmcustom.`. One that another worker made is shared.
 ///
 /// # Errors
 /// Only without a host.
-pub fn define_counter(name: &str) -> Result<u32, Status> {
-    const COUNTER: u32 = 0;
+pub fn define(kind: Kind, name: &str) -> Result<u32, Status> {
+    let kind = match kind {
+        Kind::Counter => 0,
+        Kind::Histogram => 2,
+    };
     let mut id = 0;
     // SAFETY: see the note above; the host writes one u32.
-    check(unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut id) }).map(|()| id)
+    check(unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) }).map(|()| id)
 }
 
 /// Counts.
 ///
 /// # Errors
 /// [`Status::NotFound`] for a counter nobody made; [`Status::BadArgument`] for 0.
-pub fn increment(counter: u32, by: u32) -> Result<(), Status> {
+pub fn increment(counter: u32, by: u64) -> Result<(), Status> {
     // SAFETY: no pointers.
-    check(unsafe { proxy_increment_metric(counter, i64::from(by)) })
+    check(unsafe { proxy_increment_metric(counter, i64::try_from(by).unwrap_or(i64::MAX)) })
+}
+
+/// Notes a value.
+///
+/// # Errors
+/// [`Status::NotFound`] for a histogram nobody made.
+pub fn record(histogram: u32, value: u64) -> Result<(), Status> {
+    // SAFETY: no pointers.
+    check(unsafe { proxy_record_metric(histogram, value) })
 }

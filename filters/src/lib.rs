@@ -36,5 +36,6 @@ pub mod ledger;
 pub mod pairs;
 pub mod root;
 pub mod router;
+pub mod stats;
 pub mod translator;
 pub mod worker;

@@ -6,6 +6,7 @@
 //! Limits: an exchange stays until the client's stream and every attempt are gone, which the host promises to tell.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use dragoman_core::admission::Grant;
 use dragoman_core::exchange::{Exchange, Question};
@@ -18,6 +19,7 @@ use crate::contract::{AdmitRequest, AdmitResponse, CredentialRequest, Credential
 use crate::host::{self, Level, Method};
 use crate::ids::Ids;
 use crate::ledger::Ledger;
+use crate::stats::Stats;
 
 /// How long an answer of the control plane is awaited. It stands next door and answers within milliseconds or is away.
 const CALL_TIMEOUT_MS: u32 = 1000;
@@ -41,8 +43,10 @@ pub struct Worker {
     pub ledger: Ledger,
     /// Names and chance.
     pub ids: Ids,
-    /// Counts Records that were lost; none before the first.
-    lost: Option<u32>,
+    /// What the host's statistics are told.
+    stats: Stats,
+    /// Records that were lost.
+    lost: u32,
 }
 
 impl Worker {
@@ -117,17 +121,18 @@ impl Worker {
         Some(())
     }
 
-    /// Puts the Record of an exchange that is over into the ledger, and forgets the exchange.
+    /// Puts the Record of an exchange that is over into the ledger and the statistics, and forgets the exchange.
     pub fn finish(&mut self, exchange: &str) {
         let Some(record) = self.exchanges.get(exchange).and_then(Exchange::record) else { return };
+        self.stats.exchange(record, self.memory.snapshot().map(Rc::as_ref));
         let lost = self.ledger.push(exchange.to_owned(), record.write());
         self.exchanges.remove(exchange);
         if lost > 0 {
-            if self.lost.is_none() {
+            if self.lost == 0 {
                 host::log(Level::Error, "the control plane is away too long: the oldest Records are being lost");
-                self.lost = host::define_counter("dragoman_records_lost").ok();
             }
-            let _ = self.lost.map(|counter| host::increment(counter, lost));
+            self.lost = self.lost.saturating_add(lost);
+            self.stats.lost(lost);
         }
     }
 

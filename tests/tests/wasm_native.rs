@@ -275,3 +275,26 @@ fn refusals_are_said_as_natively() {
         assert_eq!(status(&both.serve(&request, &[]).unwrap()), 503, "{client:?} without a control plane");
     }
 }
+
+/// Once for each exchange, from what its Record says.
+#[test]
+fn exchanges_are_counted_in_the_hosts_statistics() {
+    let mut both = Both::start(plane(""));
+    let client = DialectId::Messages;
+    let request = Cut(1).request(conversation(client).ask(CHAIN, Delivery::Whole));
+    for _ in 0..2 {
+        both.serve(&request, &[None, Some(good(DialectId::Messages, false))]).unwrap();
+    }
+    let unknown = Cut(1).request(conversation(client).ask("no/such", Delivery::Whole));
+    both.serve(&unknown, &[]).unwrap();
+    let world = both.wasm.vm.world();
+    let counted = |name: &str| world.counters.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+    assert_eq!(counted("dragoman.requests;dialect=messages;class=2xx"), Some(2), "{:?}", world.counters);
+    assert_eq!(counted("dragoman.requests;dialect=messages;class=4xx"), Some(1), "{:?}", world.counters);
+    assert_eq!(counted("dragoman.fallbacks;reason=silent"), Some(2), "{:?}", world.counters);
+    let row = "provider=messages;target=messages/other-messages";
+    assert_eq!(counted(&format!("dragoman.attempts;{row};ending=answered")), Some(2), "{:?}", world.counters);
+    assert!(counted(&format!("dragoman.tokens;{row};kind=output")).unwrap() > 0);
+    let measured = &world.histograms;
+    assert!(measured.contains(&(format!("dragoman.first_event_ms;{row}"), vec![0, 0])), "{measured:?}");
+}

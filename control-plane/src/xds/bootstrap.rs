@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use dragoman_core::record::stats::Label;
 use serde_json::{Value, json};
 
 use super::{CONTROL_PLANE, Edge, any, cluster, listener, proto, route, socket};
@@ -81,11 +82,17 @@ fn common(start: &Start, limits: &Limits) -> Value {
             "worker_watchdog": { "miss_timeout": "0.500s", "megamiss_timeout": "2s", "kill_timeout": "30s" },
         },
         "overload_manager": overload_manager(limits),
+        "stats_config": { "stats_tags": labels() },
     });
     if let (Some(members), Some(admin)) = (bootstrap.as_object_mut(), start.admin) {
         members.insert("admin".to_string(), json!({ "address": socket(&admin.ip().to_string(), admin.port()) }));
     }
     bootstrap
+}
+
+/// The filters' statistics have their labels in their names: this is how Envoy takes them off again.
+fn labels() -> Vec<Value> {
+    Label::ALL.map(|label| json!({ "tag_name": label.name(), "regex": label.pattern() })).to_vec()
 }
 
 /// Full memory refuses new requests, then connections, before the system's own killer comes.

@@ -52,6 +52,7 @@ host_calls! {
         results: *mut *mut u8, results_size: *mut usize);
     fn proxy_define_metric(kind: u32, name: *const u8, size: usize, id: *mut u32);
     fn proxy_increment_metric(id: u32, offset: i64);
+    fn proxy_record_metric(id: u32, value: u64);
 }
 
 #[cfg(target_arch = "wasm32")]

@@ -55,6 +55,7 @@ pub fn named(name: &str) -> Option<HostCall> {
         "proxy_call_foreign_function" => foreign,
         "proxy_define_metric" => define,
         "proxy_increment_metric" => increment,
+        "proxy_record_metric" => record,
         "random_get" => random,
         _ => return None,
     })
@@ -338,20 +339,45 @@ fn foreign(host: &mut Host<'_, '_>) -> Answer {
     host.give(4, &[])
 }
 
+/// A metric's number says in its last two bits what it is: 0 for a counter, 2 for a histogram.
 fn define(host: &mut Host<'_, '_>) -> Answer {
-    let name = host.text(1)?;
-    let counters = &mut host.world().counters;
-    counters.push((name, 0));
-    let id = counters.len() as u32;
-    host.write(3, &id.to_le_bytes())?;
+    let (kind, name) = (host.number(0), host.text(1)?);
+    let world = host.world();
+    let place = match kind {
+        0 => place(&mut world.counters, name),
+        2 => place(&mut world.histograms, name),
+        _ => return Ok(BAD_ARGUMENT),
+    };
+    host.write(3, &((place as u32) << 2 | kind).to_le_bytes())?;
     Ok(OK)
+}
+
+/// Where that name stands, from now on at the latest.
+fn place<V: Default>(metrics: &mut Vec<(String, V)>, name: String) -> usize {
+    metrics.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+        metrics.push((name, V::default()));
+        metrics.len() - 1
+    })
 }
 
 fn increment(host: &mut Host<'_, '_>) -> Answer {
     let by = host.arguments.get(1).and_then(Val::i64).unwrap_or_default();
-    let id = host.number(0) as usize;
-    let counter = id.checked_sub(1).and_then(|place| host.world().counters.get_mut(place));
-    let Some((_, value)) = counter else { return Ok(NOT_FOUND) };
+    let id = host.number(0);
+    if id & 3 != 0 || by <= 0 {
+        return Ok(BAD_ARGUMENT);
+    }
+    let Some((_, value)) = host.world().counters.get_mut(id as usize >> 2) else { return Ok(NOT_FOUND) };
     *value = value.saturating_add(by);
+    Ok(OK)
+}
+
+fn record(host: &mut Host<'_, '_>) -> Answer {
+    let value = host.arguments.get(1).and_then(Val::i64).unwrap_or_default().cast_unsigned();
+    let id = host.number(0);
+    if id & 3 != 2 {
+        return Ok(BAD_ARGUMENT);
+    }
+    let Some((_, values)) = host.world().histograms.get_mut(id as usize >> 2) else { return Ok(NOT_FOUND) };
+    values.push(value);
     Ok(OK)
 }

@@ -93,8 +93,10 @@ pub struct World {
     pub message: Option<Vec<u8>>,
     /// What was logged, with its level.
     pub logs: Vec<(u32, String)>,
-    /// Counters by their number: name and value.
+    /// Counters: name and value.
     pub counters: Vec<(String, i64)>,
+    /// Histograms: name and values.
+    pub histograms: Vec<(String, Vec<u64>)>,
     /// How badly it behaves.
     pub mischief: Mischief,
     /// What the call under way hands over instead of the truth.
@@ -115,6 +117,7 @@ impl Default for World {
             message: None,
             logs: Vec::new(),
             counters: Vec::new(),
+            histograms: Vec::new(),
             mischief: Mischief::default(),
             lie: None,
             current: (0, None),
