@@ -236,4 +236,6 @@ impl File {
 }
 
 #[cfg(test)]
+mod mutated;
+#[cfg(test)]
 mod tests;
