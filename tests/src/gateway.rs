@@ -49,7 +49,7 @@ const STARTS: usize = 3;
 pub struct Gateway {
     process: Process,
     key: String,
-    ports: [u16; 3],
+    ports: [u16; 4],
 }
 
 impl Gateway {
@@ -79,7 +79,7 @@ impl Gateway {
     }
 
     fn start_once(parts: &Parts, form: Form, setup: &Setup) -> anyhow::Result<Self> {
-        let ports = [free_port()?, free_port()?, free_port()?];
+        let ports = [free_port()?, free_port()?, free_port()?, free_port()?];
         let process = Process::start(parts, form, &setup.toml(ports), setup.environment())?;
         process.wait_for_log("serving on http://", 0, READY)?;
         let key = process.dragoman(&["key", "create", "--name", "test"])?.trim().to_owned();
@@ -97,6 +97,18 @@ impl Gateway {
     /// Where it serves, as a URL without a path.
     pub fn url(&self) -> String {
         format!("http://{}", self.address())
+    }
+
+    /// Where the admin API listens, as `127.0.0.1:port`.
+    pub fn api(&self) -> String {
+        format!("127.0.0.1:{}", self.ports[3])
+    }
+
+    /// A fresh token of an owner's for the admin API.
+    pub fn admin_token(&self) -> anyhow::Result<String> {
+        let printed = self.process.dragoman(&["token", "create", "--name", "test", "--role", "owner"])?;
+        let token = printed.split_whitespace().find(|word| word.starts_with("dga_"));
+        Ok(token.context("`dragoman token create` printed no token")?.to_owned())
     }
 
     /// A caller's key.
