@@ -268,4 +268,6 @@ impl File {
 }
 
 #[cfg(test)]
+mod mutated;
+#[cfg(test)]
 mod tests;

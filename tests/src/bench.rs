@@ -17,7 +17,7 @@
 //!
 //! Limits: one worker, no TLS, a provider that answers at once. Numbers of two machines do not compare; ratios nearly do.
 
-mod account;
+pub(crate) mod account;
 mod bare;
 mod load;
 mod machine;

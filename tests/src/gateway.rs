@@ -20,6 +20,7 @@
 //! Why a shell stands between us and `dragoman`: it ends the gateway when its input closes, so a test process that dies
 //! or keeps the gateway in a static leaves nothing running.
 
+mod keeper;
 mod process;
 mod setup;
 
@@ -33,10 +34,10 @@ use crate::client::{Answer, Call, Open};
 use crate::said::{ask, credential, path};
 use crate::simulator::persona::Dialect;
 
-pub use process::{Parts, python};
+pub use process::{Checked, Parts, python};
 pub use setup::Setup;
 
-use process::Process;
+use process::{Form, Process};
 
 /// Envoy compiles the module for every worker at its start; a loaded machine takes its time.
 const READY: Duration = Duration::from_secs(90);
@@ -48,16 +49,25 @@ const STARTS: usize = 3;
 pub struct Gateway {
     process: Process,
     key: String,
-    ports: [u16; 3],
+    ports: [u16; 4],
 }
 
 impl Gateway {
     /// Starts it and waits until it serves.
     pub fn start(setup: &Setup) -> anyhow::Result<Self> {
+        Self::start_as(Form::Together, setup)
+    }
+
+    /// The same with `dragoman serve` and an Envoy beside it, so that the control plane can end alone.
+    pub fn start_apart(setup: &Setup) -> anyhow::Result<Self> {
+        Self::start_as(Form::Apart, setup)
+    }
+
+    fn start_as(form: Form, setup: &Setup) -> anyhow::Result<Self> {
         let parts = Parts::find()?;
         let mut last = None;
         for _ in 0..STARTS {
-            match Self::start_once(&parts, setup) {
+            match Self::start_once(&parts, form, setup) {
                 Ok(gateway) => return Ok(gateway),
                 Err(error) if format!("{error:#}").to_lowercase().contains("address already in use") => {
                     last = Some(error)
@@ -68,10 +78,10 @@ impl Gateway {
         Err(last.unwrap_or_else(|| anyhow::anyhow!("the gateway was never started")))
     }
 
-    fn start_once(parts: &Parts, setup: &Setup) -> anyhow::Result<Self> {
-        let ports = [free_port()?, free_port()?, free_port()?];
-        let process = Process::start(parts, &setup.toml(ports), setup.environment())?;
-        process.wait_for_log("serving on http://", READY)?;
+    fn start_once(parts: &Parts, form: Form, setup: &Setup) -> anyhow::Result<Self> {
+        let ports = [free_port()?, free_port()?, free_port()?, free_port()?];
+        let process = Process::start(parts, form, &setup.toml(ports), setup.environment())?;
+        process.wait_for_log("serving on http://", 0, READY)?;
         let key = process.dragoman(&["key", "create", "--name", "test"])?.trim().to_owned();
         if key.is_empty() {
             bail!("`dragoman key create` printed no key");
@@ -89,6 +99,18 @@ impl Gateway {
         format!("http://{}", self.address())
     }
 
+    /// Where the admin API listens, as `127.0.0.1:port`.
+    pub fn api(&self) -> String {
+        format!("127.0.0.1:{}", self.ports[3])
+    }
+
+    /// A fresh token of an owner's for the admin API.
+    pub fn admin_token(&self) -> anyhow::Result<String> {
+        let printed = self.process.dragoman(&["token", "create", "--name", "test", "--role", "owner"])?;
+        let token = printed.split_whitespace().find(|word| word.starts_with("dga_"));
+        Ok(token.context("`dragoman token create` printed no token")?.to_owned())
+    }
+
     /// A caller's key.
     pub fn key(&self) -> &str {
         &self.key
@@ -101,7 +123,18 @@ impl Gateway {
 
     /// The process of its Envoy; an error while there is none.
     pub fn envoy_pid(&self) -> anyhow::Result<u32> {
-        self.process.child().context("dragoman has no child right now")
+        self.process.envoy().context("there is no Envoy right now")
+    }
+
+    /// Ends the control plane by SIGKILL; one that had ended by itself is an error. Its Envoy lives on if it was started
+    /// apart.
+    pub fn kill_control_plane(&mut self) -> anyhow::Result<()> {
+        self.process.kill_control_plane()
+    }
+
+    /// Starts the control plane again, of a gateway that was started apart. Does not wait for it.
+    pub fn start_control_plane(&mut self) -> anyhow::Result<()> {
+        self.process.start_control_plane()
     }
 
     /// Replaces the configuration file by this set-up, on the same ports.
@@ -114,6 +147,21 @@ impl Gateway {
         self.process.write_settings(&format!("{}\n{lines}\n", setup.toml(self.ports)))
     }
 
+    /// The configuration file as it is now.
+    pub fn settings(&self) -> anyhow::Result<String> {
+        self.process.settings()
+    }
+
+    /// Replaces the configuration file by this text.
+    pub fn write_settings(&self, toml: &str) -> anyhow::Result<()> {
+        self.process.write_settings(toml)
+    }
+
+    /// Runs `dragoman check` on this text; one that takes longer is killed, which is an error.
+    pub fn check(&self, toml: &str, longest: Duration) -> anyhow::Result<Checked> {
+        self.process.check(toml, longest)
+    }
+
     /// Runs another command of `dragoman` on the same data; gives back what it printed.
     pub fn dragoman(&self, arguments: &[&str]) -> anyhow::Result<String> {
         self.process.dragoman(arguments)
@@ -121,7 +169,12 @@ impl Gateway {
 
     /// Waits until the log has these words.
     pub fn wait_for_log(&self, words: &str, deadline: Duration) -> anyhow::Result<()> {
-        self.process.wait_for_log(words, deadline)
+        self.process.wait_for_log(words, 0, deadline)
+    }
+
+    /// Waits until the log has these words behind its first `from` bytes.
+    pub fn wait_for_log_behind(&self, from: usize, words: &str, deadline: Duration) -> anyhow::Result<()> {
+        self.process.wait_for_log(words, from, deadline)
     }
 
     /// Everything it logged.
@@ -152,7 +205,7 @@ impl Gateway {
 
     /// The Records that are durable, newest first.
     pub fn records(&self) -> anyhow::Result<Vec<Value>> {
-        let lines = self.process.dragoman(&["records", "--json", "--limit", "100000"])?;
+        let lines = self.process.dragoman(&["records", "--json", "--limit", "10000000"])?;
         let record = |line: &str| serde_json::from_str(line).with_context(|| format!("`{line}` is no record"));
         lines.lines().filter(|line| !line.is_empty()).map(record).collect()
     }

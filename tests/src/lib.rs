@@ -4,6 +4,7 @@
 //! [`client`], and asks the simulator's journal what really went over the wire.
 
 pub mod bench;
+pub mod chaos;
 pub mod client;
 pub mod corpus;
 pub mod gateway;

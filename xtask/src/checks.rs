@@ -24,7 +24,7 @@ pub(crate) fn test(layout: &Layout, args: &[String]) -> Result<()> {
         wasm: steps.must("filters (wasm)", || wasm::build(layout))?,
         dragoman: steps.must("control plane", || serve::build_dragoman(layout, Profile::Debug))?,
     };
-    let venv = steps.must("Python clients", || clients(layout))?;
+    let venv = steps.must("Python packages", || clients(layout))?;
     let postgres = steps.must("PostgreSQL", postgres::install)?;
     if args.is_empty() {
         steps.check("formatting", || run_if_present("rustfmt", cargo(layout).args(["fmt", "--all", "--check"])));
@@ -51,11 +51,14 @@ pub(crate) fn test(layout: &Layout, args: &[String]) -> Result<()> {
     steps.verdict()
 }
 
-/// The packages of the real clients, pinned in the repository.
+/// The packages of the real clients, and of what holds the admin API against its description, pinned in the repository. One
+/// set: they share packages, and two sets would take these from one another.
 fn clients(layout: &Layout) -> Result<Venv> {
     let _turn = layout.lock()?;
     let venv = Venv::open(layout)?;
-    venv.install("clients", &python::requirements(&layout.root.join("tests/sdk/requirements.txt"))?)?;
+    let files = ["tests/sdk/requirements.txt", "tests/admin/requirements.txt"];
+    let pins = files.map(|file| python::requirements(&layout.root.join(file)));
+    venv.install("clients", &pins.into_iter().collect::<Result<Vec<_>>>()?.join("\n"))?;
     Ok(venv)
 }
 

@@ -36,6 +36,8 @@ cargo xtask <command>
   test [args]                install what the tests need; formatting, lints and all tests.
                              With args only `cargo test` runs, and they go to it: a name, `--test x`, `-- --nocapture`
   bench [args]               measure against bare Envoy
+  chaos [scenario] [args]    kill, change, overfill and confuse the gateway under load: control-plane-kills, reloads,
+                             big-snapshot, mutations, or all; `--count N` does less of it, `--seed N` other of it
   fuzz [target [seconds]]    fuzz one target, or each in turn, for that many seconds (30)
   wasm                       build the filters, print the path of the module
   envoy                      fetch Envoy, print its path
@@ -64,6 +66,7 @@ fn run(args: &[String]) -> Result<()> {
         ("up", _) => serve::up(&layout, rest),
         ("test", _) => checks::test(&layout, rest),
         ("bench", _) => serve::bench(&layout, rest),
+        ("chaos", _) => serve::chaos(&layout, rest),
         ("fuzz", [] | [_] | [_, _]) => fuzz::fuzz(&layout, rest),
         ("wasm", []) => print_path(&wasm::build(&layout)?),
         ("envoy", []) => print_path(&envoy::install(&layout)?),

@@ -1,4 +1,4 @@
-//! The commands that run the gateway: `up` in the foreground, `bench` under a measuring program.
+//! The commands that run the gateway: `up` in the foreground, `bench` and `chaos` under a program of the tests.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -79,9 +79,22 @@ pub(crate) fn up(layout: &Layout, args: &[String]) -> Result<()> {
 /// # Errors
 /// When a part cannot be made, or the measuring program fails.
 pub(crate) fn bench(layout: &Layout, args: &[String]) -> Result<()> {
+    tests_program(layout, "bench", args)
+}
+
+/// Harms the gateway as the arguments say and prints what came of it; optimised, as it is shipped: memory and time count.
+///
+/// # Errors
+/// When a part cannot be made, or something does not hold.
+pub(crate) fn chaos(layout: &Layout, args: &[String]) -> Result<()> {
+    tests_program(layout, "chaos", args)
+}
+
+/// Runs a program of the tests package on optimised parts.
+fn tests_program(layout: &Layout, name: &str, args: &[String]) -> Result<()> {
     let parts = Parts::make(layout, Profile::Release)?;
     let mut cargo = process::cargo();
-    cargo.current_dir(&layout.root).args(["run", "--release", "--package", "dragoman-tests", "--bin", "bench", "--"]);
+    cargo.current_dir(&layout.root).args(["run", "--release", "--package", "dragoman-tests", "--bin", name, "--"]);
     parts.tell(&mut cargo);
     process::run(cargo.args(args))
 }

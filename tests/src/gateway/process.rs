@@ -1,31 +1,19 @@
 //! The programs of a gateway: where they are, how they start, how they end.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 
-/// A gateway in good order needs a moment to drain; after it, it is killed.
-const FAREWELL: Duration = Duration::from_secs(10);
+use super::keeper::{Afterwards, Keeper};
 
 /// How much of the log a failing test shows.
 const LOG_LINES: usize = 80;
-
-/// Runs the gateway and ends it when the input closes, which it does when the test process dies, however it dies; a signal
-/// to the whole group does the same.
-const KEEPER: &str = r#"
-trap : INT TERM
-"$@" </dev/null >&2 &
-child=$!
-echo "$child"
-while read -r line; do :; done
-kill -TERM "$child" 2>/dev/null
-wait "$child"
-rm -rf "$DRAGOMAN_TEST_DIRECTORY"
-"#;
 
 /// The programs a gateway is made of.
 #[derive(Clone, Debug)]
@@ -76,55 +64,84 @@ fn part(variable: &str, places: &[PathBuf]) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// A running `dragoman up` and its directory.
+/// What `dragoman check` came to.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Its exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// What it said of mistakes.
+    pub error: String,
+}
+
+/// Who runs Envoy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `dragoman up`: Envoy is its child.
+    Together,
+    /// `dragoman serve`, and Envoy beside it: the one may end without the other.
+    Apart,
+}
+
+/// A running gateway and its directory. What is dropped first ends first.
 pub(super) struct Process {
-    keeper: Child,
-    pid: u32,
+    envoy: Option<Keeper>,
+    control_plane: Keeper,
+    parts: Parts,
     directory: PathBuf,
-    dragoman: PathBuf,
     environment: Vec<(String, String)>,
 }
 
 impl Process {
-    pub(super) fn start(parts: &Parts, toml: &str, environment: Vec<(String, String)>) -> anyhow::Result<Self> {
+    pub(super) fn start(
+        parts: &Parts,
+        form: Form,
+        toml: &str,
+        environment: Vec<(String, String)>,
+    ) -> anyhow::Result<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = format!("dragoman-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(name);
         std::fs::create_dir_all(directory.join("data"))?;
         std::fs::write(directory.join("dragoman.toml"), toml)?;
-        let log = std::fs::File::create(directory.join("log"))?;
-        let mut keeper = Command::new("/bin/sh")
-            .args(["-c", KEEPER, "keeper"])
-            .arg(&parts.dragoman)
-            .arg("up")
-            .args(["--config".into(), directory.join("dragoman.toml")])
-            .args(["--data".into(), directory.join("data")])
-            .args([Path::new("--wasm"), &parts.wasm, Path::new("--envoy"), &parts.envoy])
-            .envs(environment.iter().cloned())
-            .env("DRAGOMAN_TEST_DIRECTORY", &directory)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .context("the shell that keeps the gateway")?;
-        let mut pid = String::new();
-        if let Some(output) = keeper.stdout.take() {
-            BufReader::new(output).read_line(&mut pid)?;
-        }
-        let pid = pid.trim().parse().context("the pid of dragoman")?;
-        Ok(Self { keeper, pid, directory, dragoman: parts.dragoman.clone(), environment })
+        let (envoy, control_plane) = match form {
+            Form::Together => {
+                let up: [OsString; 5] =
+                    ["up".into(), "--wasm".into(), (&parts.wasm).into(), "--envoy".into(), (&parts.envoy).into()];
+                let log = log(&directory.join("log"))?;
+                let afterwards = Afterwards::Remove(&directory);
+                let files = files(&directory);
+                (None, Keeper::start(&parts.dragoman, up.into_iter().chain(files), &environment, log, afterwards)?)
+            }
+            Form::Apart => {
+                let control_plane = serve(parts, &directory, &environment)?;
+                (Some(run_envoy(parts, &directory, &environment)?), control_plane)
+            }
+        };
+        Ok(Self { envoy, control_plane, parts: parts.clone(), directory, environment })
     }
 
+    /// The process of dragoman.
     pub(super) fn pid(&self) -> u32 {
-        self.pid
+        self.control_plane.pid()
     }
 
-    /// The first child of dragoman.
-    pub(super) fn child(&self) -> Option<u32> {
-        let children = format!("/proc/{0}/task", self.pid);
-        let tasks = std::fs::read_dir(children).ok()?.flatten();
-        let of_task = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).ok();
-        tasks.filter_map(of_task).find_map(|children| children.split_whitespace().next()?.parse().ok())
+    /// The process of Envoy, if there is one.
+    pub(super) fn envoy(&self) -> Option<u32> {
+        self.envoy.as_ref().map_or_else(|| self.control_plane.child(), |envoy| Some(envoy.pid()))
+    }
+
+    /// Ends dragoman as a power cut would.
+    pub(super) fn kill_control_plane(&mut self) -> anyhow::Result<()> {
+        self.control_plane.kill()
+    }
+
+    /// Starts dragoman again on the same data, of a gateway whose Envoy runs apart.
+    pub(super) fn start_control_plane(&mut self) -> anyhow::Result<()> {
+        if self.envoy.is_none() {
+            bail!("this Envoy is a child of dragoman and ends with it");
+        }
+        self.control_plane = serve(&self.parts, &self.directory, &self.environment)?;
+        Ok(())
     }
 
     /// Replaces the settings in one step, as an editor does.
@@ -136,16 +153,45 @@ impl Process {
 
     /// Runs another command of `dragoman` on the same data; gives back what it printed.
     pub(super) fn dragoman(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = Command::new(&self.dragoman)
-            .args(arguments)
-            .args(["--config".into(), self.directory.join("dragoman.toml")])
-            .args(["--data".into(), self.directory.join("data")])
-            .envs(self.environment.iter().cloned())
-            .output()?;
+        let output = self.command(arguments).output()?;
         if !output.status.success() {
             bail!("dragoman {arguments:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
         }
         Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// The settings as they are now.
+    pub(super) fn settings(&self) -> anyhow::Result<String> {
+        Ok(std::fs::read_to_string(self.directory.join("dragoman.toml"))?)
+    }
+
+    /// What `dragoman check` thinks of a settings file.
+    pub(super) fn check(&self, toml: &str, longest: Duration) -> anyhow::Result<Checked> {
+        let (file, said) = (self.directory.join("checked.toml"), self.directory.join("checked.log"));
+        std::fs::write(&file, toml)?;
+        let mut check = Command::new(&self.parts.dragoman);
+        check.args(["check".into(), OsString::from("--config"), file.into()]).envs(self.environment.iter().cloned());
+        // Into a file: a pipe that nobody reads would hold up one that says a lot.
+        let mut check = check.stdout(Stdio::null()).stderr(File::create(&said)?).spawn()?;
+        let until = Instant::now() + longest;
+        let code = loop {
+            if let Some(status) = check.try_wait()? {
+                break status.code();
+            }
+            if Instant::now() > until {
+                check.kill()?;
+                check.wait()?;
+                bail!("`dragoman check` took longer than {longest:?}");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        Ok(Checked { code, error: String::from_utf8_lossy(&std::fs::read(said)?).into_owned() })
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.parts.dragoman);
+        command.args(arguments).args(files(&self.directory)).envs(self.environment.iter().cloned());
+        command
     }
 
     pub(super) fn log(&self) -> String {
@@ -153,14 +199,15 @@ impl Process {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Waits for words in the log; an end of the gateway before them is an error with the log's last lines.
-    pub(super) fn wait_for_log(&self, words: &str, deadline: Duration) -> anyhow::Result<()> {
+    /// Waits for words in the log behind the first `from` bytes; an end of the gateway before them is an error with the log's
+    /// last lines.
+    pub(super) fn wait_for_log(&self, words: &str, from: usize, deadline: Duration) -> anyhow::Result<()> {
         let until = Instant::now() + deadline;
         loop {
-            if self.log().contains(words) {
+            if self.log().get(from..).is_some_and(|log| log.contains(words)) {
                 return Ok(());
             }
-            if self.has_ended() {
+            if self.control_plane.has_ended() {
                 bail!("the gateway ended before it served:\n{}", self.last_lines());
             }
             if Instant::now() > until {
@@ -168,12 +215,6 @@ impl Process {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-    }
-
-    /// Ended and not yet waited for counts as ended.
-    fn has_ended(&self) -> bool {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
-        stat.rsplit(") ").next().is_none_or(|state| state.is_empty() || state.starts_with('Z'))
     }
 
     fn last_lines(&self) -> String {
@@ -189,16 +230,38 @@ impl Drop for Process {
             // The test has failed already; nothing can be done about a standard error that is closed.
             writeln!(std::io::stderr(), "--- the gateway's log ---\n{}", self.last_lines()).ok();
         }
-        drop(self.keeper.stdin.take());
-        let until = Instant::now() + FAREWELL;
-        while matches!(self.keeper.try_wait(), Ok(None)) {
-            if Instant::now() > until {
-                Command::new("kill").args(["-KILL", &self.pid.to_string()]).status().ok();
-                self.keeper.wait().ok();
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        std::fs::remove_dir_all(&self.directory).ok();
     }
+}
+
+/// Where the settings and the data are.
+fn files(directory: &Path) -> [OsString; 4] {
+    ["--config".into(), directory.join("dragoman.toml").into(), "--data".into(), directory.join("data").into()]
+}
+
+/// A log that goes on where it ended.
+fn log(path: &Path) -> anyhow::Result<File> {
+    Ok(File::options().create(true).append(true).open(path)?)
+}
+
+fn serve(parts: &Parts, directory: &Path, environment: &[(String, String)]) -> anyhow::Result<Keeper> {
+    let serve: [OsString; 3] = ["serve".into(), "--wasm".into(), (&parts.wasm).into()];
+    let arguments = serve.into_iter().chain(files(directory));
+    Keeper::start(&parts.dragoman, arguments, environment, log(&directory.join("log"))?, Afterwards::Keep)
+}
+
+/// Envoy as whoever runs their own starts it. It outlives every control plane, so the directory goes with it.
+fn run_envoy(parts: &Parts, directory: &Path, environment: &[(String, String)]) -> anyhow::Result<Keeper> {
+    let mut render = Command::new(&parts.dragoman);
+    render.args(["render", "bootstrap"]).args(files(directory)).envs(environment.iter().cloned());
+    let rendered = render.output()?;
+    if !rendered.status.success() {
+        bail!("dragoman render bootstrap: {}", String::from_utf8_lossy(&rendered.stderr));
+    }
+    let bootstrap = directory.join("envoy.json");
+    std::fs::write(&bootstrap, rendered.stdout)?;
+    let arguments = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning", "--drain-time-s", "5"];
+    let config = [OsString::from("--config-path"), bootstrap.into()];
+    let arguments = arguments.into_iter().map(OsString::from).chain(config);
+    let log = log(&directory.join("envoy.log"))?;
+    Keeper::start(&parts.envoy, arguments, environment, log, Afterwards::Remove(directory))
 }

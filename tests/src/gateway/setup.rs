@@ -84,10 +84,10 @@ impl Setup {
         self
     }
 
-    /// The file, listening on the ports for callers, the control plane and Envoy's administration.
-    pub(super) fn toml(&self, [data, control, admin]: [u16; 3]) -> String {
+    /// The file, listening on the ports for callers, the control plane, Envoy's administration and the admin API.
+    pub(super) fn toml(&self, [data, control, admin, api]: [u16; 4]) -> String {
         let mut toml = format!("catalog = false\ndemo = {}\n{}\n[listen]\n", self.demo, self.top);
-        for (name, port) in [("data", data), ("control", control), ("admin", admin)] {
+        for (name, port) in [("data", data), ("control", control), ("admin", admin), ("api", api)] {
             writeln!(toml, "{name} = \"127.0.0.1:{port}\"").ok();
         }
         toml.push_str("\n[limits]\n");

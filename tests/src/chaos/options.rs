@@ -1,0 +1,122 @@
+//! What the command line asks for.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+/// What is done to the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// The control plane is killed again and again while callers ask.
+    ControlPlaneKills,
+    /// The settings change again and again while callers ask.
+    Reloads,
+    /// The settings become very large.
+    BigSnapshot,
+    /// The settings become nonsense.
+    Mutations,
+}
+
+impl Scenario {
+    /// All of them, in the order they run.
+    pub const ALL: [Self; 4] = [Self::ControlPlaneKills, Self::Reloads, Self::BigSnapshot, Self::Mutations];
+
+    /// Its name on the command line and in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ControlPlaneKills => "control-plane-kills",
+            Self::Reloads => "reloads",
+            Self::BigSnapshot => "big-snapshot",
+            Self::Mutations => "mutations",
+        }
+    }
+
+    /// How often it does what it does when nobody says: kills, changes, models, mutated files.
+    fn count(self) -> usize {
+        match self {
+            Self::ControlPlaneKills => 100,
+            Self::Reloads => 1000,
+            Self::BigSnapshot => 5000,
+            Self::Mutations => 50,
+        }
+    }
+
+    /// After so long it begins nothing new, and the table says how far it came. A change of the file takes a second or two.
+    fn longest(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::ControlPlaneKills => 15 * 60,
+            Self::Reloads => 60 * 60,
+            Self::BigSnapshot => 5 * 60,
+            Self::Mutations => 15 * 60,
+        })
+    }
+}
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The scenarios, in order.
+    pub scenarios: Vec<Scenario>,
+    /// What chance is made of.
+    pub seed: u64,
+    count: Option<usize>,
+}
+
+impl Options {
+    /// Reads the command line: names of scenarios, `--count N`, `--seed N`.
+    ///
+    /// # Errors
+    ///
+    /// When it says something unknown.
+    pub fn read(arguments: &[String]) -> anyhow::Result<Self> {
+        let mut options = Self { scenarios: Vec::new(), seed: 1, count: None };
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
+            match argument.as_str() {
+                "--count" => options.count = Some(value()?.parse::<usize>()?.max(1)),
+                "--seed" => options.seed = value()?.parse()?,
+                name => options.scenarios.push(named(name)?),
+            }
+        }
+        if options.scenarios.is_empty() {
+            options.scenarios = Scenario::ALL.to_vec();
+        }
+        Ok(options)
+    }
+
+    /// How often this scenario does what it does.
+    pub(super) fn count(&self, scenario: Scenario) -> usize {
+        self.count.unwrap_or_else(|| scenario.count())
+    }
+
+    /// When it has to come to its end, if it begins now.
+    pub(super) fn until(&self, scenario: Scenario) -> Instant {
+        Instant::now() + scenario.longest()
+    }
+}
+
+fn named(name: &str) -> anyhow::Result<Scenario> {
+    let found = Scenario::ALL.into_iter().find(|scenario| scenario.name() == name);
+    let Some(scenario) = found else {
+        let names = Scenario::ALL.map(Scenario::name).join(", ");
+        bail!("`{name}` is unknown; there are {names}, --count N, --seed N");
+    };
+    Ok(scenario)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_names_scenarios_and_how_often() {
+        let read = |words: &[&str]| Options::read(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        let all = read(&[]).expect("all");
+        assert_eq!((all.scenarios.len(), all.count(Scenario::Reloads)), (4, 1000));
+        let few = read(&["reloads", "--count", "10", "--seed", "7"]).expect("one");
+        assert_eq!((few.scenarios, few.seed, few.count), (vec![Scenario::Reloads], 7, Some(10)));
+        assert!(read(&["kills"]).is_err());
+        assert!(read(&["--count"]).is_err());
+    }
+}
