@@ -12,16 +12,20 @@
 
 mod demo;
 mod feeds;
+mod pins;
+mod refused;
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tracing::{error, info, warn};
 
 use crate::catalog::{self, Catalog};
 use crate::current::{Current, Feed, Made};
+use crate::discovery::{self, Known as Discovered};
 use crate::run::{Options, environment};
 use crate::settings::watch::{INTERVAL, Watched};
 use crate::settings::{DEFAULT_FILE, File, Kind, Known, Problem, SaidRow};
@@ -30,6 +34,7 @@ use crate::store::{Store, now_ms};
 
 pub use demo::Demo;
 pub use feeds::Feeds;
+use pins::Pins;
 
 /// How long a change of the admin API waits to be served before it is answered all the same.
 const SERVED: Duration = Duration::from_secs(3);
@@ -47,6 +52,12 @@ pub struct Publication {
     making: Mutex<()>,
     /// Why the newest rows are not served; empty when they are.
     trouble: RwLock<String>,
+    /// What providers said of their models.
+    discovered: RwLock<HashMap<String, Vec<Discovered>>>,
+    /// Addresses of the providers that this API made.
+    pins: Pins,
+    /// Somebody has news for [`Publication::run`].
+    news: Notify,
 }
 
 impl Publication {
@@ -56,7 +67,12 @@ impl Publication {
         let shipped = catalog::known()?;
         let rows = store.rows().await?;
         let effective = effective(&file, &rows, &shipped).map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
-        let made = Made::of(demo.catalog(&effective).await?, effective)?;
+        let mut catalog = demo.catalog(&effective).await?;
+        let discovered = store.discovered().await?;
+        catalog.vanished = vanished(&mut catalog, &discovered);
+        let pins = Pins::default();
+        pins.put(&mut catalog, &rows, &effective.allow_networks).await;
+        let made = Made::of(catalog, effective)?;
         let first = Arc::new(Current::publish(made, rows.revision, &store).await?);
         announce(&first);
         Ok(Publication {
@@ -68,6 +84,9 @@ impl Publication {
             feeds: Feeds::new(first),
             making: Mutex::default(),
             trouble: RwLock::default(),
+            discovered: RwLock::new(discovered),
+            pins,
+            news: Notify::new(),
         })
     }
 
@@ -117,6 +136,9 @@ impl Publication {
             return Err(unusable);
         }
         self.demo.join(&mut catalog);
+        if let Ok(discovered) = self.discovered.read() {
+            catalog.vanished = vanished(&mut catalog, &discovered);
+        }
         Made::of(catalog, effective).map_err(whole)
     }
 
@@ -127,7 +149,14 @@ impl Publication {
             let rows = self.store.rows().await?;
             let effective = effective(&self.file(), &rows, &self.shipped)
                 .map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
-            let made = Made::of(self.demo.catalog(&effective).await?, effective)?;
+            let mut catalog = self.demo.catalog(&effective).await?;
+            let discovered = self.store.discovered().await?;
+            catalog.vanished = vanished(&mut catalog, &discovered);
+            if let Ok(mut known) = self.discovered.write() {
+                *known = discovered;
+            }
+            self.pins.put(&mut catalog, &rows, &effective.allow_networks).await;
+            let made = Made::of(catalog, effective)?;
             Current::publish(made, rows.revision, &self.store).await
         };
         let made = made.await;
@@ -159,6 +188,11 @@ impl Publication {
         }
     }
 
+    /// Says that something is known that was not when the Snapshot was made.
+    pub fn wake(&self) {
+        self.news.notify_one();
+    }
+
     /// Follows the file, the store and the clock for ever.
     pub async fn run(self: Arc<Self>) {
         let path = self.options.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
@@ -173,8 +207,9 @@ impl Publication {
                 }
             };
             let due = tokio::select! {
-                _ = interval.tick() => self.is_over() || (watched.changed() && self.reread(&path)),
+                _ = interval.tick() => self.is_over() || self.pins.are_old() || (watched.changed() && self.reread(&path)),
                 () = store => self.is_behind().await,
+                () = self.news.notified() => true,
             };
             if changes.is_none() {
                 changes = self.store.changes().await.ok();
@@ -223,6 +258,12 @@ impl Publication {
         current.made_ms < now
             && current.file.suspensions.iter().any(|row| row.until_ms.is_some_and(|until| (current.made_ms..now).contains(&until)))
     }
+}
+
+/// Merges what providers said into the catalogue; gives the offers that they no longer list.
+fn vanished(catalog: &mut Catalog, discovered: &HashMap<String, Vec<Discovered>>) -> HashSet<String> {
+    let gone = discovery::merge(catalog, discovered);
+    gone.into_iter().map(|(provider, model)| format!("{provider}/{model}")).collect()
 }
 
 /// The settings file with the rows over it.

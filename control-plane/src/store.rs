@@ -12,6 +12,7 @@
 //! Limits: a busy writer is waited for five seconds.
 
 pub mod audit;
+pub mod discovered;
 mod engine;
 pub mod keys;
 pub mod pepper;
