@@ -13,6 +13,7 @@
 //! what it finds and says what is missing. Whatever it installs outside of Debian packages lies under
 //! `target/`, so removing that folder undoes it.
 
+mod catalogue;
 mod checks;
 mod debian;
 mod envoy;
@@ -36,6 +37,7 @@ cargo xtask <command>
                              With args only `cargo test` runs, and they go to it: a name, `--test x`, `-- --nocapture`
   bench [args]               measure against bare Envoy
   fuzz [target [seconds]]    fuzz one target, or each in turn, for that many seconds (30)
+  catalogue <folder>         write control-plane/catalog/prices.toml anew from the two price lists in that folder
   wasm                       build the filters, print the path of the module
   envoy                      fetch Envoy, print its path
 
@@ -64,6 +66,7 @@ fn run(args: &[String]) -> Result<()> {
         ("test", _) => checks::test(&layout, rest),
         ("bench", _) => serve::bench(&layout, rest),
         ("fuzz", [] | [_] | [_, _]) => fuzz::fuzz(&layout, rest),
+        ("catalogue", [folder]) => catalogue::write(&layout, std::path::Path::new(folder)),
         ("wasm", []) => print_path(&wasm::build(&layout)?),
         ("envoy", []) => print_path(&envoy::install(&layout)?),
         ("help" | "--help" | "-h", _) => {
