@@ -12,8 +12,7 @@ use dragoman_core::price::Rates;
 
 use crate::prices;
 use crate::settings::{
-    Auth, Enabled, File, Known, Mistakes, ModelRow, ModelsPath, PriceRow, ProviderRow, Said, Secret, Signing,
-    Variables,
+    Auth, Enabled, File, Known, Mistakes, ModelRow, ModelsPath, PriceRow, ProviderRow, Said, Secret, Signing, Variables,
 };
 
 /// The shipped providers, as written.

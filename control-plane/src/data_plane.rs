@@ -62,13 +62,7 @@ pub struct Service {
 
 impl Service {
     /// Makes the service; `watching` also learns who is connected.
-    pub fn new(
-        current: Feed,
-        keys: Keys,
-        store: Store,
-        watching: Arc<Watching>,
-        observers: Observers,
-    ) -> Service {
+    pub fn new(current: Feed, keys: Keys, store: Store, watching: Arc<Watching>, observers: Observers) -> Service {
         Service { current, keys, store, watching, observers }
     }
 }

@@ -29,7 +29,7 @@ use crate::discovery::{self, Known as Discovered};
 use crate::run::{Options, environment};
 use crate::settings::watch::{INTERVAL, Watched};
 use crate::settings::{DEFAULT_FILE, File, Kind, Known, Problem, SaidRow};
-use crate::store::rows::Rows;
+use crate::store::rows::{Edit, Rows};
 use crate::store::{Store, now_ms};
 
 pub use demo::Demo;
@@ -119,9 +119,7 @@ impl Publication {
     /// usable now, for instance a provider's key must be found.
     pub fn check(&self, rows: &Rows, touched: &[(Kind, String)]) -> Result<Made, Vec<Problem>> {
         let effective = effective(&self.file(), rows, &self.shipped)?;
-        let whole = |error: anyhow::Error| {
-            vec![Problem { row: None, member: None, message: format!("{error:#}") }]
-        };
+        let whole = |error: anyhow::Error| vec![Problem { row: None, member: None, message: format!("{error:#}") }];
         let mut catalog = Catalog::join(&effective, &environment).map_err(whole)?;
         let unusable: Vec<Problem> = touched
             .iter()
@@ -142,13 +140,38 @@ impl Publication {
         Made::of(catalog, effective).map_err(whole)
     }
 
+    /// [`Publication::check`] of what rows would be after edits, and whether the addresses in them may be connected to: what
+    /// is asked before the store's rows are locked, since names are looked up.
+    pub async fn try_edits(&self, edits: &[Edit]) -> Result<(), Vec<Problem>> {
+        let failed = |error: anyhow::Error| {
+            tracing::error!("the store failed: {error:#}");
+            vec![Problem { row: None, member: None, message: "the store failed; try again".to_string() }]
+        };
+        let mut rows = self.store.rows().await.map_err(failed)?;
+        edits.iter().for_each(|edit| rows.with(edit));
+        let touched: Vec<(Kind, String)> =
+            edits.iter().filter(|edit| edit.to.is_some()).map(|edit| (edit.kind, edit.id.clone())).collect();
+        let made = self.check(&rows, &touched)?;
+        let mut problems = Vec::new();
+        for (kind, id) in
+            touched.into_iter().filter(|(kind, id)| *kind == Kind::Provider && pins::says_address(&rows, id))
+        {
+            let provider = made.catalog.providers.iter().find(|row| row.id == id);
+            let Some(provider) = provider else { continue };
+            if let Err(message) = pins::look_up(provider, &made.file.allow_networks).await {
+                problems.push(Problem { row: Some((kind, id)), member: Some("base_url".to_string()), message });
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
     /// Makes the Snapshot anew of what the store and the file say now.
     pub async fn refresh(&self) -> anyhow::Result<()> {
         let _turn = self.making.lock().await;
         let made = async {
             let rows = self.store.rows().await?;
-            let effective = effective(&self.file(), &rows, &self.shipped)
-                .map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
+            let effective =
+                effective(&self.file(), &rows, &self.shipped).map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
             let mut catalog = self.demo.catalog(&effective).await?;
             let discovered = self.store.discovered().await?;
             catalog.vanished = vanished(&mut catalog, &discovered);
@@ -256,7 +279,11 @@ impl Publication {
         let now = u64::try_from(now_ms()).unwrap_or(0);
         let current = self.current();
         current.made_ms < now
-            && current.file.suspensions.iter().any(|row| row.until_ms.is_some_and(|until| (current.made_ms..now).contains(&until)))
+            && current
+                .file
+                .suspensions
+                .iter()
+                .any(|row| row.until_ms.is_some_and(|until| (current.made_ms..now).contains(&until)))
     }
 }
 

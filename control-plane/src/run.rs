@@ -152,8 +152,13 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new());
     let traces = Traces::start(&environment, metrics.clone()).map(Arc::new);
     let observers = Observers { metrics: metrics.clone(), traces: traces.clone() };
-    let service =
-        data_plane::Service::new(publication.for_filters(), keys.clone(), store.clone(), watching.clone(), observers.clone());
+    let service = data_plane::Service::new(
+        publication.for_filters(),
+        keys.clone(),
+        store.clone(),
+        watching.clone(),
+        observers.clone(),
+    );
     let (refusals, mut refused) = mpsc::unbounded_channel();
     let configuration = xds::Service::new(publisher.subscribe(), refusals);
     let served = tokio::spawn(data_plane::serve(listener, service, configuration, std::future::pending()));

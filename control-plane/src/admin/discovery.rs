@@ -42,9 +42,16 @@ pub struct AskedNow {
 /// Adds the endpoints.
 pub fn add(api: &mut Api) {
     let (view, now) = (api.schema::<AskedView>(), api.schema::<AskedNow>());
-    let list = Endpoint::new(Verb::Get, "/discovery", Policy::Read, "list_discovered", "What providers say of their models.");
+    let list =
+        Endpoint::new(Verb::Get, "/discovery", Policy::Read, "list_discovered", "What providers say of their models.");
     api.add(page::asked(list).gives(200, Some(page::schema(view))), list_discovered);
-    let ask = Endpoint::new(Verb::Post, "/discovery/{provider}", Policy::Change, "discover", "Asks a provider for its models now.");
+    let ask = Endpoint::new(
+        Verb::Post,
+        "/discovery/{provider}",
+        Policy::Change,
+        "discover",
+        "Asks a provider for its models now.",
+    );
     api.add(ask.gives(200, Some(now)).refuses(&[404]), discover);
 }
 

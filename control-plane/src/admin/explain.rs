@@ -83,13 +83,35 @@ pub fn add(api: &mut Api) {
         },
     });
     let object = json!({ "type": "object", "required": ["candidates"] });
-    let now = Endpoint::new(Verb::Post, "/explain", Policy::Read, "explain", "What would happen to a request, and why. Nothing is sent.");
+    let now = Endpoint::new(
+        Verb::Post,
+        "/explain",
+        Policy::Read,
+        "explain",
+        "What would happen to a request, and why. Nothing is sent.",
+    );
     api.add(now.takes(request).gives(200, Some(object.clone())), explain_now);
-    let past = Endpoint::new(Verb::Get, "/explain/{exchange}", Policy::Read, "explain_exchange", "Why an exchange went as it went, by its Record and the Snapshot of its time.");
+    let past = Endpoint::new(
+        Verb::Get,
+        "/explain/{exchange}",
+        Policy::Read,
+        "explain_exchange",
+        "Why an exchange went as it went, by its Record and the Snapshot of its time.",
+    );
     api.add(past.gives(200, Some(object)).refuses(&[404, 410]), explain_past);
     let names: Vec<&str> = Strategy::ALL.iter().map(|strategy| strategy.name()).collect();
-    let list = Endpoint::new(Verb::Get, "/models/{id}/fallbacks", Policy::Read, "list_fallbacks", "The five targets that could best stand in for a model.");
-    let list = list.query("strategy", json!({ "type": "string", "enum": names, "default": "capability" }), "By what they are chosen.");
+    let list = Endpoint::new(
+        Verb::Get,
+        "/models/{id}/fallbacks",
+        Policy::Read,
+        "list_fallbacks",
+        "The five targets that could best stand in for a model.",
+    );
+    let list = list.query(
+        "strategy",
+        json!({ "type": "string", "enum": names, "default": "capability" }),
+        "By what they are chosen.",
+    );
     api.add(list.gives(200, Some(fallbacks)).refuses(&[404]), list_fallbacks);
 }
 
@@ -111,9 +133,8 @@ async fn explain_past(State(admin): State<Admin>, Id(exchange): Id) -> Result<Js
         let detail = "The Snapshot of that time is not kept any more; the Record itself is at /records.";
         Problem::new(axum::http::StatusCode::GONE, "snapshot_gone", detail)
     };
-    let (_, document) = admin.store.version(record.snapshot).await?.ok_or_else(gone)?;
-    let mut snapshot = Snapshot::read(document.as_bytes()).map_err(|_| gone())?;
-    snapshot.version = record.snapshot;
+    let (_, document) = super::snapshots::found(&admin, &record.snapshot.to_string()).await.map_err(|_| gone())?;
+    let snapshot = Snapshot::read(document.to_string().as_bytes()).map_err(|_| gone())?;
     let current = admin.publication.current();
     let mut explained = told(&explain_record(&record, &snapshot), &current)?.0;
     if let Some(members) = explained.as_object_mut() {

@@ -26,9 +26,21 @@ pub fn add(api: &mut Api) {
     let page = Endpoint::new(Verb::Get, "", Policy::Read, "get_metrics", "Every figure, as Prometheus reads it.");
     let page = Endpoint { path: "/metrics".to_string(), ..page };
     api.add(page.gives(200, Some(json!({ "type": "string" }))), get_metrics);
-    let show = Endpoint::new(Verb::Get, "/metrics/summary", Policy::Read, "get_summary", "Requests, errors, tokens, costs and latencies since the last reset, of all and of each provider.");
+    let show = Endpoint::new(
+        Verb::Get,
+        "/metrics/summary",
+        Policy::Read,
+        "get_summary",
+        "Requests, errors, tokens, costs and latencies since the last reset, of all and of each provider.",
+    );
     api.add(show.gives(200, Some(summary)), get_summary);
-    let again = Endpoint::new(Verb::Post, "/metrics/reset", Policy::Change, "reset_summary", "Begins the summary anew; the figures for Prometheus go on.");
+    let again = Endpoint::new(
+        Verb::Post,
+        "/metrics/reset",
+        Policy::Change,
+        "reset_summary",
+        "Begins the summary anew; the figures for Prometheus go on.",
+    );
     api.add(again.gives(200, Some(reset)), reset_summary);
 }
 

@@ -20,7 +20,11 @@ pub struct Feeds {
 impl Feeds {
     /// Begins with what is served first.
     pub fn new(first: Arc<Current>) -> Feeds {
-        Feeds { envoy: watch::Sender::new(first.clone()), filters: watch::Sender::new(first), previous: Mutex::default() }
+        Feeds {
+            envoy: watch::Sender::new(first.clone()),
+            filters: watch::Sender::new(first),
+            previous: Mutex::default(),
+        }
     }
 
     /// What the filters are told.

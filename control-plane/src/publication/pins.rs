@@ -25,6 +25,11 @@ pub struct Pins {
     looked: Mutex<Option<Instant>>,
 }
 
+/// Whether the admin API said where that provider is.
+pub fn says_address(rows: &Rows, id: &str) -> bool {
+    rows.find(Kind::Provider, id).is_some_and(|row| row.document.contains("\"base_url\""))
+}
+
 /// Looks a provider's host up; an error says why it can't be asked.
 pub async fn look_up(provider: &Registered, allowed: &[Network]) -> Result<Vec<IpAddr>, String> {
     let host = provider.origin.host.trim_matches(['[', ']']);
@@ -36,10 +41,9 @@ impl Pins {
     /// Pins the providers whose address this API said. One that may not be asked is taken out, and told of; one that is not
     /// found now keeps the addresses it had.
     pub async fn put(&self, catalog: &mut Catalog, rows: &Rows, allowed: &[Network]) {
-        let said = |id: &str| rows.find(Kind::Provider, id).is_some_and(|row| row.document.contains("\"base_url\""));
         let mut out = Vec::new();
         let mut pinned = HashMap::new();
-        for provider in catalog.providers.iter_mut().filter(|row| said(&row.id)) {
+        for provider in catalog.providers.iter_mut().filter(|row| says_address(rows, &row.id)) {
             let before = self.found.lock().ok().and_then(|found| found.get(&provider.id).cloned());
             let before = before.filter(|(host, _)| *host == provider.origin.host).map(|(_, addresses)| addresses);
             match (look_up(provider, allowed).await, before) {

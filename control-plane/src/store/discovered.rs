@@ -122,9 +122,8 @@ fn as_known(found: &Found) -> Known {
 
 fn known(row: &sqlx::any::AnyRow) -> anyhow::Result<Known> {
     let number = |name| anyhow::Ok(optional::<i64>(row, name)?.and_then(|number| u64::try_from(number).ok()));
-    let abilities = optional::<String>(row, "abilities")?.map(|names| {
-        names.split(',').filter_map(Abilities::named).fold(Abilities::NONE, Abilities::and)
-    });
+    let abilities = optional::<String>(row, "abilities")?
+        .map(|names| names.split(',').filter_map(Abilities::named).fold(Abilities::NONE, Abilities::and));
     Ok(Known {
         name: row.try_get("model")?,
         context_window: number("context_window")?,
@@ -137,7 +136,8 @@ fn known(row: &sqlx::any::AnyRow) -> anyhow::Result<Known> {
 impl Store {
     /// Every provider's models as it last said, by its id.
     pub async fn discovered(&self) -> anyhow::Result<HashMap<String, Vec<Known>>> {
-        let rows = sqlx::query("SELECT * FROM discovered_model ORDER BY provider, model").fetch_all(&self.reader).await?;
+        let rows =
+            sqlx::query("SELECT * FROM discovered_model ORDER BY provider, model").fetch_all(&self.reader).await?;
         let mut all: HashMap<String, Vec<Known>> = HashMap::new();
         for row in &rows {
             all.entry(row.try_get("provider")?).or_default().push(known(row)?);
@@ -198,7 +198,10 @@ mod tests {
             assert_eq!(vanished().await, [("a".into(), false), ("b".into(), false)]);
             memory.save("p", 5_000, &Answer::Unavailable("429".into())).await.unwrap();
             assert_eq!(store.discoveries().await.unwrap()[0].outcome, "unavailable: 429");
-            assert_eq!(store.discovered().await.unwrap()["p"][0].abilities, Some(Abilities::TOOLS.and(Abilities::IMAGES)));
+            assert_eq!(
+                store.discovered().await.unwrap()["p"][0].abilities,
+                Some(Abilities::TOOLS.and(Abilities::IMAGES))
+            );
         }
     }
 
