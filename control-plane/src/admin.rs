@@ -17,7 +17,10 @@
 mod api;
 mod body;
 mod configuration;
+mod discovery;
+mod explain;
 mod keys;
+mod metrics;
 mod openapi;
 mod page;
 mod policy;
@@ -39,8 +42,11 @@ use tokio::net::TcpListener;
 use tracing::error;
 
 use crate::data_plane::Watching;
+use crate::discovery::Rounds;
+use crate::metrics::Metrics;
 use crate::publication::Publication;
 use crate::store::Store;
+use crate::store::discovered::Discovered;
 use crate::store::keys::Keys;
 use crate::store::repeated::Repeated;
 use crate::store::tokens::Tokens;
@@ -63,6 +69,10 @@ pub struct Admin {
     pub publication: Arc<Publication>,
     /// Which filters watch.
     pub watching: Arc<Watching>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Asks providers for their models.
+    pub rounds: Arc<Rounds<Discovered>>,
 }
 
 /// Every endpoint.
@@ -74,6 +84,9 @@ fn api() -> Api {
     tokens::add(&mut api);
     records::add(&mut api);
     snapshots::add(&mut api);
+    explain::add(&mut api);
+    discovery::add(&mut api);
+    metrics::add(&mut api);
     status::add(&mut api);
     api
 }

@@ -3,7 +3,8 @@
 //! Both are written in the same words (`catalog/*.toml` and `dragoman.toml`) and read by the same code. A provider takes
 //! part when it is enabled and its key is found; a row of the operator changes the members it names.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use dragoman_core::catalog::{DialectId, Origin, Paths, Service};
@@ -11,8 +12,7 @@ use dragoman_core::price::Rates;
 
 use crate::prices;
 use crate::settings::{
-    Auth, Enabled, File, Known, Mistakes, ModelRow, ModelsPath, PriceRow, ProviderRow, Said, Secret, Signing,
-    Variables,
+    Auth, Enabled, File, Known, Mistakes, ModelRow, ModelsPath, PriceRow, ProviderRow, Said, Secret, Signing, Variables,
 };
 
 /// The shipped providers, as written.
@@ -55,6 +55,8 @@ pub struct Registered {
     pub models_path: Option<ModelsPath>,
     /// Whether plain text speaks HTTP/2.
     pub http2: bool,
+    /// The addresses that Envoy connects to; empty when it resolves the name by itself.
+    pub pinned: Vec<IpAddr>,
 }
 
 impl Registered {
@@ -79,6 +81,7 @@ impl Registered {
             // Its one model stands in the catalogue already.
             models_path: Some(ModelsPath::Never),
             http2: false,
+            pinned: Vec::new(),
         }
     }
 }
@@ -99,6 +102,8 @@ pub struct Catalog {
     pub prices: Vec<PriceRow>,
     /// The dearest input and the dearest output of the shipped prices, whether they take part or not.
     pub dearest: Rates,
+    /// Offers, as `provider/model`, that their providers no longer list.
+    pub vanished: HashSet<String>,
     /// What the operator should know: providers without a key, routes that lead nowhere.
     pub warnings: Vec<String>,
 }
@@ -299,6 +304,7 @@ fn register(row: &ProviderRow, environment: Environment<'_>) -> Result<Registere
             other => other.clone(),
         },
         http2: row.http2.unwrap_or(false),
+        pinned: Vec::new(),
     })
 }
 

@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use crate::catalog::Catalog;
+use crate::metrics::Known;
+use crate::prices::PriceBook;
 use crate::publish;
 use crate::settings::{File, Limits, Secret};
 use crate::store::{Store, hex, now_ms};
@@ -35,6 +37,10 @@ pub struct Current {
     pub limits: Limits,
     /// What the operator should know.
     pub warnings: Vec<String>,
+    /// What everything costs.
+    pub prices: Arc<PriceBook>,
+    /// The ids that may be labels of metrics.
+    pub labels: Arc<Known>,
 }
 
 /// Where everybody looks.
@@ -59,7 +65,7 @@ impl Made {
     /// Makes the Snapshot of a catalogue and settings, and checks it with the very code that the filters read it with.
     pub fn of(catalog: Catalog, file: File) -> anyhow::Result<Made> {
         let now_ms = u64::try_from(now_ms()).unwrap_or(0);
-        let (snapshot, warnings) = publish::snapshot(0, &catalog, &file)?;
+        let (snapshot, warnings) = publish::snapshot_at(0, &catalog, &file, now_ms)?;
         let warnings = catalog.warnings.iter().cloned().chain(warnings).collect();
         Ok(Made { snapshot, catalog, file, warnings, now_ms })
     }
@@ -80,6 +86,8 @@ impl Current {
             revision,
             made_ms: now_ms,
             document: snapshot.write(),
+            prices: Arc::new(PriceBook::of(&catalog, &file)),
+            labels: Arc::new(Known::of(&snapshot)),
             snapshot: Arc::new(snapshot),
             credentials: catalog.providers.iter().filter_map(credential).collect(),
             limits: file.limits.clone(),

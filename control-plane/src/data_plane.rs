@@ -22,6 +22,8 @@ use tonic::{Request, Response, Status};
 use tracing::{debug, info, warn};
 
 use crate::current::Feed;
+use crate::metrics::Rejection;
+use crate::observers::{Costs, Observers};
 use crate::store::Store;
 use crate::store::keys::Keys;
 use crate::store::records::Settling;
@@ -55,12 +57,13 @@ pub struct Service {
     keys: Keys,
     store: Store,
     watching: Arc<Watching>,
+    observers: Observers,
 }
 
 impl Service {
     /// Makes the service; `watching` also learns who is connected.
-    pub fn new(current: Feed, keys: Keys, store: Store, watching: Arc<Watching>) -> Service {
-        Service { current, keys, store, watching }
+    pub fn new(current: Feed, keys: Keys, store: Store, watching: Arc<Watching>, observers: Observers) -> Service {
+        Service { current, keys, store, watching, observers }
     }
 }
 
@@ -74,6 +77,7 @@ impl DataPlane for Service {
             info!(vm = request.vm, version = request.version, "a filter watches");
         } else {
             warn!(vm = request.vm, version = request.version, refused = request.refused, "a filter refused a Snapshot");
+            self.observers.metrics.rejected(Rejection::Filter);
         }
         let stream = self.watching.begin(request, self.current.clone(), self.keys.clone()).await;
         Ok(Response::new(stream))
@@ -113,11 +117,20 @@ impl DataPlane for Service {
                 _ => warn!(bytes = document.len(), "a filter sent something that is no Record; it is left out"),
             }
         }
+        let current = self.current.borrow().clone();
+        let costs: Vec<Costs> = records.iter().map(|(record, _)| Costs::of(record, &current)).collect();
         let settling: Vec<Settling<'_>> = records
             .iter()
-            .map(|(record, document)| Settling { record, document, cost_micros: None })
+            .zip(&costs)
+            .map(|((record, document), costs)| Settling { record, document, cost_micros: costs.whole })
             .collect();
-        self.store.settle(&settling).await.map_err(unavailable)?;
+        let fresh = self.store.settle(&settling).await.map_err(unavailable)?;
+        for (((record, _), costs), fresh) in records.iter().zip(&costs).zip(fresh) {
+            // What comes a second time was counted the first time.
+            if fresh {
+                self.observers.settled(record, costs, &current);
+            }
+        }
         let settled: Vec<String> = records.into_iter().map(|(record, _)| record.exchange).collect();
         debug!(settled = settled.len(), "Records settled");
         Ok(Response::new(SettleResponse { settled }))

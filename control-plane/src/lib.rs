@@ -24,6 +24,7 @@ pub mod envoy;
 pub mod import;
 pub mod logs;
 pub mod metrics;
+pub mod observers;
 pub mod prices;
 pub mod publication;
 pub mod publish;

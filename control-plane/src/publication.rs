@@ -12,24 +12,29 @@
 
 mod demo;
 mod feeds;
+mod pins;
+mod refused;
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tracing::{error, info, warn};
 
 use crate::catalog::{self, Catalog};
 use crate::current::{Current, Feed, Made};
+use crate::discovery::{self, Known as Discovered};
 use crate::run::{Options, environment};
 use crate::settings::watch::{INTERVAL, Watched};
 use crate::settings::{DEFAULT_FILE, File, Kind, Known, Problem, SaidRow};
-use crate::store::rows::Rows;
+use crate::store::rows::{Edit, Rows};
 use crate::store::{Store, now_ms};
 
 pub use demo::Demo;
 pub use feeds::Feeds;
+use pins::Pins;
 
 /// How long a change of the admin API waits to be served before it is answered all the same.
 const SERVED: Duration = Duration::from_secs(3);
@@ -47,6 +52,12 @@ pub struct Publication {
     making: Mutex<()>,
     /// Why the newest rows are not served; empty when they are.
     trouble: RwLock<String>,
+    /// What providers said of their models.
+    discovered: RwLock<HashMap<String, Vec<Discovered>>>,
+    /// Addresses of the providers that this API made.
+    pins: Pins,
+    /// Somebody has news for [`Publication::run`].
+    news: Notify,
 }
 
 impl Publication {
@@ -56,7 +67,12 @@ impl Publication {
         let shipped = catalog::known()?;
         let rows = store.rows().await?;
         let effective = effective(&file, &rows, &shipped).map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
-        let made = Made::of(demo.catalog(&effective).await?, effective)?;
+        let mut catalog = demo.catalog(&effective).await?;
+        let discovered = store.discovered().await?;
+        catalog.vanished = vanished(&mut catalog, &discovered);
+        let pins = Pins::default();
+        pins.put(&mut catalog, &rows, &effective.allow_networks).await;
+        let made = Made::of(catalog, effective)?;
         let first = Arc::new(Current::publish(made, rows.revision, &store).await?);
         announce(&first);
         Ok(Publication {
@@ -68,6 +84,9 @@ impl Publication {
             feeds: Feeds::new(first),
             making: Mutex::default(),
             trouble: RwLock::default(),
+            discovered: RwLock::new(discovered),
+            pins,
+            news: Notify::new(),
         })
     }
 
@@ -100,9 +119,7 @@ impl Publication {
     /// usable now, for instance a provider's key must be found.
     pub fn check(&self, rows: &Rows, touched: &[(Kind, String)]) -> Result<Made, Vec<Problem>> {
         let effective = effective(&self.file(), rows, &self.shipped)?;
-        let whole = |error: anyhow::Error| {
-            vec![Problem { row: None, member: None, message: format!("{error:#}") }]
-        };
+        let whole = |error: anyhow::Error| vec![Problem { row: None, member: None, message: format!("{error:#}") }];
         let mut catalog = Catalog::join(&effective, &environment).map_err(whole)?;
         let unusable: Vec<Problem> = touched
             .iter()
@@ -117,7 +134,35 @@ impl Publication {
             return Err(unusable);
         }
         self.demo.join(&mut catalog);
+        if let Ok(discovered) = self.discovered.read() {
+            catalog.vanished = vanished(&mut catalog, &discovered);
+        }
         Made::of(catalog, effective).map_err(whole)
+    }
+
+    /// [`Publication::check`] of what rows would be after edits, and whether the addresses in them may be connected to: what
+    /// is asked before the store's rows are locked, since names are looked up.
+    pub async fn try_edits(&self, edits: &[Edit]) -> Result<(), Vec<Problem>> {
+        let failed = |error: anyhow::Error| {
+            tracing::error!("the store failed: {error:#}");
+            vec![Problem { row: None, member: None, message: "the store failed; try again".to_string() }]
+        };
+        let mut rows = self.store.rows().await.map_err(failed)?;
+        edits.iter().for_each(|edit| rows.with(edit));
+        let touched: Vec<(Kind, String)> =
+            edits.iter().filter(|edit| edit.to.is_some()).map(|edit| (edit.kind, edit.id.clone())).collect();
+        let made = self.check(&rows, &touched)?;
+        let mut problems = Vec::new();
+        for (kind, id) in
+            touched.into_iter().filter(|(kind, id)| *kind == Kind::Provider && pins::says_address(&rows, id))
+        {
+            let provider = made.catalog.providers.iter().find(|row| row.id == id);
+            let Some(provider) = provider else { continue };
+            if let Err(message) = pins::look_up(provider, &made.file.allow_networks).await {
+                problems.push(Problem { row: Some((kind, id)), member: Some("base_url".to_string()), message });
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
     /// Makes the Snapshot anew of what the store and the file say now.
@@ -125,9 +170,16 @@ impl Publication {
         let _turn = self.making.lock().await;
         let made = async {
             let rows = self.store.rows().await?;
-            let effective = effective(&self.file(), &rows, &self.shipped)
-                .map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
-            let made = Made::of(self.demo.catalog(&effective).await?, effective)?;
+            let effective =
+                effective(&self.file(), &rows, &self.shipped).map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
+            let mut catalog = self.demo.catalog(&effective).await?;
+            let discovered = self.store.discovered().await?;
+            catalog.vanished = vanished(&mut catalog, &discovered);
+            if let Ok(mut known) = self.discovered.write() {
+                *known = discovered;
+            }
+            self.pins.put(&mut catalog, &rows, &effective.allow_networks).await;
+            let made = Made::of(catalog, effective)?;
             Current::publish(made, rows.revision, &self.store).await
         };
         let made = made.await;
@@ -159,6 +211,11 @@ impl Publication {
         }
     }
 
+    /// Says that something is known that was not when the Snapshot was made.
+    pub fn wake(&self) {
+        self.news.notify_one();
+    }
+
     /// Follows the file, the store and the clock for ever.
     pub async fn run(self: Arc<Self>) {
         let path = self.options.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
@@ -173,8 +230,9 @@ impl Publication {
                 }
             };
             let due = tokio::select! {
-                _ = interval.tick() => self.is_over() || (watched.changed() && self.reread(&path)),
+                _ = interval.tick() => self.is_over() || self.pins.are_old() || (watched.changed() && self.reread(&path)),
                 () = store => self.is_behind().await,
+                () = self.news.notified() => true,
             };
             if changes.is_none() {
                 changes = self.store.changes().await.ok();
@@ -221,8 +279,18 @@ impl Publication {
         let now = u64::try_from(now_ms()).unwrap_or(0);
         let current = self.current();
         current.made_ms < now
-            && current.file.suspensions.iter().any(|row| row.until_ms.is_some_and(|until| (current.made_ms..now).contains(&until)))
+            && current
+                .file
+                .suspensions
+                .iter()
+                .any(|row| row.until_ms.is_some_and(|until| (current.made_ms..now).contains(&until)))
     }
+}
+
+/// Merges what providers said into the catalogue; gives the offers that they no longer list.
+fn vanished(catalog: &mut Catalog, discovered: &HashMap<String, Vec<Discovered>>) -> HashSet<String> {
+    let gone = discovery::merge(catalog, discovered);
+    gone.into_iter().map(|(provider, model)| format!("{provider}/{model}")).collect()
 }
 
 /// The settings file with the rows over it.

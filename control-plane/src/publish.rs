@@ -116,6 +116,12 @@ impl<'r> Builder<'r> {
         for row in catalog.models.iter().filter(|row| row.status() == Status::Disabled) {
             self.withheld.extend(row.offers.iter().map(|(provider, model, _)| format!("{provider}/{model}")));
         }
+        let (file, at_ms) = (self.file, self.at_ms);
+        for row in file.suspensions.iter().filter(|row| row.covers(&row.target, at_ms)) {
+            let why = if row.reason.is_empty() { "no reason is given" } else { row.reason.as_str() };
+            self.warnings.push(format!("{}: suspended, {why}", row.target));
+            self.withheld.insert(row.target.clone());
+        }
         for row in catalog.providers.iter().filter(|row| self.book.unlisted(&row.id, self.at_ms).is_none()) {
             self.withheld.insert(format!("{}/*", row.id));
             self.warnings.push(format!(
@@ -143,7 +149,7 @@ impl<'r> Builder<'r> {
             return Some(*known);
         }
         let row = self.names.offer(provider, model);
-        if row.is_some_and(|row| row.status() == Status::Disabled) {
+        if row.is_some_and(|row| row.status() == Status::Disabled) || self.is_suspended(&id) {
             return None;
         }
         if self.book.price(&id, self.at_ms).is_none() {
@@ -168,9 +174,16 @@ impl<'r> Builder<'r> {
         Some(self.targets.len() - 1)
     }
 
-    /// The targets of everybody who serves `model`, first choice first.
+    fn is_suspended(&self, id: &str) -> bool {
+        self.file.suspensions.iter().any(|row| row.covers(id, self.at_ms))
+    }
+
+    /// The targets of everybody who serves `model`, first choice first; whose provider no longer lists it comes last.
     fn offers(&mut self, model: &ModelRow) -> Vec<usize> {
-        model.offers.iter().filter_map(|(provider, name, _)| self.target(provider, name)).collect()
+        let gone =
+            |offer: &&(String, String, usize)| self.catalog.vanished.contains(&format!("{}/{}", offer.0, offer.1));
+        let (gone, there): (Vec<_>, Vec<_>) = model.offers.iter().partition(gone);
+        there.into_iter().chain(gone).filter_map(|(provider, name, _)| self.target(provider, name)).collect()
     }
 
     /// The targets that the name of a model means, in whichever way it is written.

@@ -7,19 +7,25 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::catalog::{self, Registered};
 use crate::current::Current;
 use crate::data_plane::{self, Watching};
+use crate::discovery::{Asker, Rounds};
+use crate::metrics::{Metrics, Rejection};
+use crate::observers::Observers;
 use crate::publication::Publication;
 use crate::settings::{File, Secret};
 use crate::store::Store;
+use crate::store::discovered::Discovered;
 use crate::store::keys::Keys;
 use crate::store::pepper::Pepper;
 use crate::store::repeated::Repeated;
 use crate::store::tokens::{Role, Tokens};
+use crate::traces::Traces;
 use crate::xds::{self, Edge, Module};
 use crate::{admin, envoy};
 
@@ -90,8 +96,12 @@ impl Options {
 
     /// What Envoy's configuration is made of.
     pub fn edge(&self, file: &File, module: Module, providers: Vec<Registered>) -> Edge {
-        let ca_file = file.envoy.ca_file.clone().unwrap_or_else(|| PathBuf::from(CA_FILE));
-        Edge { data: file.listen.data, limits: file.limits.clone(), module, ca_file, providers }
+        Edge { data: file.listen.data, limits: file.limits.clone(), module, ca_file: self.ca_file(file), providers }
+    }
+
+    /// The certificates of authorities.
+    pub fn ca_file(&self, file: &File) -> PathBuf {
+        file.envoy.ca_file.clone().unwrap_or_else(|| PathBuf::from(CA_FILE))
     }
 }
 
@@ -139,9 +149,18 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     let edge = options.edge(&file, module, current.catalog.providers.clone());
     let publisher = xds::Publisher::new(edge, publication.for_envoy(), path, load)?;
     let watching = Arc::new(Watching::default());
-    let service =
-        data_plane::Service::new(publication.for_filters(), keys.clone(), store.clone(), watching.clone());
-    let configuration = xds::Service::new(publisher.subscribe());
+    let metrics = Arc::new(Metrics::new());
+    let traces = Traces::start(&environment, metrics.clone()).map(Arc::new);
+    let observers = Observers { metrics: metrics.clone(), traces: traces.clone() };
+    let service = data_plane::Service::new(
+        publication.for_filters(),
+        keys.clone(),
+        store.clone(),
+        watching.clone(),
+        observers.clone(),
+    );
+    let (refusals, mut refused) = mpsc::unbounded_channel();
+    let configuration = xds::Service::new(publisher.subscribe(), refusals);
     let served = tokio::spawn(data_plane::serve(listener, service, configuration, std::future::pending()));
     tokio::spawn(publisher.run());
     {
@@ -156,6 +175,16 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     };
     tokio::spawn(say_when_serving(file.listen.data, watching.clone(), current, vms, fresh_key));
     tokio::spawn(publication.clone().run());
+    let rounds = discover(&options, &file, &store, &metrics, &publication)?;
+    {
+        let (publication, metrics) = (publication.clone(), metrics.clone());
+        tokio::spawn(async move {
+            while let Some(why) = refused.recv().await {
+                metrics.rejected(Rejection::Envoy);
+                publication.refused(&why).await;
+            }
+        });
+    }
     if let Some(address) = file.listen.api {
         let listener = TcpListener::bind(address).await;
         let listener = listener.with_context(|| format!("the admin API can't listen on {address}"))?;
@@ -163,7 +192,7 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
             warn!("the admin API listens on {address} without TLS; put a proxy with TLS in front of it");
         }
         let repeated = Repeated::of(&store, pepper);
-        let state = admin::Admin { store, keys, tokens, repeated, publication, watching };
+        let state = admin::Admin { store, keys, tokens, repeated, publication, watching, metrics, rounds };
         tokio::spawn(admin::serve(listener, state));
     }
 
@@ -178,6 +207,9 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
             ended = served => ended??,
         },
     }
+    if let Some(traces) = traces {
+        traces.flush().await;
+    }
     info!("stopped");
     Ok(())
 }
@@ -190,6 +222,25 @@ async fn first_key(keys: &Keys) -> anyhow::Result<Option<Secret>> {
     let key = keys.create("first", None).await?.key;
     crate::cli::print(&format!("Your first key (shown once; make more with `dragoman key create`): {}", key.expose()))?;
     Ok(Some(key))
+}
+
+/// Asks providers for their models for ever, unless the file says not to; by hand it can be done all the same.
+fn discover(
+    options: &Options,
+    file: &File,
+    store: &Store,
+    metrics: &Arc<Metrics>,
+    publication: &Arc<Publication>,
+) -> anyhow::Result<Arc<Rounds<Discovered>>> {
+    let authorities = std::fs::read(options.ca_file(file)).ok();
+    let memory = Discovered { store: store.clone(), metrics: metrics.clone() };
+    let rounds = Rounds::new(Asker::new(authorities.as_deref())?, memory);
+    if file.discovery.unwrap_or(true) {
+        let (asked, told) = (publication.clone(), publication.clone());
+        let providers = move || asked.current().catalog.providers.clone();
+        tokio::spawn(rounds.clone().run(providers, move || told.wake()));
+    }
+    Ok(rounds)
 }
 
 /// Makes and prints an owner's token if there was none ever.

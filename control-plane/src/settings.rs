@@ -30,8 +30,8 @@ mod mistake;
 mod model;
 mod price;
 mod provider;
-mod said;
 mod route;
+mod said;
 mod secret;
 mod service;
 mod set;
@@ -63,6 +63,8 @@ pub use variable::{Variable, Variables};
 
 use dragoman_core::snapshot::Loss;
 
+use crate::screen::Network;
+
 /// The file looked for when none is named.
 pub const DEFAULT_FILE: &str = "dragoman.toml";
 
@@ -87,6 +89,10 @@ pub struct File {
     pub catalog: Option<bool>,
     /// `demo = true`: the demo answers even though others could.
     pub demo: bool,
+    /// `discovery = false`: providers are not asked for their models.
+    pub discovery: Option<bool>,
+    /// Networks that providers of the admin API may be in, besides public ones.
+    pub allow_networks: Vec<Network>,
     /// What happens on routes that do not say so themselves.
     pub loss: Loss,
     /// Who else is asked, after its offers, for a model that no route names.

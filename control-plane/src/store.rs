@@ -12,6 +12,7 @@
 //! Limits: a busy writer is waited for five seconds.
 
 pub mod audit;
+pub mod discovered;
 mod engine;
 pub mod keys;
 pub mod pepper;
@@ -58,8 +59,7 @@ impl Store {
             None => engine::open_sqlite(&directory.join("dragoman.sqlite")).await?,
             Some(url) => engine::open_postgres(url).await?,
         };
-        let store =
-            Store { engine, writer, reader, directory: directory.to_path_buf(), url: url.map(str::to_string) };
+        let store = Store { engine, writer, reader, directory: directory.to_path_buf(), url: url.map(str::to_string) };
         store.migrate().await.context("the store's tables can't be brought up to date")?;
         Ok(store)
     }

@@ -4,7 +4,8 @@
 //! use dragoman_core::explain::{Fate, explain};
 //! use dragoman_core::snapshot::Snapshot;
 //! let body = br#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
-//! let explanation = explain::<&str>("POST", "/v1/chat/completions", &[], body, None, &Snapshot::default());
+//! let snapshot = Snapshot::default();
+//! let explanation = explain::<&str>("POST", "/v1/chat/completions", &[], body, None, &snapshot);
 //! let Fate::Refused(denial) = &explanation.fate else { panic!() };
 //! assert_eq!((denial.status, denial.code.as_str()), (404, "model_not_found"));
 //! ```

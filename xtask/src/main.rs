@@ -13,6 +13,7 @@
 //! what it finds and says what is missing. Whatever it installs outside of Debian packages lies under
 //! `target/`, so removing that folder undoes it.
 
+mod catalogue;
 mod checks;
 mod debian;
 mod envoy;
@@ -39,6 +40,7 @@ cargo xtask <command>
   chaos [scenario] [args]    kill, change, overfill and confuse the gateway under load: control-plane-kills, reloads,
                              big-snapshot, mutations, or all; `--count N` does less of it, `--seed N` other of it
   fuzz [target [seconds]]    fuzz one target, or each in turn, for that many seconds (30)
+  catalogue <folder>         write control-plane/catalog/prices.toml anew from the two price lists in that folder
   wasm                       build the filters, print the path of the module
   envoy                      fetch Envoy, print its path
 
@@ -68,6 +70,7 @@ fn run(args: &[String]) -> Result<()> {
         ("bench", _) => serve::bench(&layout, rest),
         ("chaos", _) => serve::chaos(&layout, rest),
         ("fuzz", [] | [_] | [_, _]) => fuzz::fuzz(&layout, rest),
+        ("catalogue", [folder]) => catalogue::write(&layout, std::path::Path::new(folder)),
         ("wasm", []) => print_path(&wasm::build(&layout)?),
         ("envoy", []) => print_path(&envoy::install(&layout)?),
         ("help" | "--help" | "-h", _) => {

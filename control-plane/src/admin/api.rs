@@ -1,5 +1,7 @@
 //! The endpoints: each with its policy and its description, and no way to add one without.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::handler::Handler;
@@ -143,9 +145,10 @@ impl Api {
     /// Adds an endpoint: its policy is asked before its handler, always.
     pub fn add<T: 'static>(&mut self, endpoint: Endpoint, handler: impl Handler<T, Admin>) {
         let (path, filter, policy) = (endpoint.path.clone(), endpoint.verb.filter(), endpoint.policy);
+        let name: Arc<str> = endpoint.name.as_str().into();
         self.routes.push(Box::new(move |router, admin| {
             let admin = admin.clone();
-            let guard = middleware::from_fn_with_state((admin, policy), guard);
+            let guard = middleware::from_fn_with_state((admin, policy, name), guard);
             router.route(&path, on(filter, handler).layer(guard))
         }));
         self.endpoints.push(endpoint);
@@ -166,13 +169,20 @@ impl Api {
 }
 
 /// Who may, then whether it was answered before, then the handler.
-async fn guard(State((admin, policy)): State<(Admin, Policy)>, mut request: Request, next: Next) -> Response {
-    let caller = match policy.admit(&admin, request.headers()).await {
-        Ok(caller) => caller,
-        Err(problem) => return problem.into_response(),
+async fn guard(
+    State((admin, policy, name)): State<(Admin, Policy, Arc<str>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let answered = match policy.admit(&admin, request.headers()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller.clone());
+            repeat::once(&admin, &caller, request, next).await
+        }
+        Err(problem) => Err(problem),
     };
-    request.extensions_mut().insert(caller.clone());
-    let mut response = repeat::once(&admin, &caller, request, next).await.unwrap_or_else(IntoResponse::into_response);
+    let mut response = answered.unwrap_or_else(IntoResponse::into_response);
+    admin.metrics.admin_request(&name, response.status().as_u16());
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

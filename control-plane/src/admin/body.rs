@@ -77,7 +77,9 @@ pub fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
                 other => Ok(Condition::Unchanged(other.unwrap_or(u64::MAX))),
             }
         }
-        _ => Err(Problem::bad("Send `If-Match: \"<etag>\"`, `If-Match: *` or `If-None-Match: *`, and one of them only.")),
+        _ => {
+            Err(Problem::bad("Send `If-Match: \"<etag>\"`, `If-Match: *` or `If-None-Match: *`, and one of them only."))
+        }
     }
 }
 

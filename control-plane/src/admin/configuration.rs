@@ -82,9 +82,21 @@ pub fn add(api: &mut Api) {
         .query("prune", flag(), "Take away the rows of this API that are not among these.")
         .takes(bundle());
     api.add(apply.gives(200, Some(applied)), apply_rows);
-    let export = Endpoint::new(Verb::Get, "/export", Policy::Read, "export", "What the file and this API say together, as `apply` takes it.");
+    let export = Endpoint::new(
+        Verb::Get,
+        "/export",
+        Policy::Read,
+        "export",
+        "What the file and this API say together, as `apply` takes it.",
+    );
     api.add(export.gives(200, Some(bundle())), export_rows);
-    let check = Endpoint::new(Verb::Post, "/check", Policy::Read, "check", "Whether a settings file (TOML) could be served. Nothing is changed.");
+    let check = Endpoint::new(
+        Verb::Post,
+        "/check",
+        Policy::Read,
+        "check",
+        "Whether a settings file (TOML) could be served. Nothing is changed.",
+    );
     let text = json!({
         "type": "object", "required": ["toml"], "additionalProperties": false,
         "properties": { "toml": { "type": "string", "description": "The file's text." } },
@@ -116,10 +128,8 @@ async fn apply_rows(
         edits.iter().filter(|edit| edit.to.is_some()).map(|edit| (edit.kind, edit.id.clone())).collect();
     let check = |rows: &Rows| admin.publication.check(rows, &touched).map(|_| ());
     let mut applied = told(&edits, &before);
+    admin.publication.try_edits(&edits).await.map_err(Problem::flaws)?;
     if how.dry_run {
-        let mut after = before;
-        edits.iter().for_each(|edit| after.with(edit));
-        check(&after).map_err(Problem::flaws)?;
         return Ok(Json(applied));
     }
     let rows = admin.store.edit(&caller.actor(), "apply", &edits, check).await?;

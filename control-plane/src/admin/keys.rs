@@ -75,9 +75,16 @@ pub fn add(api: &mut Api) {
     api.add(list.gives(200, Some(page::schema(view.clone()))), list_keys);
     let read = Endpoint::new(Verb::Get, "/keys/{id}", Policy::Keys, "get_key", "One key.");
     api.add(read.gives(200, Some(view)).refuses(&[404]), get_key);
-    let create = Endpoint::new(Verb::Post, "/keys", Policy::Keys, "create_key", "Makes a key; it is shown now and never again.");
+    let create =
+        Endpoint::new(Verb::Post, "/keys", Policy::Keys, "create_key", "Makes a key; it is shown now and never again.");
     api.add(create.takes(new).gives(201, Some(made)), create_key);
-    let revoke = Endpoint::new(Verb::Delete, "/keys/{id}", Policy::Keys, "revoke_key", "Revokes a key, everywhere within seconds.");
+    let revoke = Endpoint::new(
+        Verb::Delete,
+        "/keys/{id}",
+        Policy::Keys,
+        "revoke_key",
+        "Revokes a key, everywhere within seconds.",
+    );
     api.add(revoke.gives(200, Some(revoked)).refuses(&[404]), revoke_key);
 }
 
@@ -94,10 +101,7 @@ async fn views(admin: &Admin) -> Result<Vec<KeyView>, Problem> {
     Ok(views)
 }
 
-async fn list_keys(
-    State(admin): State<Admin>,
-    Asked(page): Asked<Page>,
-) -> Result<Json<Listed<KeyView>>, Problem> {
+async fn list_keys(State(admin): State<Admin>, Asked(page): Asked<Page>) -> Result<Json<Listed<KeyView>>, Problem> {
     Ok(Json(Listed::of(views(&admin).await?.into_iter(), &page, |key| key.id.clone())?))
 }
 

@@ -80,6 +80,10 @@ pub fn schema(item: Value) -> Value {
 /// The parameters of a page.
 pub fn asked(endpoint: Endpoint) -> Endpoint {
     endpoint
-        .query("limit", json!({ "type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL }), "Rows of a page.")
+        .query(
+            "limit",
+            json!({ "type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL }),
+            "Rows of a page.",
+        )
         .query("after", json!({ "type": "string" }), "The `next` of the page before.")
 }

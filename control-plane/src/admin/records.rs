@@ -66,11 +66,19 @@ pub fn add(api: &mut Api) {
     let (record, change) = (api.schema::<RecordView>(), api.schema::<Change>());
     let text = || json!({ "type": "string" });
     let list = Endpoint::new(Verb::Get, "/records", Policy::Read, "list_records", "Records, the newest first.");
-    let list = page::asked(list).query("caller", text(), "Of this caller only.").query("route", text(), "Of this route only.");
+    let list =
+        page::asked(list).query("caller", text(), "Of this caller only.").query("route", text(), "Of this route only.");
     api.add(list.gives(200, Some(page::schema(record.clone()))), list_records);
-    let read = Endpoint::new(Verb::Get, "/records/{exchange}", Policy::Read, "get_record", "The Record of one exchange.");
+    let read =
+        Endpoint::new(Verb::Get, "/records/{exchange}", Policy::Read, "get_record", "The Record of one exchange.");
     api.add(read.gives(200, Some(record)).refuses(&[404]), get_record);
-    let audit = Endpoint::new(Verb::Get, "/audit", Policy::Read, "list_changes", "Every change of a row, the newest first: who, what, before, after.");
+    let audit = Endpoint::new(
+        Verb::Get,
+        "/audit",
+        Policy::Read,
+        "list_changes",
+        "Every change of a row, the newest first: who, what, before, after.",
+    );
     api.add(page::asked(audit).gives(200, Some(page::schema(change))), list_changes);
 }
 
@@ -87,7 +95,8 @@ async fn list_records(
     let after = match &query.after {
         None => None,
         Some(after) => {
-            let place = after.split_once('-').and_then(|(began, exchange)| Some((began.parse().ok()?, exchange.to_string())));
+            let place =
+                after.split_once('-').and_then(|(began, exchange)| Some((began.parse().ok()?, exchange.to_string())));
             Some(place.ok_or_else(|| Problem::bad("`after` is the `next` of another page."))?)
         }
     };

@@ -91,7 +91,8 @@ fn add_kind(api: &mut Api, kind: Kind) {
     let one = format!("{all}/{{id}}");
     let (view, changed) = (api.schema::<RowView>(), api.schema::<Changed>());
     api.schema::<Problem>();
-    let list = Endpoint::new(Verb::Get, &all, Policy::Read, &format!("list_{}", plural(kind)), &format!("Every {name}."));
+    let list =
+        Endpoint::new(Verb::Get, &all, Policy::Read, &format!("list_{}", plural(kind)), &format!("Every {name}."));
     let list = page::asked(list).gives(200, Some(page::schema(view.clone())));
     api.add(list, move |State(admin): State<Admin>, Asked(page): Asked<Page>| async move {
         let views = views(kind, &admin).await?;
@@ -112,10 +113,18 @@ fn add_kind(api: &mut Api, kind: Kind) {
         .takes(schema::row(kind))
         .gives(200, Some(changed.clone()))
         .refuses(&[412]);
-    api.add(put, move |State(admin): State<Admin>, Extension(caller): Extension<Caller>, Id(id): Id, Asked(trial): Asked<Trial>, headers: HeaderMap, Said(members): Said<Map<String, Value>>| async move {
-        let to = Some(Value::Object(members).to_string());
-        change(kind, &admin, &caller, "put", Edit { kind, id, to, condition: condition(&headers)? }, trial).await
-    });
+    api.add(
+        put,
+        move |State(admin): State<Admin>,
+              Extension(caller): Extension<Caller>,
+              Id(id): Id,
+              Asked(trial): Asked<Trial>,
+              headers: HeaderMap,
+              Said(members): Said<Map<String, Value>>| async move {
+            let to = Some(Value::Object(members).to_string());
+            change(kind, &admin, &caller, "put", Edit { kind, id, to, condition: condition(&headers)? }, trial).await
+        },
+    );
     let delete = format!("Takes away what this API said of a {name}; what the file and the catalogue say is left.");
     let delete = Endpoint::new(Verb::Delete, &one, Policy::Change, &format!("delete_{name}"), &delete);
     let delete = delete
@@ -138,24 +147,18 @@ async fn change(
 ) -> Result<Response, Problem> {
     let touched = [(kind, edit.id.clone())];
     let check = |rows: &Rows| admin.publication.check(rows, &touched).map(|_| ());
-    let rows = match trial.dry_run {
-        true => {
-            return Ok(tried(admin, &edit).await?.into_response());
-        }
-        false => admin.store.edit(&caller.actor(), action, std::slice::from_ref(&edit), check).await?,
-    };
+    let edits = std::slice::from_ref(&edit);
+    if edit.to.is_some() {
+        admin.publication.try_edits(edits).await.map_err(Problem::flaws)?;
+    }
+    if trial.dry_run {
+        let revision = admin.store.rows().await?.find(kind, &edit.id).map_or(0, |row| row.revision);
+        return Ok(tagged(revision, Changed { revision, snapshot: None }).into_response());
+    }
+    let rows = admin.store.edit(&caller.actor(), action, edits, check).await?;
     let revision = rows.find(kind, &edit.id).map_or(rows.revision, |row| row.revision);
     let snapshot = admin.publication.serve(rows.revision).await;
     Ok((StatusCode::OK, tagged(revision, Changed { revision, snapshot })).into_response())
-}
-
-/// Whether an edit could be made now, without making it.
-async fn tried(admin: &Admin, edit: &Edit) -> Result<impl IntoResponse + use<>, Problem> {
-    let mut rows = admin.store.rows().await?;
-    let known = rows.find(edit.kind, &edit.id).map_or(0, |row| row.revision);
-    rows.with(edit);
-    admin.publication.check(&rows, &[(edit.kind, edit.id.clone())]).map_err(Problem::flaws)?;
-    Ok(tagged(known, Changed { revision: known, snapshot: None }))
 }
 
 /// Every row of a kind, by its name.
@@ -167,9 +170,11 @@ async fn views(kind: Kind, admin: &Admin) -> Result<Vec<RowView>, Problem> {
     let mut effective = shipped.clone();
     effective.lay(file.said.0.iter().cloned());
     let said = |row: &crate::store::rows::Row| serde_json::from_str::<Map<String, Value>>(&row.document).ok();
-    effective.lay(rows.list.iter().filter_map(|row| {
-        Some(settings::SaidRow { kind: row.kind, id: row.id.clone(), members: said(row)? })
-    }));
+    effective.lay(
+        rows.list
+            .iter()
+            .filter_map(|row| Some(settings::SaidRow { kind: row.kind, id: row.id.clone(), members: said(row)? })),
+    );
     let mut views: Vec<RowView> = effective
         .0
         .into_iter()

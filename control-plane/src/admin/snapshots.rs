@@ -66,16 +66,43 @@ struct Against {
 
 /// Adds the endpoints.
 pub fn add(api: &mut Api) {
-    let (view, difference, back) =
-        (api.schema::<VersionView>(), api.schema::<Difference>(), api.schema::<WentBack>());
-    let list = Endpoint::new(Verb::Get, "/snapshots", Policy::Read, "list_snapshots", "Published Snapshots, the newest first.");
+    let (view, difference, back) = (api.schema::<VersionView>(), api.schema::<Difference>(), api.schema::<WentBack>());
+    let list = Endpoint::new(
+        Verb::Get,
+        "/snapshots",
+        Policy::Read,
+        "list_snapshots",
+        "Published Snapshots, the newest first.",
+    );
     api.add(page::asked(list).gives(200, Some(page::schema(view))), list_snapshots);
-    let read = Endpoint::new(Verb::Get, "/snapshots/{version}", Policy::Read, "get_snapshot", "A Snapshot as the filters read it.");
+    let read = Endpoint::new(
+        Verb::Get,
+        "/snapshots/{version}",
+        Policy::Read,
+        "get_snapshot",
+        "A Snapshot as the filters read it.",
+    );
     api.add(read.gives(200, Some(json!({ "type": "object" }))).refuses(&[404]), get_snapshot);
-    let compare = Endpoint::new(Verb::Get, "/snapshots/{version}/diff", Policy::Read, "compare_snapshots", "What another Snapshot has and this one has not, and the other way round.");
-    let compare = compare.query("to", json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }), "The other one; the one that is served when left out.");
+    let compare = Endpoint::new(
+        Verb::Get,
+        "/snapshots/{version}/diff",
+        Policy::Read,
+        "compare_snapshots",
+        "What another Snapshot has and this one has not, and the other way round.",
+    );
+    let compare = compare.query(
+        "to",
+        json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
+        "The other one; the one that is served when left out.",
+    );
     api.add(compare.gives(200, Some(difference)).refuses(&[404]), compare_snapshots);
-    let go_back = Endpoint::new(Verb::Post, "/snapshots/{version}/rollback", Policy::Change, "roll_back", "Makes this API's rows what they were when that Snapshot was made.");
+    let go_back = Endpoint::new(
+        Verb::Post,
+        "/snapshots/{version}/rollback",
+        Policy::Change,
+        "roll_back",
+        "Makes this API's rows what they were when that Snapshot was made.",
+    );
     api.add(go_back.gives(200, Some(back)).refuses(&[404]), roll_back);
 }
 
@@ -101,7 +128,8 @@ async fn list_snapshots(
     Ok(Json(Listed::cut(found.into_iter().map(view).collect(), limit, |row: &VersionView| row.version.to_string())))
 }
 
-async fn found(admin: &Admin, version: &str) -> Result<(Version, Value), Problem> {
+/// A Snapshot with its document, in which its version stands.
+pub async fn found(admin: &Admin, version: &str) -> Result<(Version, Value), Problem> {
     let missing = || Problem::missing("Snapshot", version);
     let number: u64 = version.parse().map_err(|_| Problem::bad("A Snapshot's version is a whole number."))?;
     let (row, document) = admin.store.version(number).await?.ok_or_else(missing)?;

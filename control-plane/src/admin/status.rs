@@ -59,9 +59,21 @@ pub struct TargetView {
 /// Adds the endpoints.
 pub fn add(api: &mut Api) {
     let (status, target) = (api.schema::<Status>(), api.schema::<TargetView>());
-    let show = Endpoint::new(Verb::Get, "/status", Policy::Read, "get_status", "How the control plane and its data planes are.");
+    let show = Endpoint::new(
+        Verb::Get,
+        "/status",
+        Policy::Read,
+        "get_status",
+        "How the control plane and its data planes are.",
+    );
     api.add(show.gives(200, Some(status)), get_status);
-    let list = Endpoint::new(Verb::Get, "/targets", Policy::Read, "list_targets", "Every model at every provider that can be asked now.");
+    let list = Endpoint::new(
+        Verb::Get,
+        "/targets",
+        Policy::Read,
+        "list_targets",
+        "Every model at every provider that can be asked now.",
+    );
     api.add(page::asked(list).gives(200, Some(page::schema(target))), list_targets);
 }
 

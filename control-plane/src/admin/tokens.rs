@@ -63,16 +63,25 @@ pub fn add(api: &mut Api) {
     });
     let list = page::asked(Endpoint::new(Verb::Get, "/tokens", Policy::Own, "list_tokens", "Every token of this API."));
     api.add(list.gives(200, Some(page::schema(view))), list_tokens);
-    let create = Endpoint::new(Verb::Post, "/tokens", Policy::Own, "create_token", "Makes a token; it is shown now and never again.");
+    let create = Endpoint::new(
+        Verb::Post,
+        "/tokens",
+        Policy::Own,
+        "create_token",
+        "Makes a token; it is shown now and never again.",
+    );
     api.add(create.takes(new).gives(201, Some(made)), create_token);
-    let revoke = Endpoint::new(Verb::Delete, "/tokens/{id}", Policy::Own, "revoke_token", "Revokes a token, at once. The last owner's stays.");
+    let revoke = Endpoint::new(
+        Verb::Delete,
+        "/tokens/{id}",
+        Policy::Own,
+        "revoke_token",
+        "Revokes a token, at once. The last owner's stays.",
+    );
     api.add(revoke.gives(200, Some(revoked)).refuses(&[404, 409]), revoke_token);
 }
 
-async fn list_tokens(
-    State(admin): State<Admin>,
-    Asked(page): Asked<Page>,
-) -> Result<Json<Listed<TokenView>>, Problem> {
+async fn list_tokens(State(admin): State<Admin>, Asked(page): Asked<Page>) -> Result<Json<Listed<TokenView>>, Problem> {
     let view = |token: tokens::Listed| TokenView {
         id: token.id,
         name: token.name,
@@ -91,7 +100,8 @@ async fn create_token(
     Said(new): Said<NewToken>,
 ) -> Result<(StatusCode, Json<MadeToken>), Problem> {
     let role = Role::named(&new.role).filter(|_| new.name.chars().count() <= MAX_NAME);
-    let role = role.ok_or_else(|| Problem::bad("A token has one of the roles, and a name of at most 200 characters."))?;
+    let role =
+        role.ok_or_else(|| Problem::bad("A token has one of the roles, and a name of at most 200 characters."))?;
     let made = admin.tokens.create(&new.name, role).await?;
     tracing::info!(token = made.id, role = role.name(), by = caller.actor(), "an admin token was made");
     Ok((StatusCode::CREATED, Json(MadeToken { id: made.id, token: made.token.expose().to_string() })))

@@ -167,3 +167,48 @@ fn a_row_says_where_its_models_are_listed_with_its_variables_filled_in() {
     assert_eq!(row(&catalog, "corp").models_path, Some(ModelsPath::At("/p1/models".into())));
     assert_eq!(row(&catalog, "local").models_path, None);
 }
+
+#[test]
+fn every_shipped_provider_has_models_and_every_shipped_price_is_somebodys() {
+    let Shipped { providers, models, prices } = shipped().unwrap();
+    // Deployments are named by whoever made them, and a server of one's own serves what one gave it; the last is the second
+    // door of a provider that is listed.
+    let unlisted = ["azure", "azure-deployments", "ollama", "vllm", "local", "gemini-openai"];
+    for provider in &providers {
+        let count = models.iter().flat_map(|row| &row.offers).filter(|(id, _, _)| *id == provider.id).count();
+        assert_eq!(count == 0, unlisted.contains(&provider.id.as_str()), "{}: {count}", provider.id);
+    }
+    for price in &prices {
+        let (provider, model) = price.target.value.split_once('/').unwrap();
+        let offered = models.iter().flat_map(|row| &row.offers).any(|(id, name, _)| id == provider && name == model);
+        assert!(offered || unlisted.contains(&provider) || provider == DEMO, "{}", price.target.value);
+    }
+}
+
+#[test]
+fn almost_everything_shipped_has_a_price_and_nothing_is_free_but_what_is_said_to_be() {
+    let Shipped { models, prices, .. } = shipped().unwrap();
+    let offers: Vec<String> =
+        models.iter().flat_map(|row| &row.offers).map(|(id, model, _)| format!("{id}/{model}")).collect();
+    let priced: std::collections::HashSet<&str> = prices.iter().map(|row| row.target.value.as_str()).collect();
+    let unpriced = offers.iter().filter(|offer| !priced.contains(offer.as_str())).count();
+    assert!(offers.len() > 500 && unpriced * 20 < offers.len(), "{unpriced} of {}", offers.len());
+    let free = |row: &&PriceRow| {
+        let rates = row.price.rates;
+        (rates.input, rates.output, rates.image.unwrap_or(0), rates.request.unwrap_or(0)) == (0, 0, 0, 0)
+    };
+    let free: Vec<&str> = prices.iter().filter(free).map(|row| row.target.value.as_str()).collect();
+    assert_eq!(free, ["demo/*", "local/*", "ollama/*", "vllm/*", "openai/omni-moderation-latest"]);
+}
+
+#[test]
+fn the_shipped_models_say_what_they_are() {
+    use crate::settings::{Modality, Status};
+    let models = shipped().unwrap().models;
+    let model = |name: &str| models.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("{name}"));
+    assert_eq!(model("text-embedding-3-small").output(), [Modality::Embedding]);
+    assert!(model("gpt-image-2").output().contains(&Modality::Image));
+    assert_eq!((model("gpt-4").status(), model("gpt-4.1").status()), (Status::Deprecated, Status::Active));
+    let caching = dragoman_core::catalog::Abilities::CACHING;
+    assert!(model("claude-opus-5").abilities.is_some_and(|abilities| abilities.cover(caching)));
+}

@@ -39,10 +39,14 @@ impl Served {
         let keys = Keys::of(&store, crate::store::pepper::Pepper::of(&store).await.unwrap());
         let feed = watch::Sender::new(current(&store, "\"m\"", "secret-1").await);
         let watching = Arc::new(Watching::default());
-        let service = Service::new(feed.subscribe(), keys.clone(), store.clone(), watching.clone());
+        let observers = Observers { metrics: Arc::default(), traces: None };
+        let service = Service::new(feed.subscribe(), keys.clone(), store.clone(), watching.clone(), observers);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let configuration = crate::xds::Service::new(watch::Sender::new(Arc::default()).subscribe());
+        let configuration = crate::xds::Service::new(
+            watch::Sender::new(Arc::default()).subscribe(),
+            tokio::sync::mpsc::unbounded_channel().0,
+        );
         tokio::spawn(serve(listener, service, configuration, std::future::pending()));
         let revocations = keys.clone();
         tokio::spawn(async move { watching.revocations(revocations).await });

@@ -50,7 +50,10 @@ pub fn litellm(yaml: &str) -> Result<Imported, String> {
     import.root(root)?;
     let imported = import.end();
     File::read("dragoman.toml", &imported.toml, &known).map_err(|mistakes| {
-        format!("what was imported is no settings file, which is a fault of the import: {mistakes}")
+        match mistakes.list.iter().find(|mistake| mistake.message.contains("leads back to itself")) {
+            Some(circle) => format!("its names go round in a circle: {}", circle.message),
+            None => format!("what was imported is no settings file, which is a fault of the import: {mistakes}"),
+        }
     })?;
     Ok(imported)
 }

@@ -1,6 +1,6 @@
 //! Who is told of a change: Envoy first, so that no Plan names a cluster that is not there yet.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -14,17 +14,27 @@ const HEAD_START: Duration = Duration::from_millis(500);
 pub struct Feeds {
     envoy: watch::Sender<Arc<Current>>,
     filters: watch::Sender<Arc<Current>>,
+    previous: Mutex<Option<Arc<Current>>>,
 }
 
 impl Feeds {
     /// Begins with what is served first.
     pub fn new(first: Arc<Current>) -> Feeds {
-        Feeds { envoy: watch::Sender::new(first.clone()), filters: watch::Sender::new(first) }
+        Feeds {
+            envoy: watch::Sender::new(first.clone()),
+            filters: watch::Sender::new(first),
+            previous: Mutex::default(),
+        }
     }
 
     /// What the filters are told.
     pub fn current(&self) -> Arc<Current> {
         self.filters.borrow().clone()
+    }
+
+    /// What was served before that.
+    pub fn previous(&self) -> Option<Arc<Current>> {
+        self.previous.lock().ok().and_then(|previous| previous.clone())
     }
 
     /// Where Envoy's configuration learns of changes.
@@ -43,6 +53,11 @@ impl Feeds {
         if before.catalog.providers != next.catalog.providers {
             tokio::time::sleep(HEAD_START).await;
         }
-        self.filters.send_replace(next);
+        let before = self.filters.send_replace(next.clone());
+        if before.version != next.version
+            && let Ok(mut previous) = self.previous.lock()
+        {
+            *previous = Some(before);
+        }
     }
 }

@@ -170,7 +170,7 @@ fn shared(one: Option<Abilities>, other: Option<Abilities>) -> u64 {
     let count = |abilities: Abilities| abilities.names().count() as u64;
     let all = count(one.and(other));
     let apart = count(one.without(other)) + count(other.without(one));
-    if all == 0 { 1_000 } else { (all - apart) * 1_000 / all }
+    (all.saturating_sub(apart) * 1_000).checked_div(all).unwrap_or(1_000)
 }
 
 /// The parts weigh as they would be missed: abilities and price before room.

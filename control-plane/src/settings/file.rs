@@ -30,6 +30,8 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
         envoy: envoy.unwrap_or_default(),
         catalog: members.flag(reading_ref, "catalog").map(|placed| placed.value),
         demo: members.flag(reading_ref, "demo").is_some_and(|placed| placed.value),
+        discovery: members.flag(reading_ref, "discovery").map(|placed| placed.value),
+        allow_networks: networks(reading_ref, &mut members),
         loss: route::loss(reading_ref, &mut members).unwrap_or_default(),
         fallback: route::strategy(reading_ref, &mut members, "fallback").unwrap_or_default(),
         providers: providers.into_iter().map(|row| provider::provider(reading_ref, row)).collect(),
@@ -116,6 +118,17 @@ pub(crate) fn split_address(text: &str) -> Option<(&str, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let port = port.parse().ok().filter(|port| *port != 0)?;
     (!host.is_empty()).then_some((host, port))
+}
+
+fn networks(reading: &mut Reading<'_>, members: &mut Members<'_>) -> Vec<crate::screen::Network> {
+    let mut networks = Vec::new();
+    for text in members.strings(reading, "allow_networks").unwrap_or_default() {
+        match text.value.parse() {
+            Ok(network) => networks.push(network),
+            Err(_) => reading.mistake(text.at, "a network is written like \"10.0.0.0/8\" or \"fd00::/8\""),
+        }
+    }
+    networks
 }
 
 /// Names within the file are unique; names of other rows are checked against the catalogue when the two are joined.

@@ -19,8 +19,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which they may name one another.
-    pub const ALL: [Kind; 6] =
-        [Kind::Provider, Kind::Model, Kind::Price, Kind::Route, Kind::Alias, Kind::Suspension];
+    pub const ALL: [Kind; 6] = [Kind::Provider, Kind::Model, Kind::Price, Kind::Route, Kind::Alias, Kind::Suspension];
 
     /// Its name in files, in the store, in the audit log and in messages.
     pub fn name(self) -> &'static str {

@@ -226,7 +226,10 @@ impl Spelled {
 /// Whether a text is a day such as `2026-01-31`.
 fn is_day(text: &str) -> bool {
     text.len() == 10
-        && text.bytes().enumerate().all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() })
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() })
 }
 
 /// A value on one line of TOML; `None` when there is a null in it. JSON's strings and numbers are TOML's.
@@ -235,9 +238,8 @@ fn spell(value: &Value) -> Option<String> {
         Value::Null => return None,
         Value::Array(items) => format!("[{}]", items.iter().map(spell).collect::<Option<Vec<_>>>()?.join(", ")),
         Value::Object(members) => {
-            let member = |(name, value): (&String, &Value)| {
-                Some(format!("{} = {}", Value::from(name.as_str()), spell(value)?))
-            };
+            let member =
+                |(name, value): (&String, &Value)| Some(format!("{} = {}", Value::from(name.as_str()), spell(value)?));
             format!("{{ {} }}", members.iter().map(member).collect::<Option<Vec<_>>>()?.join(", "))
         }
         // TOML has no control character in a text, not even this one, which JSON leaves as it is.
@@ -251,7 +253,6 @@ mod tests {
     use super::*;
     use crate::catalog::known;
 
-
     fn provider(id: &str, members: Value) -> SaidRow {
         SaidRow { kind: Kind::Provider, id: id.into(), members: members.as_object().unwrap().clone() }
     }
@@ -263,15 +264,24 @@ mod tests {
         let known = known().unwrap();
         let (file, again) = (File::read("f", text, &known).unwrap(), Said::of(text).read(&known).unwrap());
         assert_eq!(Said::of(&Said::of(text).toml()), Said::of(text));
-        assert_eq!((file.models[0].output_limit, &file.models[0].name), (again.models[0].output_limit, &again.models[0].name));
+        assert_eq!(
+            (file.models[0].output_limit, &file.models[0].name),
+            (again.models[0].output_limit, &again.models[0].name)
+        );
         assert_eq!(file.providers[0].variables, again.providers[0].variables);
         assert_eq!(file.aliases[0].1, again.aliases[0].1);
     }
 
     #[test]
     fn what_is_laid_over_changes_the_members_it_names() {
-        let mut said = Said(vec![provider("a", serde_json::json!({ "base_url": "http://h", "omit": ["x"], "variables": { "r": "1", "s": "2" } }))]);
-        said.lay([provider("a", serde_json::json!({ "omit": [], "variables": { "r": "9" } })), provider("b", serde_json::json!({}))]);
+        let mut said = Said(vec![provider(
+            "a",
+            serde_json::json!({ "base_url": "http://h", "omit": ["x"], "variables": { "r": "1", "s": "2" } }),
+        )]);
+        said.lay([
+            provider("a", serde_json::json!({ "omit": [], "variables": { "r": "9" } })),
+            provider("b", serde_json::json!({})),
+        ]);
         let expected = serde_json::json!({ "base_url": "http://h", "omit": [], "variables": { "r": "9", "s": "2" } });
         assert_eq!((Value::Object(said.0[0].members.clone()), said.0.len()), (expected, 2));
     }

@@ -91,13 +91,16 @@ mod tests {
                 condition: Condition::None,
             };
             let good = |_: &Rows| Ok::<(), String>(());
-            for (id, to) in [("a", Some("1")), ("b", Some("1")), ("a", Some("2")), ("b", None), ("c", Some("1")), ("b", Some("3"))] {
+            for (id, to) in
+                [("a", Some("1")), ("b", Some("1")), ("a", Some("2")), ("b", None), ("c", Some("1")), ("b", Some("3"))]
+            {
                 store.edit("me", "put", &[edit(id, to)], good).await.unwrap();
             }
             let back = store.edits_back_to(2).await.unwrap();
             store.edit("me", "roll back", &back, good).await.unwrap();
             let rows = store.rows().await.unwrap();
-            let said: Vec<(&str, &str)> = rows.list.iter().map(|row| (row.id.as_str(), row.document.as_str())).collect();
+            let said: Vec<(&str, &str)> =
+                rows.list.iter().map(|row| (row.id.as_str(), row.document.as_str())).collect();
             assert_eq!(said, [("a", "1"), ("b", "1")]);
             let log = store.audit(None, 2).await.unwrap();
             assert_eq!((log[0].action.as_str(), log[0].actor.as_str()), ("roll back", "me"));

@@ -79,7 +79,8 @@ impl Store {
 
     /// The Record of one exchange.
     pub async fn record(&self, exchange: &str) -> anyhow::Result<Option<Kept>> {
-        let find = "SELECT document, began_ms, exchange, COALESCE(cost_micros, -1) AS cost FROM record WHERE exchange = $1";
+        let find =
+            "SELECT document, began_ms, exchange, COALESCE(cost_micros, -1) AS cost FROM record WHERE exchange = $1";
         sqlx::query(find).bind(exchange).fetch_optional(&self.reader).await?.as_ref().map(kept).transpose()
     }
 }
@@ -140,7 +141,9 @@ mod tests {
             let expected: Vec<String> = all.iter().rev().map(|(record, _)| record.exchange.clone()).collect();
             assert_eq!(seen, expected);
             assert_eq!(store.record("x07").await.unwrap().unwrap().cost_micros, None);
-            assert!(store.records(&Wanted { caller: Some("k".into()), ..Wanted::default() }, 9).await.unwrap().is_empty());
+            assert!(
+                store.records(&Wanted { caller: Some("k".into()), ..Wanted::default() }, 9).await.unwrap().is_empty()
+            );
         }
     }
 }

@@ -32,10 +32,7 @@ impl Fresh {
 /// A fresh store of each engine: every test of the store runs on both.
 pub(crate) async fn on_both() -> [Fresh; 2] {
     let postgres = super::throwaway::database().await;
-    [
-        Fresh { directory: Directory::new(), url: None },
-        Fresh { directory: Directory::new(), url: Some(postgres) },
-    ]
+    [Fresh { directory: Directory::new(), url: None }, Fresh { directory: Directory::new(), url: Some(postgres) }]
 }
 
 #[test]

@@ -29,12 +29,13 @@ const RESPONSES: usize = 3;
 #[derive(Debug)]
 pub struct Service {
     resources: watch::Receiver<Arc<Resources>>,
+    refusals: mpsc::UnboundedSender<String>,
 }
 
 impl Service {
-    /// Serves what `resources` has.
-    pub fn new(resources: watch::Receiver<Arc<Resources>>) -> Service {
-        Service { resources }
+    /// Serves what `resources` has; what an Envoy says of configuration that it does not take goes into `refusals`.
+    pub fn new(resources: watch::Receiver<Arc<Resources>>, refusals: mpsc::UnboundedSender<String>) -> Service {
+        Service { resources, refusals }
     }
 
     /// As the server takes it.
@@ -54,9 +55,10 @@ impl AggregatedDiscoveryService for Service {
     ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
         let (sender, receiver) = mpsc::channel(RESPONSES);
         let resources = self.resources.clone();
+        let refusals = self.refusals.clone();
         tokio::spawn(async move {
             let mut conversation =
-                Conversation { sender, subscribed: HashMap::new(), responses: 0, node: String::new() };
+                Conversation { sender, refusals, subscribed: HashMap::new(), responses: 0, node: String::new() };
             conversation.run(request.into_inner(), resources).await;
             info!(node = conversation.node, "Envoy left");
         });
@@ -82,6 +84,7 @@ struct Subscription {
 /// One Envoy's stream.
 struct Conversation {
     sender: mpsc::Sender<Result<DiscoveryResponse, Status>>,
+    refusals: mpsc::UnboundedSender<String>,
     subscribed: HashMap<&'static str, Subscription>,
     responses: u64,
     node: String,
@@ -134,7 +137,9 @@ impl Conversation {
             }
             match &request.error_detail {
                 Some(error) => {
-                    warn!(kind, version = known.version, "Envoy refused its configuration: {}", error.message)
+                    warn!(kind, version = known.version, "Envoy refused its configuration: {}", error.message);
+                    // Nobody listening is no error: the last good configuration serves on in Envoy.
+                    let _ = self.refusals.send(format!("{kind}: {}", error.message));
                 }
                 None => debug!(kind, version = request.version_info, "Envoy took its configuration"),
             }

@@ -50,12 +50,16 @@ pub(super) fn provider(edge: &Edge, row: &Registered) -> Value {
 /// The provider's addresses, and behind them the dead end. Envoy answers a request to a cluster without any address itself,
 /// and such an answer is not retried; an address that refuses is, so that a name that does not resolve falls back as well.
 fn endpoints(row: &Registered) -> Value {
-    let endpoint = |host: &str, port| json!({ "lb_endpoints": [{ "endpoint": { "address": socket(host, port) } }] });
-    let mut dead_end = endpoint("127.0.0.1", DEAD_END);
+    let at = |host: &str, port| json!({ "endpoint": { "address": socket(host, port) } });
+    let endpoints: Vec<Value> = match row.pinned.is_empty() {
+        true => vec![at(&row.origin.host, row.origin.port)],
+        false => row.pinned.iter().map(|address| at(&address.to_string(), row.origin.port)).collect(),
+    };
+    let mut dead_end = json!({ "lb_endpoints": [at("127.0.0.1", DEAD_END)] });
     if let Some(members) = dead_end.as_object_mut() {
         members.insert("priority".to_string(), json!(1));
     }
-    json!({ "cluster_name": row.cluster(), "endpoints": [endpoint(&row.origin.host, row.origin.port), dead_end] })
+    json!({ "cluster_name": row.cluster(), "endpoints": [{ "lb_endpoints": endpoints }, dead_end] })
 }
 
 /// Addresses that can't be reached are left out while others of the same provider can; what a provider answers is no reason,

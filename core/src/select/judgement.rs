@@ -5,7 +5,8 @@
 //! use dragoman_core::select::{Needs, Resolution, judge};
 //! use dragoman_core::snapshot::Snapshot;
 //! let needs = Needs::only(DialectId::Messages, Operation::Generate);
-//! let judgement = judge("m", needs, &Snapshot::default());
+//! let snapshot = Snapshot::default();
+//! let judgement = judge("m", needs, &snapshot);
 //! assert_eq!(judgement.resolution, Resolution::Nobody);
 //! assert_eq!(judgement.refusal("m", needs).unwrap().code(), "model_not_found");
 //! ```

@@ -86,7 +86,7 @@ impl Setup {
 
     /// The file, listening on the ports for callers, the control plane, Envoy's administration and the admin API.
     pub(super) fn toml(&self, [data, control, admin, api]: [u16; 4]) -> String {
-        let mut toml = format!("catalog = false\ndemo = {}\n{}\n[listen]\n", self.demo, self.top);
+        let mut toml = format!("catalog = false\ndiscovery = false\ndemo = {}\n{}\n[listen]\n", self.demo, self.top);
         for (name, port) in [("data", data), ("control", control), ("admin", admin), ("api", api)] {
             writeln!(toml, "{name} = \"127.0.0.1:{port}\"").ok();
         }

@@ -1,0 +1,52 @@
+//! What becomes of a settled Record besides being kept: it is counted, traced and logged. None of them can fail.
+
+use std::sync::Arc;
+
+use dragoman_core::record::Record;
+
+use crate::current::Current;
+use crate::logs;
+use crate::metrics::Metrics;
+use crate::prices::CostKnown;
+use crate::traces::Traces;
+
+/// Those who look at Records.
+#[derive(Clone)]
+pub struct Observers {
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Sends spans, where a collector is named.
+    pub traces: Option<Arc<Traces>>,
+}
+
+/// What an exchange cost: each attempt, and all of them together; `None` where nobody knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Costs {
+    /// In micro-dollars, in the order of the attempts.
+    pub attempts: Vec<Option<u64>>,
+    /// Their sum, if all are known.
+    pub whole: Option<u64>,
+}
+
+impl Costs {
+    /// By the prices of when it began.
+    pub fn of(record: &Record, current: &Current) -> Costs {
+        let costs = current.prices.cost(record);
+        let known = |known: CostKnown| known != CostKnown::Unreported;
+        let attempts: Vec<Option<u64>> =
+            costs.iter().map(|cost| known(cost.known).then_some(cost.micro_dollars)).collect();
+        let whole = attempts.iter().try_fold(0_u64, |sum, cost| cost.map(|cost| sum.saturating_add(cost)));
+        Costs { attempts, whole }
+    }
+}
+
+impl Observers {
+    /// Looks at a Record that was stored for the first time.
+    pub fn settled(&self, record: &Record, costs: &Costs, current: &Current) {
+        self.metrics.observe(record, &costs.attempts, &current.labels);
+        if let Some(traces) = &self.traces {
+            traces.send(record, &record.trace);
+        }
+        logs::exchange(record);
+    }
+}
