@@ -88,7 +88,7 @@ enum Command {
     Translate(Translation),
     /// Providers.
     #[command(subcommand)]
-    Provider(rows::RowCommand),
+    Provider(rows::ProviderCommand),
     /// Models.
     #[command(subcommand)]
     Model(rows::ModelCommand),
@@ -198,7 +198,7 @@ pub async fn main() -> anyhow::Result<ExitCode> {
             let (mut input, mut out) = (std::io::stdin().lock(), std::io::stdout().lock());
             translate(&asked, &mut input, &mut out, &mut std::io::stderr().lock())
         }
-        Command::Provider(command) => command.run(Kind::Provider).await,
+        Command::Provider(command) => command.run().await,
         Command::Model(command) => command.run().await,
         Command::Price(command) => command.run(Kind::Price).await,
         Command::Route(command) => command.run(Kind::Route).await,

@@ -64,9 +64,10 @@ impl Served {
         loop {
             let api = free();
             let (data, control) = (free(), free());
+            let all = "catalog = false\ndiscovery = false\nallow_networks = [\"127.0.0.0/8\"]\n";
             let listen =
                 format!("[listen]\ndata = \"{data}\"\ncontrol = \"{control}\"\napi = \"{api}\"\nadmin = \"off\"\n");
-            std::fs::write(directory.join("dragoman.toml"), format!("catalog = false\n{listen}")).unwrap();
+            std::fs::write(directory.join("dragoman.toml"), format!("{all}{listen}")).unwrap();
             let log = std::fs::File::create(directory.join("log")).unwrap();
             let mut serve = command(&directory, &["serve", "--wasm", "filters.wasm"]);
             let mut process = serve.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
@@ -138,7 +139,7 @@ const WANTED: &str = r#"
 demo = false
 [[provider]]
 id = "corp"
-base_url = "http://llm.corp.example/v1"
+base_url = "http://127.0.0.1:9/v1"
 models = ["our-model"]
 [[model]]
 name = "our-model"
@@ -164,7 +165,7 @@ fn an_operators_morning_is_the_golden_one() {
     served.token = served.read(&["token", "create", "--role", "owner", "--name", "test"]).trim_end().to_string();
     assert!(served.token.starts_with("dga_") && !served.token.contains(char::is_whitespace), "the token alone");
     served.write("wanted.toml", WANTED);
-    let provider = ["provider", "set", "corp", "base_url=http://llm.corp.example/v1", "models=[\"our-model\"]"];
+    let provider = ["provider", "set", "corp", "base_url=http://127.0.0.1:9/v1", "models=[\"our-model\"]"];
     let steps: [&[&str]; 26] = [
         &provider,
         &["model", "set", "our-model", "context_window=32000", "offers=[\"corp/our-model\"]"],
@@ -241,6 +242,34 @@ fn keys_are_the_same_through_both_doors() {
     let twice = served.run(&["key", "revoke", "first-door"], "");
     assert_eq!(twice.status.code(), Some(2), "{}", words(&twice.stderr));
     assert!(served.read(&["key", "show", "first-door"]).contains("revoked"));
+}
+
+#[test]
+fn a_request_is_explained_and_nothing_is_sent() {
+    let mut served = Served::start("explain");
+    served.token = served.read(&["token", "create", "--role", "operator"]).trim_end().to_string();
+    served.write("wanted.toml", WANTED);
+    served.read(&["apply", "-f", "wanted.toml"]);
+    let asked = r#"{"model":"quick","messages":[{"role":"user","content":"hi"}]}"#;
+    let ran = served.run(&["explain"], asked);
+    let said = words(&ran.stdout);
+    assert_eq!(ran.status.code(), Some(0), "{}", words(&ran.stderr));
+    let line = said.lines().find(|line| line.starts_with("corp/our-model")).unwrap_or_else(|| panic!("{said}"));
+    assert!(line.contains("planned") && said.contains("fate"), "{said}");
+    let asked = asked.replace("quick", "nobody");
+    let said = words(&served.run(&["explain", "--json", "--header", "x-a: b"], &asked).stdout);
+    let told: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(told["refusal"]["code"], "model_not_found", "{said}");
+    let refused = served.run(&["explain"], "{");
+    assert_eq!((refused.status.code(), refused.stdout.is_empty()), (Some(2), true));
+    let gone = served.run(&["explain", "--exchange", "x"], "");
+    assert!(gone.status.code() == Some(2) && words(&gone.stderr).contains("no Record `x`"), "{}", words(&gone.stderr));
+    assert_eq!(served.read(&["model", "fallbacks", "our-model", "--strategy", "cost"]), "TARGET  SCORE  WHY\n");
+    let discovered = served.read(&["provider", "discovered"]);
+    assert!(discovered.starts_with("PROVIDER"), "{discovered}");
+    let asked = served.read(&["provider", "discover", "corp"]);
+    assert!(!asked.trim().is_empty() && !asked.contains("models"), "nobody is there: {asked}");
+    assert!(served.read(&["status"]).contains("snapshot"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::bad_input::bad;
 use super::client::Api;
 use super::print;
+use super::records::dollars;
 use super::shown::{Shown, cell, lines, when};
 use super::table::{Table, plain};
 use dragoman_core::exchange::MAX_BODY;
@@ -56,6 +57,14 @@ pub struct Explain {
 fn header(said: &str) -> Result<(String, String), String> {
     let (name, value) = said.split_once(':').ok_or("a header is said as `name: value`")?;
     Ok((name.trim().to_ascii_lowercase(), value.trim().to_string()))
+}
+
+/// The body that would be sent; what has no body reads nothing.
+fn body(text: &str) -> anyhow::Result<Value> {
+    match text.trim().is_empty() {
+        true => Ok(Value::Null),
+        false => serde_json::from_str(text).map_err(|error| bad(format!("the input is not JSON: {error}"))),
+    }
 }
 
 impl Status {
@@ -117,10 +126,10 @@ impl Explain {
             None => {
                 let headers: Map<String, Value> =
                     self.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
-                let body = super::input::read(std::path::Path::new("-"), MAX_BODY as u64)?;
                 if self.method.is_empty() || !self.path.starts_with('/') {
                     return Err(bad("a path begins with `/`, and a method has a name"));
                 }
+                let body = body(&super::input::read(std::path::Path::new("-"), MAX_BODY as u64)?)?;
                 let asked = json!({ "method": self.method, "path": self.path, "headers": headers, "body": body });
                 client.ask(Method::POST, &["explain"])?.body(&asked).answer().await?
             }
@@ -161,12 +170,16 @@ fn told(explanation: &Value) -> anyhow::Result<()> {
 
 /// What else is said of a candidate stands behind its verdict.
 fn weighed(candidates: &[Value]) -> Table {
-    let mut table = Table::new(["target", "verdict", "why"]);
+    let mut table = Table::new(["target", "verdict", "input_cost", "most", "why"]);
     for candidate in candidates {
         let members = candidate.as_object().into_iter().flatten();
-        let rest = members.filter(|(name, _)| !matches!(name.as_str(), "target" | "provider" | "verdict"));
+        let own = ["target", "provider", "verdict", "estimate"];
+        let rest = members.filter(|(name, _)| !own.contains(&name.as_str()));
         let why: Vec<String> = rest.map(|(name, value)| format!("{} {}", plain(name), cell(value))).collect();
-        table.row([cell(&candidate["target"]), cell(&candidate["verdict"]), why.join("; ")]);
+        let estimate = &candidate["estimate"];
+        let costs = [&estimate["input_micros"], &estimate["most_micros"]].map(dollars);
+        let named = [&candidate["target"], &candidate["verdict"]].map(cell);
+        table.row(named.into_iter().chain(costs).chain([why.join("; ")]));
     }
     table
 }
@@ -183,8 +196,15 @@ mod tests {
 
     #[test]
     fn a_candidate_is_told_with_its_reasons() {
-        let list = [json!({ "target": "a/m", "provider": "a", "verdict": "excluded", "lacks": ["tools", "images"] })];
-        assert_eq!(weighed(&list).lines()[1], "a/m     excluded  lacks tools, images");
+        let list = [json!({ "target": "a/m", "provider": "a", "verdict": "excluded", "lacks": ["tools", "images"],
+                            "estimate": { "input_micros": 12, "most_micros": null, "price": "listed" } })];
+        assert_eq!(weighed(&list).lines()[1], "a/m     excluded  $0.000012         lacks tools, images");
+    }
+
+    #[test]
+    fn a_body_is_json_or_nothing() {
+        assert_eq!((body(" \n").unwrap(), body("{}").unwrap()), (json!(null), json!({})));
+        assert!(body("{").is_err());
     }
 
     #[test]

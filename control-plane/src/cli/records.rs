@@ -124,7 +124,8 @@ fn line(record: &Record) -> String {
     format!("{exchange}  {status}  {dialect}  {route}  [{}] {refusal}", targets.join(", "))
 }
 
-fn dollars(micros: &Value) -> String {
+/// Micro-dollars as dollars; empty when nobody knows.
+pub fn dollars(micros: &Value) -> String {
     micros.as_u64().map(|micros| format!("${}.{:06}", micros / MICROS, micros % MICROS)).unwrap_or_default()
 }
 

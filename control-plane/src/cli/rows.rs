@@ -79,6 +79,29 @@ pub struct Only {
     if_match: Option<String>,
 }
 
+/// What is done with providers.
+#[derive(Debug, Subcommand)]
+pub enum ProviderCommand {
+    #[command(flatten)]
+    Row(RowCommand),
+    /// Ask a provider for its models now.
+    Discover {
+        /// Its name.
+        id: String,
+        #[command(flatten)]
+        api: Api,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// What providers say of their models.
+    Discovered {
+        #[command(flatten)]
+        api: Api,
+        #[command(flatten)]
+        shown: Shown,
+    },
+}
+
 /// What is done with models.
 #[derive(Debug, Subcommand)]
 pub enum ModelCommand {
@@ -124,6 +147,37 @@ fn columns(kind: Kind) -> &'static [&'static str] {
         Kind::Alias => &["to"],
         Kind::Suspension => &["until_ms", "reason"],
     }
+}
+
+impl ProviderCommand {
+    /// Does it.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self {
+            ProviderCommand::Row(command) => command.run(Kind::Provider).await,
+            ProviderCommand::Discover { id, api, shown } => {
+                let client = api.client()?;
+                let told = client.ask(Method::POST, &["discovery", &id])?.answer().await?;
+                shown.one(&told, |told| match told["models"].as_u64() {
+                    Some(count) => print(&format!("{}: {count} models", cell(&told["outcome"]))),
+                    None => print(&cell(&told["outcome"])),
+                })
+            }
+            ProviderCommand::Discovered { api, shown } => {
+                let items = api.client()?.list(&["discovery"], &[], usize::MAX).await?;
+                shown.list(&items, discovered)
+            }
+        }
+    }
+}
+
+fn discovered(items: &[Value]) -> Table {
+    let mut table = Table::new(["provider", "asked", "outcome", "models", "vanished"]);
+    for item in items {
+        let count = |name: &str| item[name].as_array().map_or(0, Vec::len).to_string();
+        let said = [cell(&item["provider"]), when(&item["asked_ms"]), cell(&item["outcome"])];
+        table.row(said.into_iter().chain([count("models"), count("vanished")]));
+    }
+    table
 }
 
 impl ModelCommand {
