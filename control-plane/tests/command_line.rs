@@ -96,7 +96,7 @@ impl Served {
         let ran = self.run(arguments, "");
         let quoted =
             |word: &&str| if word.contains(['[', '"', ' ', '*']) { format!("'{word}'") } else { word.to_string() };
-        let line: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
+        let line: Vec<String> = arguments.iter().map(quoted).collect();
         let code = ran.status.code().filter(|code| *code != 0).map(|code| format!("[exit code {code}]\n"));
         let (out, error) = (words(&ran.stdout), words(&ran.stderr));
         format!("$ dragoman {}\n{out}{error}{}\n", line.join(" "), code.unwrap_or_default())
