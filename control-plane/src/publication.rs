@@ -16,7 +16,7 @@ mod pins;
 mod refused;
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -244,7 +244,7 @@ impl Publication {
     }
 
     /// Reads the settings file anew; false when it can't be taken.
-    fn reread(&self, path: &PathBuf) -> bool {
+    fn reread(&self, path: &Path) -> bool {
         let next = match File::load(Some(path), &self.shipped) {
             Ok(next) => next,
             Err(error) => {

@@ -126,6 +126,9 @@ impl Endpoint {
     }
 }
 
+/// Adds one endpoint to the router.
+type Mount = Box<dyn FnOnce(Router<Admin>, &Admin) -> Router<Admin>>;
+
 /// All endpoints.
 #[derive(Default)]
 pub struct Api {
@@ -133,7 +136,7 @@ pub struct Api {
     pub endpoints: Vec<Endpoint>,
     /// What their schemas refer to.
     pub components: Components,
-    routes: Vec<Box<dyn FnOnce(Router<Admin>, &Admin) -> Router<Admin>>>,
+    routes: Vec<Mount>,
 }
 
 impl Api {

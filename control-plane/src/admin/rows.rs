@@ -12,7 +12,7 @@ use super::api::{Api, Endpoint, Verb};
 use super::body::{Asked, Id, Said, condition, tagged};
 use super::page::{self, Listed, Page};
 use super::policy::{Caller, Policy};
-use super::problem::Problem;
+use super::problem::{Problem, Told};
 use super::{Admin, schema};
 use crate::catalog::shipped_rows;
 use crate::settings::{self, Kind};
@@ -90,7 +90,7 @@ fn add_kind(api: &mut Api, kind: Kind) {
     let (name, all) = (kind.name(), format!("/{}", plural(kind)));
     let one = format!("{all}/{{id}}");
     let (view, changed) = (api.schema::<RowView>(), api.schema::<Changed>());
-    api.schema::<Problem>();
+    api.schema::<Told>();
     let list =
         Endpoint::new(Verb::Get, &all, Policy::Read, &format!("list_{}", plural(kind)), &format!("Every {name}."));
     let list = page::asked(list).gives(200, Some(page::schema(view.clone())));
