@@ -207,7 +207,10 @@ fn auth(reading: &mut Reading<'_>, text: &Placed<String>) -> Option<Auth> {
         let (before, after) = value.trim().split_once("{key}")?;
         Some(Auth { header: name.trim().to_ascii_lowercase(), before: before.to_string(), after: after.to_string() })
     });
-    let whole = parts.filter(|auth| is_header_name(&auth.header) && is_header_value(&auth.before));
+    let is_header = |auth: &Auth| {
+        is_header_name(&auth.header) && [&auth.before, &auth.after].into_iter().all(|part| is_header_value(part))
+    };
+    let whole = parts.filter(is_header);
     if whole.is_none() {
         reading.mistake(text.at, "`auth` is one header with the place of the key, for instance \"x-api-key: {key}\"");
     }
