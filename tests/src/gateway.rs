@@ -116,6 +116,11 @@ impl Gateway {
         Ok(token.context("`dragoman token create` printed no token")?.to_owned())
     }
 
+    /// The directory of its data.
+    pub fn data(&self) -> std::path::PathBuf {
+        self.process.data()
+    }
+
     /// A caller's key.
     pub fn key(&self) -> &str {
         &self.key
