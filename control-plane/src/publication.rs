@@ -36,6 +36,8 @@ pub use demo::Demo;
 pub use feeds::Feeds;
 use pins::Pins;
 
+/// A day, in milliseconds.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// How long a change of the admin API waits to be served before it is answered all the same.
 const SERVED: Duration = Duration::from_secs(3);
 
@@ -274,12 +276,14 @@ impl Publication {
         }
     }
 
-    /// Whether a suspension has ended since the Snapshot was made.
+    /// Whether a suspension has ended, or a day, since the Snapshot was made.
     fn is_over(&self) -> bool {
         let now = u64::try_from(now_ms()).unwrap_or(0);
         let current = self.current();
-        current.made_ms < now
-            && current
+        // Prices begin and end with a day.
+        let another_day = now / DAY_MS != current.made_ms / DAY_MS;
+        another_day
+            || current
                 .file
                 .suspensions
                 .iter()

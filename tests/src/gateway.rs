@@ -99,6 +99,11 @@ impl Gateway {
         format!("http://{}", self.address())
     }
 
+    /// Where the control plane listens for the filters, as `127.0.0.1:port`.
+    pub fn control(&self) -> String {
+        format!("127.0.0.1:{}", self.ports[1])
+    }
+
     /// Where the admin API listens, as `127.0.0.1:port`.
     pub fn api(&self) -> String {
         format!("127.0.0.1:{}", self.ports[3])
@@ -109,6 +114,11 @@ impl Gateway {
         let printed = self.process.dragoman(&["token", "create", "--name", "test", "--role", "owner"])?;
         let token = printed.split_whitespace().find(|word| word.starts_with("dga_"));
         Ok(token.context("`dragoman token create` printed no token")?.to_owned())
+    }
+
+    /// The directory of its data.
+    pub fn data(&self) -> std::path::PathBuf {
+        self.process.data()
     }
 
     /// A caller's key.

@@ -125,6 +125,11 @@ impl Process {
         self.control_plane.pid()
     }
 
+    /// Where its data are.
+    pub(super) fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
     /// The process of Envoy, if there is one.
     pub(super) fn envoy(&self) -> Option<u32> {
         self.envoy.as_ref().map_or_else(|| self.control_plane.child(), |envoy| Some(envoy.pid()))

@@ -13,6 +13,7 @@ pub struct Setup {
     limits: Vec<(String, String)>,
     top: String,
     more: String,
+    variables: Vec<(String, String)>,
     demo: bool,
 }
 
@@ -84,6 +85,12 @@ impl Setup {
         self
     }
 
+    /// A variable of the gateway's environment.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// The file, listening on the ports for callers, the control plane, Envoy's administration and the admin API.
     pub(super) fn toml(&self, [data, control, admin, api]: [u16; 4]) -> String {
         let mut toml = format!("catalog = false\ndiscovery = false\ndemo = {}\n{}\n[listen]\n", self.demo, self.top);
@@ -101,9 +108,10 @@ impl Setup {
         toml + &self.models + &self.more
     }
 
-    /// The keys, as the variables that the file refers to.
+    /// The keys, as the variables that the file refers to, and the other variables.
     pub(super) fn environment(&self) -> Vec<(String, String)> {
-        self.providers.iter().map(|provider| (provider.variable(), provider.key.clone())).collect()
+        let keys = self.providers.iter().map(|provider| (provider.variable(), provider.key.clone()));
+        keys.chain(self.variables.iter().cloned()).collect()
     }
 }
 

@@ -1,0 +1,19 @@
+//! The admin API against the real gateway: what it is told is served at once, kept, and told to nobody else.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expected")]
+
+#[path = "admin/canary.rs"]
+mod canary;
+#[path = "admin/changes.rs"]
+mod changes;
+#[path = "admin/layers.rs"]
+mod layers;
+#[path = "admin/manners.rs"]
+mod manners;
+#[path = "admin/models.rs"]
+mod models;
+#[path = "admin/pair.rs"]
+mod pair;
+#[path = "admin/panel.rs"]
+mod panel;
+#[path = "admin/roles.rs"]
+mod roles;
