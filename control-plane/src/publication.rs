@@ -11,6 +11,7 @@
 //! store, a settings file and an environment agrees, and nobody leads.
 
 mod demo;
+mod effective;
 mod feeds;
 mod pins;
 mod refused;
@@ -28,11 +29,13 @@ use crate::current::{Current, Feed, Made};
 use crate::discovery::{self, Known as Discovered};
 use crate::run::{Options, environment};
 use crate::settings::watch::{INTERVAL, Watched};
-use crate::settings::{DEFAULT_FILE, File, Kind, Known, Problem, SaidRow};
+use crate::settings::{DEFAULT_FILE, File, Kind, Known, Problem};
 use crate::store::rows::{Edit, Rows};
 use crate::store::{Store, now_ms};
 
 pub use demo::Demo;
+use effective::Effective;
+pub use effective::Tried;
 pub use feeds::Feeds;
 use pins::Pins;
 
@@ -48,6 +51,7 @@ pub struct Publication {
     shipped: Known,
     /// The settings file as it was last good.
     file: RwLock<File>,
+    effective: Effective,
     demo: Demo,
     feeds: Feeds,
     /// One at a time: a later state must not be overtaken by an earlier one.
@@ -68,7 +72,8 @@ impl Publication {
         let demo = Demo::new(&options, &file);
         let shipped = catalog::known()?;
         let rows = store.rows().await?;
-        let effective = effective(&file, &rows, &shipped).map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
+        let remembered = Effective::default();
+        let effective = remembered.of(&file, &rows, &shipped).map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
         let mut catalog = demo.catalog(&effective).await?;
         let discovered = store.discovered().await?;
         catalog.vanished = vanished(&mut catalog, &discovered);
@@ -82,6 +87,7 @@ impl Publication {
             options,
             shipped,
             file: RwLock::new(file),
+            effective: remembered,
             demo,
             feeds: Feeds::new(first),
             making: Mutex::default(),
@@ -120,7 +126,7 @@ impl Publication {
     /// Whether these rows could be served: what the admin API asks before it changes anything. The rows `touched` must also be
     /// usable now, for instance a provider's key must be found.
     pub fn check(&self, rows: &Rows, touched: &[(Kind, String)]) -> Result<Made, Vec<Problem>> {
-        let effective = effective(&self.file(), rows, &self.shipped)?;
+        let effective = self.effective.of(&self.file(), rows, &self.shipped)?;
         let whole = |error: anyhow::Error| vec![Problem { row: None, member: None, message: format!("{error:#}") }];
         let mut catalog = Catalog::join(&effective, &environment).map_err(whole)?;
         let unusable: Vec<Problem> = touched
@@ -144,36 +150,44 @@ impl Publication {
 
     /// [`Publication::check`] of what rows would be after edits, and whether the addresses in them may be connected to: what
     /// is asked before the store's rows are locked, since names are looked up.
-    pub async fn try_edits(&self, edits: &[Edit]) -> Result<(), Vec<Problem>> {
+    pub async fn try_edits(&self, edits: &[Edit]) -> Result<Tried, Vec<Problem>> {
         let failed = |error: anyhow::Error| {
             tracing::error!("the store failed: {error:#}");
             vec![Problem { row: None, member: None, message: "the store failed; try again".to_string() }]
         };
-        let mut rows = self.store.rows().await.map_err(failed)?;
-        edits.iter().for_each(|edit| rows.with(edit));
+        let rows = self.store.rows().await.map_err(failed)?.with(edits);
         let touched: Vec<(Kind, String)> =
             edits.iter().filter(|edit| edit.to.is_some()).map(|edit| (edit.kind, edit.id.clone())).collect();
         let made = self.check(&rows, &touched)?;
         let mut problems = Vec::new();
-        for (kind, id) in
-            touched.into_iter().filter(|(kind, id)| *kind == Kind::Provider && pins::says_address(&rows, id))
-        {
+        let addresses = touched.iter().filter(|(kind, id)| *kind == Kind::Provider && pins::says_address(&rows, id));
+        for (kind, id) in addresses.cloned() {
             let provider = made.catalog.providers.iter().find(|row| row.id == id);
             let Some(provider) = provider else { continue };
             if let Err(message) = pins::look_up(provider, &made.file.allow_networks).await {
                 problems.push(Problem { row: Some((kind, id)), member: Some("base_url".to_string()), message });
             }
         }
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
+        if problems.is_empty() { Ok(Tried::good(rows, touched)) } else { Err(problems) }
+    }
+
+    /// [`Publication::check`] once the rows are locked: nothing is done twice if they are those that were tried.
+    pub fn check_again(&self, rows: &Rows, tried: &Tried) -> Result<(), Vec<Problem>> {
+        if tried.is_of(rows) { Ok(()) } else { self.check(rows, tried.touched()).map(|_| ()) }
     }
 
     /// Makes the Snapshot anew of what the store and the file say now.
     pub async fn refresh(&self) -> anyhow::Result<()> {
         let _turn = self.making.lock().await;
+        self.make().await
+    }
+
+    /// Who calls has the turn.
+    async fn make(&self) -> anyhow::Result<()> {
         let made = async {
             let rows = self.store.rows().await?;
-            let effective =
-                effective(&self.file(), &rows, &self.shipped).map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
+            let effective = self.effective.of(&self.file(), &rows, &self.shipped);
+            let effective = effective.map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
             let mut catalog = self.demo.catalog(&effective).await?;
             let discovered = self.store.discovered().await?;
             catalog.vanished = vanished(&mut catalog, &discovered);
@@ -198,8 +212,10 @@ impl Publication {
     /// Makes what the admin API has just changed be served, and waits for it; the version that has it, if it is served in time.
     pub async fn serve(&self, revision: u64) -> Option<u64> {
         let served = tokio::time::timeout(SERVED, async {
+            let _turn = self.making.lock().await;
+            // Somebody else may have made it in the meantime.
             if self.current().revision < revision {
-                self.refresh().await?;
+                self.make().await?;
             }
             anyhow::Ok(self.current())
         });
@@ -295,21 +311,6 @@ impl Publication {
 fn vanished(catalog: &mut Catalog, discovered: &HashMap<String, Vec<Discovered>>) -> HashSet<String> {
     let gone = discovery::merge(catalog, discovered);
     gone.into_iter().map(|(provider, model)| format!("{provider}/{model}")).collect()
-}
-
-/// The settings file with the rows over it.
-fn effective(file: &File, rows: &Rows, shipped: &Known) -> Result<File, Vec<Problem>> {
-    let mut said = Vec::with_capacity(rows.list.len());
-    for row in &rows.list {
-        match serde_json::from_str(&row.document) {
-            Ok(members) => said.push(SaidRow { kind: row.kind, id: row.id.clone(), members }),
-            Err(_) => {
-                let message = "is no JSON object; somebody else wrote into the store".to_string();
-                return Err(vec![Problem { row: Some((row.kind, row.id.clone())), member: None, message }]);
-            }
-        }
-    }
-    file.with(said, shipped)
 }
 
 fn lines(problems: &[Problem]) -> String {

@@ -15,6 +15,7 @@ use super::policy::{Caller, Policy};
 use super::problem::{Problem, Told};
 use super::{Admin, schema};
 use crate::catalog::shipped_rows;
+use crate::publication::Tried;
 use crate::settings::{self, Kind};
 use crate::store::rows::{Edit, Rows};
 
@@ -145,12 +146,12 @@ async fn change(
     edit: Edit,
     trial: Trial,
 ) -> Result<Response, Problem> {
-    let touched = [(kind, edit.id.clone())];
-    let check = |rows: &Rows| admin.publication.check(rows, &touched).map(|_| ());
     let edits = std::slice::from_ref(&edit);
-    if edit.to.is_some() {
-        admin.publication.try_edits(edits).await.map_err(Problem::flaws)?;
-    }
+    let tried = match edit.to {
+        Some(_) => admin.publication.try_edits(edits).await.map_err(Problem::flaws)?,
+        None => Tried::not_yet(kind, &edit.id),
+    };
+    let check = |rows: &Rows| admin.publication.check_again(rows, &tried);
     if trial.dry_run {
         let revision = admin.store.rows().await?.find(kind, &edit.id).map_or(0, |row| row.revision);
         return Ok(tagged(revision, Changed { revision, snapshot: None }).into_response());

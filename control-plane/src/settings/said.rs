@@ -100,13 +100,13 @@ impl Said {
         }
     }
 
-    /// Reads the rows as a file with nothing else in it.
+    /// Reads the rows as a file with nothing else in it; that they are what it said, the caller knows already.
     pub fn read(&self, known: &Known) -> Result<File, Vec<Problem>> {
         let spelled = Spelled::of(self);
         if !spelled.problems.is_empty() {
             return Err(spelled.problems);
         }
-        File::read("rows", &spelled.text, known).map_err(|mistakes| spelled.problems_of(&mistakes))
+        super::file::read("rows", &spelled.text, known).map_err(|mistakes| spelled.problems_of(&mistakes))
     }
 
     /// The rows as a settings file.
