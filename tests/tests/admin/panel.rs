@@ -79,6 +79,11 @@ impl Panel {
         Self { token: token.to_owned(), ..self.clone() }
     }
 
+    /// The same token at another gateway.
+    pub fn at(&self, gateway: &Gateway) -> Self {
+        Self { address: gateway.api(), ..self.clone() }
+    }
+
     /// Sends a call as it is.
     pub fn send(&self, call: &Call) -> Answer {
         call.send(&self.address).expect("the admin API")
