@@ -68,8 +68,8 @@ pub struct Endpoint {
     pub summary: String,
     /// Parameters of the query: name, schema, what it means.
     pub query: Vec<(&'static str, Value, &'static str)>,
-    /// Parameters of the head: name and what it means.
-    pub headers: Vec<(&'static str, &'static str)>,
+    /// Parameters of the head: name, pattern if it must look like something, what it means.
+    pub headers: Vec<(&'static str, &'static str, &'static str)>,
     /// The schema of the body.
     pub request: Option<Value>,
     /// Statuses of good answers, each with its schema.
@@ -102,8 +102,8 @@ impl Endpoint {
     }
 
     /// With a parameter of the head.
-    pub fn header(mut self, name: &'static str, meaning: &'static str) -> Endpoint {
-        self.headers.push((name, meaning));
+    pub fn header(mut self, name: &'static str, pattern: &'static str, meaning: &'static str) -> Endpoint {
+        self.headers.push((name, pattern, meaning));
         self
     }
 

@@ -80,6 +80,11 @@ fn plural(kind: Kind) -> &'static str {
     }
 }
 
+/// `a` or `an`.
+fn article(kind: Kind) -> &'static str {
+    if kind == Kind::Alias { "an" } else { "a" }
+}
+
 /// Adds the endpoints of every kind.
 pub fn add(api: &mut Api) {
     for kind in Kind::ALL {
@@ -105,12 +110,19 @@ fn add_kind(api: &mut Api, kind: Kind) {
         let view = view.ok_or_else(|| Problem::missing(kind.name(), &id))?;
         Ok::<_, Problem>(tagged(view.revision, view))
     });
-    let put = format!("Says what a {name} is, over what the file and the catalogue say. Served when it is answered.");
+    let put = format!(
+        "Says what {} {name} is, over what the file and the catalogue say. Served when it is answered.",
+        article(kind)
+    );
     let put = Endpoint::new(Verb::Put, &one, Policy::Change, &format!("put_{name}"), &put);
     let put = put
         .query("dry_run", serde_json::json!({ "type": "boolean", "default": false }), "Only check.")
-        .header("if-match", "Only if the row is as this entity tag says; \"0\" when this API has said nothing of it.")
-        .header("if-none-match", "`*`: only if this API has said nothing of it.")
+        .header(
+            "if-match",
+            "",
+            "Only if the row is as this entity tag says; \"0\" when this API has said nothing of it.",
+        )
+        .header("if-none-match", "", "`*`: only if this API has said nothing of it.")
         .takes(schema::row(kind))
         .gives(200, Some(changed.clone()))
         .refuses(&[412]);
@@ -126,10 +138,13 @@ fn add_kind(api: &mut Api, kind: Kind) {
             change(kind, &admin, &caller, "put", Edit { kind, id, to, condition: condition(&headers)? }, trial).await
         },
     );
-    let delete = format!("Takes away what this API said of a {name}; what the file and the catalogue say is left.");
+    let delete = format!(
+        "Takes away what this API said of {} {name}; what the file and the catalogue say is left.",
+        article(kind)
+    );
     let delete = Endpoint::new(Verb::Delete, &one, Policy::Change, &format!("delete_{name}"), &delete);
     let delete = delete
-        .header("if-match", "Only if the row is as this entity tag says.")
+        .header("if-match", "", "Only if the row is as this entity tag says.")
         .gives(200, Some(changed))
         .refuses(&[404, 412]);
     api.add(delete, move |State(admin): State<Admin>, Extension(caller): Extension<Caller>, Id(id): Id, headers: HeaderMap| async move {

@@ -211,7 +211,7 @@ async fn revoke(client: &Client, what: &str, id_or_name: &str) -> anyhow::Result
     for item in client.list(&[what], &[], usize::MAX).await? {
         let meant = item["id"] == id_or_name || item["name"] == id_or_name;
         if let Some(id) = item["id"].as_str().filter(|_| meant && item["revoked_ms"].is_null()) {
-            let done = client.ask(Method::DELETE, &[what, id])?.answer().await?;
+            let done = client.ask(Method::POST, &[what, id, "revoke"])?.answer().await?;
             count += done["revoked"].as_u64().unwrap_or(0);
         }
     }

@@ -182,6 +182,9 @@ fn models_path(
     Some(ModelsPath::At(text.value))
 }
 
+/// How the gateway's own variables begin: the store's password and the pepper are among them.
+const OWN_VARIABLES: &str = "DRAGOMAN_";
+
 fn api_key(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<SecretRef> {
     let value = row.value("api_key")?;
     let at = value.span().start;
@@ -197,6 +200,10 @@ fn api_key(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<SecretRef
     members.end(reading);
     if env.is_empty() {
         reading.mistake(at, "`api_key` names no variable; write { env = \"NAME\" }");
+    }
+    // Whoever may write rows may name a provider of their own: what is sent there must not be the gateway's own secrets.
+    if env.iter().any(|name| name.to_ascii_uppercase().starts_with(OWN_VARIABLES)) {
+        reading.mistake(at, "variables that begin with DRAGOMAN_ are the gateway's own, and are sent to nobody");
     }
     Some(SecretRef { env })
 }
