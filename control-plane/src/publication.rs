@@ -44,6 +44,15 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// How long a change of the admin API waits to be served before it is answered all the same.
 const SERVED: Duration = Duration::from_secs(3);
 
+/// Why the newest rows are not served.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// In words; empty when they are served.
+    why: String,
+    /// Of which change the rows can't be served; none when the store failed, for then another try may do.
+    revision: Option<u64>,
+}
+
 /// The rows, and what they have become.
 pub struct Publication {
     store: Store,
@@ -56,8 +65,8 @@ pub struct Publication {
     feeds: Feeds,
     /// One at a time: a later state must not be overtaken by an earlier one.
     making: Mutex<()>,
-    /// Why the newest rows are not served; empty when they are.
-    trouble: RwLock<String>,
+    /// Why the newest rows are not served.
+    trouble: RwLock<Trouble>,
     /// What providers said of their models.
     discovered: RwLock<HashMap<String, Vec<Discovered>>>,
     /// Addresses of the providers that this API made.
@@ -115,7 +124,7 @@ impl Publication {
 
     /// Why the newest rows are not served; empty when they are.
     pub fn trouble(&self) -> String {
-        self.trouble.read().map(|trouble| trouble.clone()).unwrap_or_default()
+        self.trouble.read().map(|trouble| trouble.why.clone()).unwrap_or_default()
     }
 
     /// The settings file as it was last good.
@@ -182,26 +191,36 @@ impl Publication {
         self.make().await
     }
 
-    /// Who calls has the turn.
+    /// The same, unless it was done while we waited for our turn: of several who noticed the same change one does the work.
+    async fn refresh_unless(&self, done: impl Fn(u64) -> bool) -> anyhow::Result<()> {
+        let _turn = self.making.lock().await;
+        if done(self.current().revision) { Ok(()) } else { self.make().await }
+    }
+
+    /// Whose turn it is makes the Snapshot and hands it out.
     async fn make(&self) -> anyhow::Result<()> {
+        let mut tried = None;
         let made = async {
             let rows = self.store.rows().await?;
+            let discovered = self.store.discovered().await?;
+            tried = Some(rows.revision);
             let effective = self.effective.of(&self.file(), &rows, &self.shipped);
             let effective = effective.map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
             let mut catalog = self.demo.catalog(&effective).await?;
-            let discovered = self.store.discovered().await?;
             catalog.vanished = vanished(&mut catalog, &discovered);
             if let Ok(mut known) = self.discovered.write() {
                 *known = discovered;
             }
             self.pins.put(&mut catalog, &rows, &effective.allow_networks).await;
             let made = Made::of(catalog, effective)?;
+            // What fails from here on is the store, not the rows.
+            tried = None;
             Current::publish(made, rows.revision, &self.store).await
         };
         let made = made.await;
         let why = made.as_ref().err().map(|error| format!("{error:#}")).unwrap_or_default();
         if let Ok(mut trouble) = self.trouble.write() {
-            *trouble = why;
+            *trouble = Trouble { why, revision: tried };
         }
         let next = Arc::new(made?);
         announce(&next);
@@ -212,11 +231,7 @@ impl Publication {
     /// Makes what the admin API has just changed be served, and waits for it; the version that has it, if it is served in time.
     pub async fn serve(&self, revision: u64) -> Option<u64> {
         let served = tokio::time::timeout(SERVED, async {
-            let _turn = self.making.lock().await;
-            // Somebody else may have made it in the meantime.
-            if self.current().revision < revision {
-                self.make().await?;
-            }
+            self.refresh_unless(|served| served >= revision).await?;
             anyhow::Ok(self.current())
         });
         match served.await {
@@ -236,26 +251,38 @@ impl Publication {
 
     /// Follows the file, the store and the clock for ever.
     pub async fn run(self: Arc<Self>) {
+        tokio::join!(self.follow_file(), self.follow_store());
+    }
+
+    async fn follow_file(&self) {
         let path = self.options.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
         let mut watched = Watched::new(&path);
         let mut interval = tokio::time::interval(INTERVAL);
-        let mut changes = self.store.changes().await.ok();
         loop {
-            let store = async {
-                match &mut changes {
-                    Some(changes) => changes.next().await,
-                    None => std::future::pending().await,
-                }
-            };
             let due = tokio::select! {
                 _ = interval.tick() => self.is_over() || self.pins.are_old() || (watched.changed() && self.reread(&path)),
-                () = store => self.is_behind().await,
                 () = self.news.notified() => true,
             };
+            if due && let Err(error) = self.refresh().await {
+                error!("what changed can't be taken, the last good one serves on:\n{error:#}");
+            }
+        }
+    }
+
+    /// By itself: whoever waits for the store must not be begun anew each time the file is looked at, or the wait never ends.
+    async fn follow_store(&self) {
+        let mut changes = None;
+        loop {
             if changes.is_none() {
                 changes = self.store.changes().await.ok();
             }
-            if due && let Err(error) = self.refresh().await {
+            match &mut changes {
+                Some(changes) => changes.next().await,
+                None => tokio::time::sleep(INTERVAL).await,
+            }
+            if let Some(revision) = self.is_behind().await
+                && let Err(error) = self.refresh_unless(|served| served == revision).await
+            {
                 error!("what changed can't be taken, the last good one serves on:\n{error:#}");
             }
         }
@@ -281,13 +308,16 @@ impl Publication {
         true
     }
 
-    /// Whether the store has rows that are not served.
-    async fn is_behind(&self) -> bool {
+    /// The last change there is, if it is neither served nor known to be one that can't be.
+    async fn is_behind(&self) -> Option<u64> {
         match self.store.revision().await {
-            Ok(revision) => revision != self.current().revision && self.trouble().is_empty(),
+            Ok(revision) => {
+                let refused = self.trouble.read().is_ok_and(|trouble| trouble.revision == Some(revision));
+                (revision != self.current().revision && !refused).then_some(revision)
+            }
             Err(error) => {
                 warn!("the store does not answer: {error:#}");
-                false
+                None
             }
         }
     }
@@ -322,3 +352,6 @@ fn announce(current: &Current) {
     info!(version = current.version, providers = ids.join(","), "the Snapshot is made");
     current.warnings.iter().for_each(|warning| warn!("{warning}"));
 }
+
+#[cfg(test)]
+mod tests;

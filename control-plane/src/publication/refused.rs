@@ -12,8 +12,16 @@ impl Publication {
         let current = self.current();
         error!(version = current.version, "ALERT: Envoy refused its configuration: {why}");
         let taken_back = async {
+            let previous = self.feeds.previous();
+            // Envoy says no for each resource, and again. What was served before a revert is what was refused: to go back to
+            // that for an echo would serve it anew.
+            if let Some(before) = &previous
+                && self.store.version(before.version).await?.is_some_and(|(version, _)| version.rejected.is_some())
+            {
+                return anyhow::Ok(false);
+            }
             self.store.reject(current.version, why).await?;
-            let Some(previous) = self.feeds.previous().filter(|before| before.revision < current.revision) else {
+            let Some(previous) = previous.filter(|before| before.revision < current.revision) else {
                 return anyhow::Ok(false);
             };
             let edits = self.store.edits_back_to(previous.revision).await?;
@@ -29,7 +37,9 @@ impl Publication {
         };
         match taken_back.await {
             Ok(true) => error!("the rows that led to it were taken back; see the audit log"),
-            Ok(false) => error!("it came from the settings file or the catalogue; mend it there"),
+            Ok(false) => error!(
+                "no rows are taken back: it came from the settings file or the catalogue (mend it there), or was told before"
+            ),
             Err(error) => error!("the rows that led to it can't be taken back: {error:#}"),
         }
     }
