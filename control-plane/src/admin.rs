@@ -50,6 +50,7 @@ use crate::store::discovered::Discovered;
 use crate::store::keys::Keys;
 use crate::store::repeated::Repeated;
 use crate::store::tokens::Tokens;
+use crate::xds::Envoys;
 
 use api::Api;
 use problem::Problem;
@@ -69,6 +70,8 @@ pub struct Admin {
     pub publication: Arc<Publication>,
     /// Which filters watch.
     pub watching: Arc<Watching>,
+    /// Which Envoys are connected.
+    pub envoys: Arc<Envoys>,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// Asks providers for their models.

@@ -147,14 +147,20 @@ impl Catalog {
 }
 
 /// The shipped rows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Shipped {
     providers: Vec<ProviderRow>,
     models: Vec<ModelRow>,
     prices: Vec<PriceRow>,
 }
 
+/// The shipped rows; they stay as they are, so they are read once.
 fn shipped() -> Result<Shipped, Mistakes> {
+    static SHIPPED: LazyLock<Result<Shipped, Mistakes>> = LazyLock::new(read_shipped);
+    SHIPPED.clone()
+}
+
+fn read_shipped() -> Result<Shipped, Mistakes> {
     let providers = File::read("providers.toml", PROVIDERS, &Known::default())?;
     let mut known = Known::default();
     known.add(&providers);

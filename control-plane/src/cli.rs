@@ -1,21 +1,40 @@
 //! The command line.
+//!
+//! ```text
+//! local          init, check, render, import, completions, translate: need nobody
+//! door           key, token, record: the admin API with a token, the data directory without
+//! client         provider … suspension, snapshot, apply, diff, export, status, audit, explain: the admin API
+//! ```
+//!
+//! Exit codes: 0 good; 2 what was given is wrong ([`BadInput`]); 1 everything else, and of `diff` that something differs.
+
+mod bad_input;
+mod bundle;
+mod client;
+mod configuration;
+mod credentials;
+mod door;
+mod input;
+mod local;
+mod looking;
+mod records;
+mod rows;
+mod shown;
+mod snapshots;
+mod table;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::catalog::Catalog;
-use crate::publish;
-use crate::run::{EnvoyBy, Options, environment, run};
-use crate::settings::{DEFAULT_FILE, EXAMPLE, File};
-use crate::store::Store;
-use crate::store::keys::{Keys, Listed};
-use crate::store::pepper::Pepper;
-use crate::store::records::{Kept, Wanted};
+use crate::run::{EnvoyBy, Options, run};
+use crate::settings::{DEFAULT_FILE, Kind};
 use crate::translate::{Translation, translate};
-use crate::xds::{self, Module};
+
+pub use bad_input::{BadInput, bad};
 
 /// An LLM gateway inside Envoy: one address for every provider, in the dialect you speak.
 #[derive(Debug, Parser)]
@@ -59,7 +78,7 @@ enum Command {
     Render {
         /// What to print.
         #[arg(value_enum)]
-        what: Rendered,
+        what: local::Rendered,
         #[command(flatten)]
         common: Common,
         #[command(flatten)]
@@ -67,56 +86,57 @@ enum Command {
     },
     /// Say a request or an answer of one dialect in another: from the input to the output, and on the error output what was lost.
     Translate(Translation),
+    /// Providers.
+    #[command(subcommand)]
+    Provider(rows::ProviderCommand),
+    /// Models.
+    #[command(subcommand)]
+    Model(rows::ModelCommand),
+    /// Prices.
+    #[command(subcommand)]
+    Price(rows::RowCommand),
+    /// Routes.
+    #[command(subcommand)]
+    Route(rows::RowCommand),
+    /// Other names of models and routes.
+    #[command(subcommand)]
+    Alias(rows::RowCommand),
+    /// Targets that are not asked for a while.
+    #[command(subcommand)]
+    Suspension(rows::RowCommand),
+    /// Say all rows of a file at once, over what the admin API said before; all of them or none.
+    Apply(configuration::Apply),
+    /// Say what `apply` would change; exit code 1 when it is something, 2 when it can't be said.
+    Diff(configuration::Rows),
+    /// Print what the control plane's file and the admin API say together, as `apply` takes it.
+    Export(configuration::Export),
+    /// Published Snapshots.
+    #[command(subcommand)]
+    Snapshot(snapshots::SnapshotCommand),
     /// Callers' keys.
-    Key {
-        #[command(subcommand)]
-        command: KeyCommand,
-    },
+    #[command(subcommand)]
+    Key(credentials::KeyCommand),
+    /// Tokens of the admin API.
+    #[command(subcommand)]
+    Token(credentials::TokenCommand),
+    /// Records of exchanges.
+    #[command(subcommand)]
+    Record(records::RecordCommand),
     /// Print the latest Records.
-    Records {
-        #[command(flatten)]
-        common: Common,
-        /// One JSON document for each line, newest first.
-        #[arg(long)]
-        json: bool,
-        /// How many.
-        #[arg(long, default_value_t = 20)]
-        limit: u32,
-    },
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Rendered {
-    /// Everything in one static file.
-    Envoy,
-    /// What an Envoy that is configured by this control plane starts with.
-    Bootstrap,
-}
-
-#[derive(Debug, Subcommand)]
-enum KeyCommand {
-    /// Make a key; it is printed now and never again.
-    Create {
-        #[command(flatten)]
-        common: Common,
-        /// A name to remember it by.
-        #[arg(long, default_value = "")]
-        name: String,
-        /// The only routes it may ask for, separated by commas.
-        #[arg(long, value_delimiter = ',', value_name = "A,B")]
-        routes: Option<Vec<String>>,
-    },
-    /// List the keys.
-    List {
-        #[command(flatten)]
-        common: Common,
-    },
-    /// Revoke the keys of this id or name; known to the gateway within seconds.
-    Revoke {
-        /// An id of `key list`, or a name.
-        key: String,
-        #[command(flatten)]
-        common: Common,
+    Records(records::Latest),
+    /// Who changed which row, the newest first.
+    Audit(looking::Audit),
+    /// How the control plane and its data planes are.
+    Status(looking::Status),
+    /// Say where a request would go and why; its body is the input.
+    Explain(looking::Explain),
+    /// Say a configuration of another gateway in the words of dragoman.toml.
+    #[command(subcommand)]
+    Import(local::Import),
+    /// Print what a shell needs to complete these words.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
     },
 }
 
@@ -164,23 +184,46 @@ fn describe(command: clap::Command, page: &mut String) {
     own.for_each(|own| describe(own.clone(), page));
 }
 
-/// Does what the command line says.
-pub async fn main() -> anyhow::Result<()> {
-    match Line::parse().command {
-        Command::Init { file } => init(&file),
+/// Does what the command line says; the exit code says how that went.
+pub async fn main() -> anyhow::Result<ExitCode> {
+    let done = match Line::parse().command {
+        Command::Init { file } => local::init(&file),
         Command::Up { common, wasm, envoy } => {
             run(Options { wasm: wasm.wasm, envoy, ..common.options() }, EnvoyBy::Us).await
         }
         Command::Serve { common, wasm } => run(Options { wasm: wasm.wasm, ..common.options() }, EnvoyBy::Others).await,
-        Command::Check { common } => check(&common.options()),
-        Command::Render { what, common, wasm } => render(what, &Options { wasm: wasm.wasm, ..common.options() }),
+        Command::Check { common } => local::check(&common.options()),
+        Command::Render { what, common, wasm } => local::render(what, &Options { wasm: wasm.wasm, ..common.options() }),
         Command::Translate(asked) => {
             let (mut input, mut out) = (std::io::stdin().lock(), std::io::stdout().lock());
             translate(&asked, &mut input, &mut out, &mut std::io::stderr().lock())
         }
-        Command::Key { command } => key(command).await,
-        Command::Records { common, json, limit } => records(&common.options(), json, limit).await,
-    }
+        Command::Provider(command) => command.run().await,
+        Command::Model(command) => command.run().await,
+        Command::Price(command) => command.run(Kind::Price).await,
+        Command::Route(command) => command.run(Kind::Route).await,
+        Command::Alias(command) => command.run(Kind::Alias).await,
+        Command::Suspension(command) => command.run(Kind::Suspension).await,
+        Command::Apply(asked) => asked.run().await,
+        Command::Diff(rows) => return rows.diff().await,
+        Command::Export(asked) => asked.run().await,
+        Command::Snapshot(command) => command.run().await,
+        Command::Key(command) => command.run().await,
+        Command::Token(command) => command.run().await,
+        Command::Record(command) => command.run().await,
+        Command::Records(asked) => asked.run().await,
+        Command::Audit(asked) => asked.run().await,
+        Command::Status(asked) => asked.run().await,
+        Command::Explain(asked) => asked.run().await,
+        Command::Import(import) => import.run(),
+        Command::Completions { shell } => local::completions(shell),
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+/// What an error ends the program with.
+pub fn exit(error: &anyhow::Error) -> ExitCode {
+    if error.is::<BadInput>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
 /// Prints a line; a reader that has gone away is an error, not a panic.
@@ -189,97 +232,7 @@ pub fn print(line: &str) -> anyhow::Result<()> {
     writeln!(out, "{line}").and_then(|()| out.flush()).context("the output can't be written")
 }
 
-fn init(file: &Path) -> anyhow::Result<()> {
-    let mut out = std::fs::OpenOptions::new().write(true).create_new(true).open(file);
-    let written = out.as_mut().map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
-    written.write_all(EXAMPLE.as_bytes())?;
-    print(&format!("{} is written; everything in it is optional", file.display()))
-}
-
-fn check(options: &Options) -> anyhow::Result<()> {
-    let file = options.file()?;
-    let catalog = Catalog::join(&file, &environment)?;
-    let (snapshot, warnings) = publish::snapshot(0, &catalog, &file)?;
-    for warning in catalog.warnings.iter().chain(&warnings) {
-        print(&format!("warning: {warning}"))?;
-    }
-    let ids: Vec<&str> = catalog.providers.iter().map(|row| row.id.as_str()).collect();
-    print(&format!("good: {} routes; providers: {}", snapshot.routes.len(), ids.join(", ")))
-}
-
-fn render(what: Rendered, options: &Options) -> anyhow::Result<()> {
-    let file = options.file()?;
-    let start = options.start(&file);
-    let rendered = match what {
-        Rendered::Bootstrap => xds::bootstrap::by_ads(&start, &file.limits)?,
-        Rendered::Envoy => {
-            let module = Module::at(&options.module(&file))?;
-            let catalog = Catalog::join(&file, &environment)?;
-            xds::bootstrap::whole(&start, &options.edge(&file, module, catalog.providers))?
-        }
-    };
-    print(&format!("{rendered:#}"))
-}
-
-async fn open(options: &Options) -> anyhow::Result<Store> {
-    // Keys and Records are looked at even while the settings file is being written.
-    let file = if options.data.is_some() { File::default() } else { options.file()? };
-    Store::open(&options.directory(&file), options.store.as_deref()).await
-}
-
-async fn keys(options: &Options) -> anyhow::Result<Keys> {
-    let store = open(options).await?;
-    Ok(Keys::of(&store, Pepper::of(&store).await?))
-}
-
-async fn key(command: KeyCommand) -> anyhow::Result<()> {
-    match command {
-        KeyCommand::Create { common, name, routes } => {
-            anyhow::ensure!(!routes.iter().flatten().any(String::is_empty), "a route's name in --routes is empty");
-            let keys = keys(&common.options()).await?;
-            print(keys.create(&name, routes.as_deref()).await?.key.expose())
-        }
-        KeyCommand::List { common } => {
-            let keys = keys(&common.options()).await?;
-            keys.list().await?.iter().try_for_each(|key| print(&line(key)))
-        }
-        KeyCommand::Revoke { key, common } => {
-            let keys = keys(&common.options()).await?;
-            let count = keys.revoke(&key).await?;
-            anyhow::ensure!(count > 0, "no key that is not revoked already has the id or name `{key}`");
-            print(&format!("{count} revoked"))
-        }
-    }
-}
-
-fn line(key: &Listed) -> String {
-    let state = if key.revoked_ms.is_some() { "revoked" } else { "good" };
-    let routes = key.routes.as_ref().map_or("every route".to_string(), |routes| routes.join(","));
-    format!("{}  {state:<7}  {routes}  {}", key.id, key.name)
-}
-
-async fn records(options: &Options, json: bool, limit: u32) -> anyhow::Result<()> {
-    let store = open(options).await?;
-    for Kept { document, .. } in store.records(&Wanted::default(), limit).await? {
-        match (json, dragoman_core::record::Record::read(document.as_bytes())) {
-            (false, Some(record)) => {
-                let targets: Vec<String> = record
-                    .outcomes
-                    .iter()
-                    .map(|outcome| format!("{} {}", outcome.target, outcome.ending.name()))
-                    .collect();
-                print(&format!(
-                    "{}  {}  {}  {}  [{}] {}",
-                    record.exchange,
-                    record.status,
-                    record.dialect,
-                    record.route,
-                    targets.join(", "),
-                    record.refusal
-                ))?;
-            }
-            _ => print(&document)?,
-        }
-    }
-    Ok(())
+/// Says something besides the output, to people; whoever does not listen misses nothing else.
+fn note(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

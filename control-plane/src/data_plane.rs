@@ -28,7 +28,7 @@ use crate::store::Store;
 use crate::store::keys::Keys;
 use crate::store::records::Settling;
 
-pub use watching::Watching;
+pub use watching::{Filter, Watching};
 
 /// The messages of the contract.
 #[allow(missing_docs, reason = "the contract's own words stand in the .proto file")]

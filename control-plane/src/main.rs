@@ -6,11 +6,10 @@ use std::process::ExitCode;
 async fn main() -> ExitCode {
     dragoman::logs::init(&|name| std::env::var(name).ok());
     match dragoman::cli::main().await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("dragoman: {error:#}");
-            // What was given is wrong, as with arguments; everything else may go well another time.
-            if error.is::<dragoman::translate::BadInput>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            dragoman::cli::exit(&error)
         }
     }
 }

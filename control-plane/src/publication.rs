@@ -11,12 +11,13 @@
 //! store, a settings file and an environment agrees, and nobody leads.
 
 mod demo;
+mod effective;
 mod feeds;
 mod pins;
 mod refused;
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -28,14 +29,18 @@ use crate::current::{Current, Feed, Made};
 use crate::discovery::{self, Known as Discovered};
 use crate::run::{Options, environment};
 use crate::settings::watch::{INTERVAL, Watched};
-use crate::settings::{DEFAULT_FILE, File, Kind, Known, Problem, SaidRow};
+use crate::settings::{DEFAULT_FILE, File, Kind, Known, Problem};
 use crate::store::rows::{Edit, Rows};
 use crate::store::{Store, now_ms};
 
 pub use demo::Demo;
+use effective::Effective;
+pub use effective::Tried;
 pub use feeds::Feeds;
 use pins::Pins;
 
+/// A day, in milliseconds.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// How long a change of the admin API waits to be served before it is answered all the same.
 const SERVED: Duration = Duration::from_secs(3);
 
@@ -55,6 +60,7 @@ pub struct Publication {
     shipped: Known,
     /// The settings file as it was last good.
     file: RwLock<File>,
+    effective: Effective,
     demo: Demo,
     feeds: Feeds,
     /// One at a time: a later state must not be overtaken by an earlier one.
@@ -75,7 +81,8 @@ impl Publication {
         let demo = Demo::new(&options, &file);
         let shipped = catalog::known()?;
         let rows = store.rows().await?;
-        let effective = effective(&file, &rows, &shipped).map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
+        let remembered = Effective::default();
+        let effective = remembered.of(&file, &rows, &shipped).map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
         let mut catalog = demo.catalog(&effective).await?;
         let discovered = store.discovered().await?;
         catalog.vanished = vanished(&mut catalog, &discovered);
@@ -89,6 +96,7 @@ impl Publication {
             options,
             shipped,
             file: RwLock::new(file),
+            effective: remembered,
             demo,
             feeds: Feeds::new(first),
             making: Mutex::default(),
@@ -127,7 +135,7 @@ impl Publication {
     /// Whether these rows could be served: what the admin API asks before it changes anything. The rows `touched` must also be
     /// usable now, for instance a provider's key must be found.
     pub fn check(&self, rows: &Rows, touched: &[(Kind, String)]) -> Result<Made, Vec<Problem>> {
-        let effective = effective(&self.file(), rows, &self.shipped)?;
+        let effective = self.effective.of(&self.file(), rows, &self.shipped)?;
         let whole = |error: anyhow::Error| vec![Problem { row: None, member: None, message: format!("{error:#}") }];
         let mut catalog = Catalog::join(&effective, &environment).map_err(whole)?;
         let unusable: Vec<Problem> = touched
@@ -151,27 +159,30 @@ impl Publication {
 
     /// [`Publication::check`] of what rows would be after edits, and whether the addresses in them may be connected to: what
     /// is asked before the store's rows are locked, since names are looked up.
-    pub async fn try_edits(&self, edits: &[Edit]) -> Result<(), Vec<Problem>> {
+    pub async fn try_edits(&self, edits: &[Edit]) -> Result<Tried, Vec<Problem>> {
         let failed = |error: anyhow::Error| {
             tracing::error!("the store failed: {error:#}");
             vec![Problem { row: None, member: None, message: "the store failed; try again".to_string() }]
         };
-        let mut rows = self.store.rows().await.map_err(failed)?;
-        edits.iter().for_each(|edit| rows.with(edit));
+        let rows = self.store.rows().await.map_err(failed)?.with(edits);
         let touched: Vec<(Kind, String)> =
             edits.iter().filter(|edit| edit.to.is_some()).map(|edit| (edit.kind, edit.id.clone())).collect();
         let made = self.check(&rows, &touched)?;
         let mut problems = Vec::new();
-        for (kind, id) in
-            touched.into_iter().filter(|(kind, id)| *kind == Kind::Provider && pins::says_address(&rows, id))
-        {
+        let addresses = touched.iter().filter(|(kind, id)| *kind == Kind::Provider && pins::says_address(&rows, id));
+        for (kind, id) in addresses.cloned() {
             let provider = made.catalog.providers.iter().find(|row| row.id == id);
             let Some(provider) = provider else { continue };
             if let Err(message) = pins::look_up(provider, &made.file.allow_networks).await {
                 problems.push(Problem { row: Some((kind, id)), member: Some("base_url".to_string()), message });
             }
         }
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
+        if problems.is_empty() { Ok(Tried::good(rows, touched)) } else { Err(problems) }
+    }
+
+    /// [`Publication::check`] once the rows are locked: nothing is done twice if they are those that were tried.
+    pub fn check_again(&self, rows: &Rows, tried: &Tried) -> Result<(), Vec<Problem>> {
+        if tried.is_of(rows) { Ok(()) } else { self.check(rows, tried.touched()).map(|_| ()) }
     }
 
     /// Makes the Snapshot anew of what the store and the file say now.
@@ -193,8 +204,8 @@ impl Publication {
             let rows = self.store.rows().await?;
             let discovered = self.store.discovered().await?;
             tried = Some(rows.revision);
-            let effective =
-                effective(&self.file(), &rows, &self.shipped).map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
+            let effective = self.effective.of(&self.file(), &rows, &self.shipped);
+            let effective = effective.map_err(|problems| anyhow::anyhow!(lines(&problems)))?;
             let mut catalog = self.demo.catalog(&effective).await?;
             catalog.vanished = vanished(&mut catalog, &discovered);
             if let Ok(mut known) = self.discovered.write() {
@@ -278,7 +289,7 @@ impl Publication {
     }
 
     /// Reads the settings file anew; false when it can't be taken.
-    fn reread(&self, path: &PathBuf) -> bool {
+    fn reread(&self, path: &Path) -> bool {
         let next = match File::load(Some(path), &self.shipped) {
             Ok(next) => next,
             Err(error) => {
@@ -311,12 +322,14 @@ impl Publication {
         }
     }
 
-    /// Whether a suspension has ended since the Snapshot was made.
+    /// Whether a suspension has ended, or a day, since the Snapshot was made.
     fn is_over(&self) -> bool {
         let now = u64::try_from(now_ms()).unwrap_or(0);
         let current = self.current();
-        current.made_ms < now
-            && current
+        // Prices begin and end with a day.
+        let another_day = now / DAY_MS != current.made_ms / DAY_MS;
+        another_day
+            || current
                 .file
                 .suspensions
                 .iter()
@@ -328,21 +341,6 @@ impl Publication {
 fn vanished(catalog: &mut Catalog, discovered: &HashMap<String, Vec<Discovered>>) -> HashSet<String> {
     let gone = discovery::merge(catalog, discovered);
     gone.into_iter().map(|(provider, model)| format!("{provider}/{model}")).collect()
-}
-
-/// The settings file with the rows over it.
-fn effective(file: &File, rows: &Rows, shipped: &Known) -> Result<File, Vec<Problem>> {
-    let mut said = Vec::with_capacity(rows.list.len());
-    for row in &rows.list {
-        match serde_json::from_str(&row.document) {
-            Ok(members) => said.push(SaidRow { kind: row.kind, id: row.id.clone(), members }),
-            Err(_) => {
-                let message = "is no JSON object; somebody else wrote into the store".to_string();
-                return Err(vec![Problem { row: Some((row.kind, row.id.clone())), member: None, message }]);
-            }
-        }
-    }
-    file.with(said, shipped)
 }
 
 fn lines(problems: &[Problem]) -> String {

@@ -26,7 +26,7 @@ use crate::store::pepper::Pepper;
 use crate::store::repeated::Repeated;
 use crate::store::tokens::{Role, Tokens};
 use crate::traces::Traces;
-use crate::xds::{self, Edge, Module};
+use crate::xds::{self, Edge, Envoys, Module};
 use crate::{admin, envoy};
 
 /// The data directory when none is named.
@@ -160,7 +160,8 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
         observers.clone(),
     );
     let (refusals, mut refused) = mpsc::unbounded_channel();
-    let configuration = xds::Service::new(publisher.subscribe(), refusals);
+    let envoys = Arc::new(Envoys::new(refusals));
+    let configuration = xds::Service::new(publisher.subscribe(), envoys.clone());
     let served = tokio::spawn(data_plane::serve(listener, service, configuration, std::future::pending()));
     tokio::spawn(publisher.run());
     {
@@ -192,7 +193,7 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
             warn!("the admin API listens on {address} without TLS; put a proxy with TLS in front of it");
         }
         let repeated = Repeated::of(&store, pepper);
-        let state = admin::Admin { store, keys, tokens, repeated, publication, watching, metrics, rounds };
+        let state = admin::Admin { store, keys, tokens, repeated, publication, watching, envoys, metrics, rounds };
         tokio::spawn(admin::serve(listener, state));
     }
 

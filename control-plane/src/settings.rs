@@ -230,7 +230,7 @@ impl Known {
 impl File {
     /// Reads a settings file's text; `name` is its name in messages, `known` what it may name without defining it.
     pub fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistakes> {
-        file::read(name, text, known)
+        Ok(File { said: Said::of(text), ..file::read(name, text, known)? })
     }
 
     /// The path of the file that `load` would read, if it would read one.

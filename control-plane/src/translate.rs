@@ -28,6 +28,8 @@ use dragoman_core::json::edit::{Edit, edit};
 use dragoman_core::json::{Json, Writer};
 use dragoman_core::loss::Losses;
 
+use crate::cli::bad;
+
 /// Stands for the provider in the marks of proofs: what a translated answer is marked with goes back in a translated request.
 const MAKER: &str = "translate";
 
@@ -66,22 +68,6 @@ pub enum What {
 fn dialects() -> impl TypedValueParser<Value = DialectId> {
     let names = DialectId::ALL.map(DialectId::name);
     PossibleValuesParser::new(names).try_map(|name| DialectId::named(&name).ok_or("no such dialect"))
-}
-
-/// The input can't be translated; whoever called is told so by the exit code.
-#[derive(Debug)]
-pub struct BadInput(String);
-
-impl std::fmt::Display for BadInput {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for BadInput {}
-
-fn bad(message: impl Into<String>) -> anyhow::Error {
-    BadInput(message.into()).into()
 }
 
 /// Reads `input`, writes what it means in the other dialect to `out` and what was lost to `notes`.

@@ -12,6 +12,7 @@
 mod ads;
 pub mod bootstrap;
 mod cluster;
+mod envoys;
 mod listener;
 mod module;
 mod proto;
@@ -27,6 +28,7 @@ use crate::catalog::Registered;
 use crate::settings::Limits;
 
 pub use ads::Service;
+pub use envoys::{Connected, Envoys, Standing};
 pub use module::Module;
 pub use resources::{Publisher, Resources};
 

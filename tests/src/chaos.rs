@@ -13,6 +13,7 @@
 //!
 //! Limits: one machine, one worker of Envoy; the load is there to notice failures, not to measure throughput.
 
+mod api;
 mod big_snapshot;
 mod control_plane_kills;
 mod figures;
@@ -21,7 +22,9 @@ mod load;
 pub mod mutate;
 mod mutations;
 mod options;
+mod records;
 mod reloads;
+mod settling;
 
 use crate::gateway::Setup;
 use crate::simulator::{Persona, Simulator};
@@ -49,6 +52,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
             Scenario::Reloads => reloads::run(options),
             Scenario::BigSnapshot => big_snapshot::run(options),
             Scenario::Mutations => mutations::run(options),
+            Scenario::Records => records::run(options),
         };
         report.add(*scenario, figures?);
     }

@@ -99,6 +99,11 @@ impl Gateway {
         format!("http://{}", self.address())
     }
 
+    /// Where the control plane listens for the filters, as `127.0.0.1:port`.
+    pub fn control(&self) -> String {
+        format!("127.0.0.1:{}", self.ports[1])
+    }
+
     /// Where the admin API listens, as `127.0.0.1:port`.
     pub fn api(&self) -> String {
         format!("127.0.0.1:{}", self.ports[3])

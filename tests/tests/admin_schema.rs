@@ -45,6 +45,8 @@ fn schemathesis(description: &str, token: &str, scratch: &Path) -> (bool, String
     let output = File::create(&said).expect("a file");
     let mut run = Command::new(python().expect("a Python").with_file_name("schemathesis"));
     run.current_dir(scratch)
+        .arg("--config-file")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("admin/schemathesis.toml"))
         .args(["--no-color", "run", description, "--checks", "all", "--continue-on-failure"])
         .args(["--max-examples", EXAMPLES, "--seed", SEED, "--generation-database", "none"])
         .args(["--request-timeout", ANSWERED, "--header", &format!("Authorization: Bearer {token}")])

@@ -81,6 +81,13 @@ fn reference(root: &Path) -> String {
     for (name, value) in limits {
         writeln!(page, "| {name} | {value} |").unwrap();
     }
+    let endpoints = fs::read_to_string(root.join("control-plane/tests/golden/endpoints.md")).unwrap();
+    write!(
+        page,
+        "\n## Admin API\n\nHow it is used stands in [admin.md](admin.md). `/openapi.json` describes all of it, and `/healthz` says \
+         `ok` while the process lives; both want no token.\n\n{endpoints}"
+    )
+    .unwrap();
     let commands = fs::read_to_string(root.join("control-plane/tests/golden/commands.txt")).unwrap();
     write!(page, "\n## Commands\n\nWhat `--help` says:\n\n```text\n{}\n```\n", commands.trim_end()).unwrap();
     let settings = fs::read_to_string(root.join("control-plane/src/settings/example.toml")).unwrap();

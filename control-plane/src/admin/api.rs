@@ -68,8 +68,8 @@ pub struct Endpoint {
     pub summary: String,
     /// Parameters of the query: name, schema, what it means.
     pub query: Vec<(&'static str, Value, &'static str)>,
-    /// Parameters of the head: name and what it means.
-    pub headers: Vec<(&'static str, &'static str)>,
+    /// Parameters of the head: name, pattern if it must look like something, what it means.
+    pub headers: Vec<(&'static str, &'static str, &'static str)>,
     /// The schema of the body.
     pub request: Option<Value>,
     /// Statuses of good answers, each with its schema.
@@ -102,8 +102,8 @@ impl Endpoint {
     }
 
     /// With a parameter of the head.
-    pub fn header(mut self, name: &'static str, meaning: &'static str) -> Endpoint {
-        self.headers.push((name, meaning));
+    pub fn header(mut self, name: &'static str, pattern: &'static str, meaning: &'static str) -> Endpoint {
+        self.headers.push((name, pattern, meaning));
         self
     }
 
@@ -126,6 +126,9 @@ impl Endpoint {
     }
 }
 
+/// Adds one endpoint to the router.
+type Mount = Box<dyn FnOnce(Router<Admin>, &Admin) -> Router<Admin>>;
+
 /// All endpoints.
 #[derive(Default)]
 pub struct Api {
@@ -133,7 +136,7 @@ pub struct Api {
     pub endpoints: Vec<Endpoint>,
     /// What their schemas refer to.
     pub components: Components,
-    routes: Vec<Box<dyn FnOnce(Router<Admin>, &Admin) -> Router<Admin>>>,
+    routes: Vec<Mount>,
 }
 
 impl Api {

@@ -13,6 +13,9 @@ use crate::store::rows::Condition;
 /// Largest body: a configuration of ten thousand rows fits.
 pub const MAX_BODY: usize = 16 << 20;
 
+/// Longest name in a path, in characters: as long as a row's may be.
+pub const MAX_ID: usize = 200;
+
 /// The Problem of a body that is larger.
 pub fn too_large() -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("A body has at most {MAX_BODY} bytes."))
@@ -45,7 +48,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Id, Problem> {
         let path: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
-        path.map(|Path(id)| Id(id)).map_err(|_| Problem::bad("The path holds something that is no text."))
+        let id = path.map_err(|_| Problem::bad("The path holds something that is no text."))?.0;
+        match id.chars().count() {
+            1..=MAX_ID => Ok(Id(id)),
+            _ => Err(Problem::bad(format!("What a path names has 1 to {MAX_ID} characters."))),
+        }
     }
 }
 
@@ -64,21 +71,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
 /// What `If-Match` and `If-None-Match` ask for.
 pub fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim());
+    let revision = |tag: &str| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok();
     match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
         (None, None) => Ok(Condition::None),
         (None, Some("*")) => Ok(Condition::Absent),
         (Some("*"), None) => Ok(Condition::Present),
-        (Some(tag), None) => {
-            let revision = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')?.parse().ok());
-            match revision {
-                // What the catalogue or the file says is not there yet as far as this API is concerned.
-                Some(0) => Ok(Condition::Absent),
-                // A tag that we never gave matches nothing.
-                other => Ok(Condition::Unchanged(other.unwrap_or(u64::MAX))),
-            }
-        }
+        (Some(tag), None) => Ok(match revision(tag) {
+            // What the catalogue or the file says is not there yet as far as this API is concerned.
+            Some(0) => Condition::Absent,
+            // A tag that we never gave matches nothing.
+            other => Condition::Unchanged(other.unwrap_or(u64::MAX)),
+        }),
         _ => {
-            Err(Problem::bad("Send `If-Match: \"<etag>\"`, `If-Match: *` or `If-None-Match: *`, and one of them only."))
+            let detail = "Send `If-Match: \"<etag>\"`, `If-Match: *` or `If-None-Match: *`, and one of them only.";
+            Err(Problem::new(StatusCode::PRECONDITION_FAILED, "unknown_precondition", detail))
         }
     }
 }

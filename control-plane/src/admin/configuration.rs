@@ -1,6 +1,6 @@
 //! All rows at once: apply, export, check.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::{Admin, schema};
 use crate::catalog;
 use crate::settings::{File, Kind, Known, SaidRow};
-use crate::store::rows::{Condition, Edit, Rows};
+use crate::store::rows::{Condition, Edit, Row, Rows};
 
 /// Rows by kind and id.
 type Bundle = BTreeMap<String, BTreeMap<String, Map<String, Value>>>;
@@ -124,11 +124,9 @@ async fn apply_rows(
 ) -> Result<Json<Applied>, Problem> {
     let before = admin.store.rows().await?;
     let edits = edits(bundle, &before, &how)?;
-    let touched: Vec<(Kind, String)> =
-        edits.iter().filter(|edit| edit.to.is_some()).map(|edit| (edit.kind, edit.id.clone())).collect();
-    let check = |rows: &Rows| admin.publication.check(rows, &touched).map(|_| ());
     let mut applied = told(&edits, &before);
-    admin.publication.try_edits(&edits).await.map_err(Problem::flaws)?;
+    let tried = admin.publication.try_edits(&edits).await.map_err(Problem::flaws)?;
+    let check = |rows: &Rows| admin.publication.check_again(rows, &tried);
     if how.dry_run {
         return Ok(Json(applied));
     }
@@ -153,11 +151,11 @@ fn edits(bundle: Bundle, before: &Rows, how: &How) -> Result<Vec<Edit>, Problem>
         }));
     }
     if how.prune {
-        let stays = |kind, id: &str| edits.iter().any(|edit: &Edit| edit.kind == kind && edit.id == id);
+        let stay: HashSet<(Kind, &str)> = edits.iter().map(|edit: &Edit| (edit.kind, edit.id.as_str())).collect();
         let gone: Vec<Edit> = before
             .list
             .iter()
-            .filter(|row| !stays(row.kind, &row.id))
+            .filter(|row| !stay.contains(&(row.kind, row.id.as_str())))
             .map(|row| Edit { kind: row.kind, id: row.id.clone(), to: None, condition: Condition::None })
             .collect();
         edits.extend(gone);
@@ -168,9 +166,10 @@ fn edits(bundle: Bundle, before: &Rows, how: &How) -> Result<Vec<Edit>, Problem>
 fn told(edits: &[Edit], before: &Rows) -> Applied {
     let mut applied =
         Applied { added: vec![], changed: vec![], removed: vec![], revision: before.revision, snapshot: None };
+    let known: HashMap<(Kind, &str), &Row> = before.list.iter().map(|row| ((row.kind, row.id.as_str()), row)).collect();
     for edit in edits {
         let name = format!("{}/{}", edit.kind.name(), edit.id);
-        match (before.find(edit.kind, &edit.id), &edit.to) {
+        match (known.get(&(edit.kind, edit.id.as_str())), &edit.to) {
             (None, Some(_)) => applied.added.push(name),
             (Some(row), Some(to)) if row.document != *to => applied.changed.push(name),
             (Some(_), None) => applied.removed.push(name),

@@ -79,8 +79,8 @@ pub fn add(api: &mut Api) {
         Endpoint::new(Verb::Post, "/keys", Policy::Keys, "create_key", "Makes a key; it is shown now and never again.");
     api.add(create.takes(new).gives(201, Some(made)), create_key);
     let revoke = Endpoint::new(
-        Verb::Delete,
-        "/keys/{id}",
+        Verb::Post,
+        "/keys/{id}/revoke",
         Policy::Keys,
         "revoke_key",
         "Revokes a key, everywhere within seconds.",
@@ -116,7 +116,8 @@ async fn create_key(
     Said(new): Said<NewKey>,
 ) -> Result<(StatusCode, Json<MadeKey>), Problem> {
     if new.name.chars().count() > MAX_NAME || new.routes.iter().flatten().any(String::is_empty) {
-        return Err(Problem::bad("A name has at most 200 characters, and a route's name is not empty."));
+        let detail = "A name has at most 200 characters, and a route's name is not empty.";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_key", detail));
     }
     let made = admin.keys.create(&new.name, new.routes.as_deref()).await?;
     tracing::info!(key = made.id, by = caller.actor(), "a key was made");

@@ -25,7 +25,7 @@ pub fn add(api: &mut Api) {
     let (summary, reset) = (api.schema::<Summary>(), api.schema::<Reset>());
     let page = Endpoint::new(Verb::Get, "", Policy::Read, "get_metrics", "Every figure, as Prometheus reads it.");
     let page = Endpoint { path: "/metrics".to_string(), ..page };
-    api.add(page.gives(200, Some(json!({ "type": "string" }))), get_metrics);
+    api.add(page.gives(200, Some(json!({ "type": "string", "contentMediaType": CONTENT_TYPE }))), get_metrics);
     let show = Endpoint::new(
         Verb::Get,
         "/metrics/summary",

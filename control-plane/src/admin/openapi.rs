@@ -56,17 +56,24 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
         // What stands in a path segment is never empty.
         let schema = match name {
             "version" => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
-            _ => json!({ "type": "string", "minLength": 1, "maxLength": 200 }),
+            _ => json!({ "type": "string", "minLength": 1, "maxLength": super::body::MAX_ID }),
         };
         json!({ "name": name, "in": "path", "required": true, "schema": schema })
     });
     let query = endpoint.query.iter().map(|(name, schema, meaning)| {
         json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": meaning })
     });
-    let repeat = (super::repeat::HEADER, "The same key and request again is answered as the first time, for a day.");
+    let repeat = (
+        super::repeat::HEADER,
+        "^[!-~]{1,255}$",
+        "The same key and request again is answered as the first time, for a day.",
+    );
     let headers = endpoint.headers.iter().chain((endpoint.verb != Verb::Get).then_some(&repeat));
-    let headers = headers.map(|(name, meaning)| {
-        let schema = json!({ "type": "string", "minLength": 1, "maxLength": 255 });
+    let headers = headers.map(|&(name, pattern, meaning)| {
+        let schema = match pattern {
+            "" => json!({ "type": "string" }),
+            pattern => json!({ "type": "string", "minLength": 1, "pattern": pattern }),
+        };
         json!({ "name": name, "in": "header", "required": false, "schema": schema, "description": meaning })
     });
     path.chain(query).chain(headers).collect()
@@ -77,7 +84,7 @@ fn responses(endpoint: &Endpoint) -> Value {
     for (status, schema) in &endpoint.answers {
         let mut answer = json!({ "description": "Done." });
         if let (Some(members), Some(schema)) = (answer.as_object_mut(), schema) {
-            let kind = if schema["type"] == "string" { "text/plain" } else { "application/json" };
+            let kind = schema["contentMediaType"].as_str().unwrap_or("application/json");
             members.insert("content".into(), json!({ kind: { "schema": schema } }));
         }
         responses.insert(status.to_string(), answer);

@@ -77,13 +77,23 @@ pub fn schema(item: Value) -> Value {
     })
 }
 
-/// The parameters of a page.
+/// The parameters of a page whose rows are named by anything.
 pub fn asked(endpoint: Endpoint) -> Endpoint {
+    asked_after(endpoint, "")
+}
+
+/// The parameters of a page whose rows are numbered.
+pub fn asked_by_number(endpoint: Endpoint) -> Endpoint {
+    asked_after(endpoint, "^[0-9]{1,18}$")
+}
+
+/// The parameters of a page; `pattern` is what its `after` looks like.
+pub fn asked_after(endpoint: Endpoint, pattern: &str) -> Endpoint {
     endpoint
         .query(
             "limit",
             json!({ "type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL }),
             "Rows of a page.",
         )
-        .query("after", json!({ "type": "string" }), "The `next` of the page before.")
+        .query("after", json!({ "type": "string", "pattern": pattern }), "The `next` of the page before.")
 }

@@ -9,9 +9,14 @@ use utoipa::ToSchema;
 use crate::settings;
 use crate::store::rows::NotEdited;
 
-/// An answer that says no.
+/// An answer that says no; in a box, for most answers say yes.
+#[derive(Debug)]
+pub struct Problem(Box<Told>);
+
+/// What is told.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Problem {
+#[schema(as = Problem)]
+pub struct Told {
     /// A word for programs, as `urn:dragoman:problem:<word>`.
     #[serde(rename = "type")]
     kind: String,
@@ -46,14 +51,14 @@ pub struct Flaw {
 impl Problem {
     /// A problem with its word and its sentence.
     pub fn new(status: StatusCode, word: &str, detail: impl Into<String>) -> Problem {
-        Problem {
+        Problem(Box::new(Told {
             kind: format!("urn:dragoman:problem:{word}"),
             title: status.canonical_reason().unwrap_or("Error").to_string(),
             status: status.as_u16(),
             detail: detail.into(),
             problems: Vec::new(),
             internal: String::new(),
-        }
+        }))
     }
 
     /// What was sent can't be read or means nothing.
@@ -70,10 +75,9 @@ impl Problem {
     /// The store or something behind it failed; the caller can only try again.
     pub fn failed(error: anyhow::Error) -> Problem {
         let detail = "The store failed. Try again; the log of the control plane says more.";
-        Problem {
-            internal: format!("{error:#}"),
-            ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_failed", detail)
-        }
+        let mut problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_failed", detail);
+        problem.0.internal = format!("{error:#}");
+        problem
     }
 
     /// What was sent is wrong, each thing with its place.
@@ -84,10 +88,9 @@ impl Problem {
             member: problem.member,
             message: problem.message,
         };
-        Problem {
-            problems: list.into_iter().map(flaw).collect(),
-            ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_rows", detail)
-        }
+        let mut problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_rows", detail);
+        problem.0.problems = list.into_iter().map(flaw).collect();
+        problem
     }
 }
 
@@ -118,13 +121,13 @@ impl From<NotEdited<Vec<settings::Problem>>> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        if self.status >= 500 {
-            error!(status = self.status, problem = self.kind, "the admin API failed: {}", self.internal);
+        if self.0.status >= 500 {
+            error!(status = self.0.status, problem = self.0.kind, "the admin API failed: {}", self.0.internal);
         } else {
-            info!(status = self.status, problem = self.kind, "the admin API said no");
+            info!(status = self.0.status, problem = self.0.kind, "the admin API said no");
         }
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self.0).unwrap_or_default();
         let mut response = (status, body).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {

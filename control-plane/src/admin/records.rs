@@ -66,8 +66,11 @@ pub fn add(api: &mut Api) {
     let (record, change) = (api.schema::<RecordView>(), api.schema::<Change>());
     let text = || json!({ "type": "string" });
     let list = Endpoint::new(Verb::Get, "/records", Policy::Read, "list_records", "Records, the newest first.");
-    let list =
-        page::asked(list).query("caller", text(), "Of this caller only.").query("route", text(), "Of this route only.");
+    let list = page::asked_after(list, "^[0-9]{1,18}-.+$").query("caller", text(), "Of this caller only.").query(
+        "route",
+        text(),
+        "Of this route only.",
+    );
     api.add(list.gives(200, Some(page::schema(record.clone()))), list_records);
     let read =
         Endpoint::new(Verb::Get, "/records/{exchange}", Policy::Read, "get_record", "The Record of one exchange.");
@@ -79,7 +82,7 @@ pub fn add(api: &mut Api) {
         "list_changes",
         "Every change of a row, the newest first: who, what, before, after.",
     );
-    api.add(page::asked(audit).gives(200, Some(page::schema(change))), list_changes);
+    api.add(page::asked_by_number(audit).gives(200, Some(page::schema(change))), list_changes);
 }
 
 fn view(kept: Kept) -> RecordView {

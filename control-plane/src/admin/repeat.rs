@@ -28,7 +28,10 @@ pub async fn once(admin: &Admin, caller: &Caller, request: Request, next: Next) 
     let Some(key) = request.headers().get(HEADER).filter(|_| request.method() != Method::GET).cloned() else {
         return Ok(next.run(request).await);
     };
-    let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= MAX_KEY);
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()));
     let key = key.ok_or_else(|| Problem::bad("An Idempotency-Key has 1 to 255 printable characters."))?.to_string();
     let (head, body) = request.into_parts();
     let body = to_bytes(body, MAX_BODY).await.map_err(|_| super::body::too_large())?;

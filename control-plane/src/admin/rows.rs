@@ -12,9 +12,10 @@ use super::api::{Api, Endpoint, Verb};
 use super::body::{Asked, Id, Said, condition, tagged};
 use super::page::{self, Listed, Page};
 use super::policy::{Caller, Policy};
-use super::problem::Problem;
+use super::problem::{Problem, Told};
 use super::{Admin, schema};
 use crate::catalog::shipped_rows;
+use crate::publication::Tried;
 use crate::settings::{self, Kind};
 use crate::store::rows::{Edit, Rows};
 
@@ -79,6 +80,11 @@ fn plural(kind: Kind) -> &'static str {
     }
 }
 
+/// `a` or `an`.
+fn article(kind: Kind) -> &'static str {
+    if kind == Kind::Alias { "an" } else { "a" }
+}
+
 /// Adds the endpoints of every kind.
 pub fn add(api: &mut Api) {
     for kind in Kind::ALL {
@@ -90,7 +96,7 @@ fn add_kind(api: &mut Api, kind: Kind) {
     let (name, all) = (kind.name(), format!("/{}", plural(kind)));
     let one = format!("{all}/{{id}}");
     let (view, changed) = (api.schema::<RowView>(), api.schema::<Changed>());
-    api.schema::<Problem>();
+    api.schema::<Told>();
     let list =
         Endpoint::new(Verb::Get, &all, Policy::Read, &format!("list_{}", plural(kind)), &format!("Every {name}."));
     let list = page::asked(list).gives(200, Some(page::schema(view.clone())));
@@ -104,12 +110,19 @@ fn add_kind(api: &mut Api, kind: Kind) {
         let view = view.ok_or_else(|| Problem::missing(kind.name(), &id))?;
         Ok::<_, Problem>(tagged(view.revision, view))
     });
-    let put = format!("Says what a {name} is, over what the file and the catalogue say. Served when it is answered.");
+    let put = format!(
+        "Says what {} {name} is, over what the file and the catalogue say. Served when it is answered.",
+        article(kind)
+    );
     let put = Endpoint::new(Verb::Put, &one, Policy::Change, &format!("put_{name}"), &put);
     let put = put
         .query("dry_run", serde_json::json!({ "type": "boolean", "default": false }), "Only check.")
-        .header("if-match", "Only if the row is as this entity tag says; \"0\" when this API has said nothing of it.")
-        .header("if-none-match", "`*`: only if this API has said nothing of it.")
+        .header(
+            "if-match",
+            "",
+            "Only if the row is as this entity tag says; \"0\" when this API has said nothing of it.",
+        )
+        .header("if-none-match", "", "`*`: only if this API has said nothing of it.")
         .takes(schema::row(kind))
         .gives(200, Some(changed.clone()))
         .refuses(&[412]);
@@ -125,10 +138,13 @@ fn add_kind(api: &mut Api, kind: Kind) {
             change(kind, &admin, &caller, "put", Edit { kind, id, to, condition: condition(&headers)? }, trial).await
         },
     );
-    let delete = format!("Takes away what this API said of a {name}; what the file and the catalogue say is left.");
+    let delete = format!(
+        "Takes away what this API said of {} {name}; what the file and the catalogue say is left.",
+        article(kind)
+    );
     let delete = Endpoint::new(Verb::Delete, &one, Policy::Change, &format!("delete_{name}"), &delete);
     let delete = delete
-        .header("if-match", "Only if the row is as this entity tag says.")
+        .header("if-match", "", "Only if the row is as this entity tag says.")
         .gives(200, Some(changed))
         .refuses(&[404, 412]);
     api.add(delete, move |State(admin): State<Admin>, Extension(caller): Extension<Caller>, Id(id): Id, headers: HeaderMap| async move {
@@ -145,12 +161,12 @@ async fn change(
     edit: Edit,
     trial: Trial,
 ) -> Result<Response, Problem> {
-    let touched = [(kind, edit.id.clone())];
-    let check = |rows: &Rows| admin.publication.check(rows, &touched).map(|_| ());
     let edits = std::slice::from_ref(&edit);
-    if edit.to.is_some() {
-        admin.publication.try_edits(edits).await.map_err(Problem::flaws)?;
-    }
+    let tried = match edit.to {
+        Some(_) => admin.publication.try_edits(edits).await.map_err(Problem::flaws)?,
+        None => Tried::not_yet(kind, &edit.id),
+    };
+    let check = |rows: &Rows| admin.publication.check_again(rows, &tried);
     if trial.dry_run {
         let revision = admin.store.rows().await?.find(kind, &edit.id).map_or(0, |row| row.revision);
         return Ok(tagged(revision, Changed { revision, snapshot: None }).into_response());

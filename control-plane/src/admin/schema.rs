@@ -39,3 +39,6 @@ impl Components {
 pub fn row(kind: Kind) -> Value {
     json!({ "$ref": format!("#/components/schemas/{}_row", kind.name()) })
 }
+
+#[cfg(test)]
+mod tests;

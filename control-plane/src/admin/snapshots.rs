@@ -74,7 +74,7 @@ pub fn add(api: &mut Api) {
         "list_snapshots",
         "Published Snapshots, the newest first.",
     );
-    api.add(page::asked(list).gives(200, Some(page::schema(view))), list_snapshots);
+    api.add(page::asked_by_number(list).gives(200, Some(page::schema(view))), list_snapshots);
     let read = Endpoint::new(
         Verb::Get,
         "/snapshots/{version}",

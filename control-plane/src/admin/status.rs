@@ -11,6 +11,8 @@ use super::body::Asked;
 use super::page::{self, Listed, Page};
 use super::policy::Policy;
 use super::problem::Problem;
+use crate::data_plane::Filter;
+use crate::xds::{Connected, Standing};
 
 /// What is going on.
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,6 +37,48 @@ pub struct Status {
     filters: usize,
     /// How many of them were sent the Snapshot that is served.
     filters_current: usize,
+}
+
+/// Who serves by what this control plane says.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DataPlanes {
+    /// The Envoys, with their configuration by xDS.
+    envoys: Vec<EnvoyView>,
+    /// The filters' VMs: one for each worker, one for the main thread.
+    filters: Vec<FilterView>,
+}
+
+/// An Envoy.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EnvoyView {
+    /// Its node id.
+    node: String,
+    /// Each type of its configuration.
+    configuration: Vec<ConfigurationView>,
+}
+
+/// One type of an Envoy's configuration.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConfigurationView {
+    /// `envoy.config.cluster.v3.Cluster` and the like.
+    kind: String,
+    /// The version it was sent last.
+    sent: String,
+    /// The version it serves by.
+    taken: String,
+    /// Why it refused the one it was sent; null when it did not.
+    refused: Option<String>,
+}
+
+/// A filter's VM.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FilterView {
+    /// The name it made for itself.
+    vm: String,
+    /// The Snapshot that it was sent last.
+    sent: u64,
+    /// Why it refused the one before; null when it did not.
+    refused: Option<String>,
 }
 
 /// One model at one provider, as the filters know it.
@@ -67,6 +111,10 @@ pub fn add(api: &mut Api) {
         "How the control plane and its data planes are.",
     );
     api.add(show.gives(200, Some(status)), get_status);
+    let planes = api.schema::<DataPlanes>();
+    let words = "Who serves by what this control plane says: versions, ACK and NACK.";
+    let who = Endpoint::new(Verb::Get, "/data-planes", Policy::Read, "list_data_planes", words);
+    api.add(who.gives(200, Some(planes)), list_data_planes);
     let list = Endpoint::new(
         Verb::Get,
         "/targets",
@@ -91,6 +139,25 @@ async fn get_status(State(admin): State<Admin>) -> Result<Json<Status>, Problem>
         filters: admin.watching.count_at(0),
         filters_current: admin.watching.count_at(current.version),
     }))
+}
+
+async fn list_data_planes(State(admin): State<Admin>) -> Json<DataPlanes> {
+    let said = |text: String| Some(text).filter(|text| !text.is_empty());
+    let configuration = |(kind, standing): (&str, Standing)| ConfigurationView {
+        kind: kind.to_string(),
+        sent: standing.sent,
+        taken: standing.taken,
+        refused: said(standing.refused),
+    };
+    let envoy = |one: Connected| EnvoyView {
+        node: one.node,
+        configuration: one.kinds.into_iter().map(configuration).collect(),
+    };
+    let filter = |one: Filter| FilterView { vm: one.vm, sent: one.sent, refused: said(one.refused) };
+    Json(DataPlanes {
+        envoys: admin.envoys.list().into_iter().map(envoy).collect(),
+        filters: admin.watching.list().into_iter().map(filter).collect(),
+    })
 }
 
 async fn list_targets(

@@ -72,8 +72,8 @@ pub fn add(api: &mut Api) {
     );
     api.add(create.takes(new).gives(201, Some(made)), create_token);
     let revoke = Endpoint::new(
-        Verb::Delete,
-        "/tokens/{id}",
+        Verb::Post,
+        "/tokens/{id}/revoke",
         Policy::Own,
         "revoke_token",
         "Revokes a token, at once. The last owner's stays.",

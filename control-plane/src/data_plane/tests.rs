@@ -43,10 +43,8 @@ impl Served {
         let service = Service::new(feed.subscribe(), keys.clone(), store.clone(), watching.clone(), observers);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let configuration = crate::xds::Service::new(
-            watch::Sender::new(Arc::default()).subscribe(),
-            tokio::sync::mpsc::unbounded_channel().0,
-        );
+        let envoys = Arc::new(crate::xds::Envoys::new(tokio::sync::mpsc::unbounded_channel().0));
+        let configuration = crate::xds::Service::new(watch::Sender::new(Arc::default()).subscribe(), envoys);
         tokio::spawn(serve(listener, service, configuration, std::future::pending()));
         let revocations = keys.clone();
         tokio::spawn(async move { watching.revocations(revocations).await });

@@ -25,9 +25,20 @@ const UPDATES: usize = 4;
 
 type Update = Result<SnapshotUpdate, Status>;
 
+/// One filter's VM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// The name it made for itself.
+    pub vm: String,
+    /// The version that it was sent last.
+    pub sent: u64,
+    /// Why it refused the one before; empty when it did not.
+    pub refused: String,
+}
+
 /// Everybody who watches.
 pub struct Watching {
-    streams: Mutex<HashMap<u64, u64>>,
+    streams: Mutex<HashMap<u64, Filter>>,
     next: AtomicU64,
     revoked: broadcast::Sender<Vec<KeyDigest>>,
 }
@@ -42,10 +53,15 @@ impl Default for Watching {
 impl Watching {
     /// How many streams were sent this version or a later one.
     pub fn count_at(&self, version: u64) -> usize {
-        self.streams().values().filter(|sent| **sent >= version).count()
+        self.streams().values().filter(|filter| filter.sent >= version).count()
     }
 
-    fn streams(&self) -> std::sync::MutexGuard<'_, HashMap<u64, u64>> {
+    /// Every filter that watches.
+    pub fn list(&self) -> Vec<Filter> {
+        self.streams().values().cloned().collect()
+    }
+
+    fn streams(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Filter>> {
         self.streams.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -101,7 +117,8 @@ impl Watching {
                 if sender.send(Ok(update)).await.is_err() {
                     return;
                 }
-                self.streams().insert(stream, version);
+                let (vm, refused) = (request.vm.clone(), request.refused.clone());
+                self.streams().insert(stream, Filter { vm, sent: version, refused });
             }
             tokio::select! {
                 () = sender.closed() => return,

@@ -1,5 +1,7 @@
 //! Where a provider is: one address, taken apart.
 
+use std::net::Ipv6Addr;
+
 use dragoman_core::catalog::Origin;
 
 use super::members::{Members, Placed, Reading};
@@ -55,8 +57,8 @@ pub fn origin(text: &str) -> Result<Origin, String> {
         _ => return Err(wrong("this is not an http or https URL")),
     };
     let (authority, path) = after.split_at(after.find(['/', '?', '#']).unwrap_or(after.len()));
-    if path.contains(['?', '#', ' ']) {
-        return Err(wrong("a base URL has no query and no fragment"));
+    if path.contains(['?', '#']) || !path.chars().all(|c| c.is_ascii_graphic()) {
+        return Err(wrong("a base URL has no query, no fragment and nothing invisible"));
     }
     if authority.contains('@') {
         return Err(wrong("a base URL carries no user or password; use `api_key`"));
@@ -66,12 +68,13 @@ pub fn origin(text: &str) -> Result<Origin, String> {
             host,
             port.parse()
                 .ok()
-                .filter(|port| *port != 0)
+                .filter(|_| port.starts_with(|c: char| ('1'..='9').contains(&c)))
                 .ok_or_else(|| wrong("the port is no number from 1 to 65535"))?,
         ),
         _ => (authority, if tls { 443 } else { 80 }),
     };
-    let literal = host.starts_with('[') && host.ends_with(']');
+    let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let literal = inside.is_some_and(|inside| inside.parse::<Ipv6Addr>().is_ok());
     let named = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
     if !literal && !named {
         return Err(wrong("the host is no name and no address"));
@@ -104,6 +107,9 @@ mod tests {
             "http://x:99999",
             "https://u:p@x/",
             "http://x/?a",
+            "http://x:+80",
+            "http://x/a\nb",
+            "http://[here]",
         ] {
             assert!(origin(url).is_err(), "{url}");
         }

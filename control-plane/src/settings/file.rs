@@ -9,7 +9,7 @@ use super::mistake::Mistakes;
 use super::said::Said;
 use super::{EnvoySettings, File, Known, Limits, Listen, model, price, provider, route, suspension};
 
-/// Reads a whole file; what it names must be in it or `known`.
+/// Reads a whole file but for what it said word by word; what it names must be in it or `known`.
 pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistakes> {
     let (mut reading, document) = Reading::begin(text);
     let reading_ref = &mut reading;
@@ -39,7 +39,7 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
         routes: routes.into_iter().map(|row| route::route(reading_ref, row)).collect(),
         aliases: members.pairs(reading_ref, "aliases").unwrap_or_default(),
         suspensions: suspensions.into_iter().map(|row| suspension::suspension(reading_ref, row)).collect(),
-        said: Said::of(text),
+        said: Said::default(),
         prices: prices.into_iter().map(|row| price::price(reading_ref, row)).collect(),
         pricing: pricing.unwrap_or_default(),
     };

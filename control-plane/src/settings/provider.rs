@@ -182,6 +182,9 @@ fn models_path(
     Some(ModelsPath::At(text.value))
 }
 
+/// How the gateway's own variables begin: the store's password and the pepper are among them.
+const OWN_VARIABLES: &str = "DRAGOMAN_";
+
 fn api_key(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<SecretRef> {
     let value = row.value("api_key")?;
     let at = value.span().start;
@@ -198,6 +201,10 @@ fn api_key(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<SecretRef
     if env.is_empty() {
         reading.mistake(at, "`api_key` names no variable; write { env = \"NAME\" }");
     }
+    // Whoever may write rows may name a provider of their own: what is sent there must not be the gateway's own secrets.
+    if env.iter().any(|name| name.to_ascii_uppercase().starts_with(OWN_VARIABLES)) {
+        reading.mistake(at, "variables that begin with DRAGOMAN_ are the gateway's own, and are sent to nobody");
+    }
     Some(SecretRef { env })
 }
 
@@ -207,7 +214,10 @@ fn auth(reading: &mut Reading<'_>, text: &Placed<String>) -> Option<Auth> {
         let (before, after) = value.trim().split_once("{key}")?;
         Some(Auth { header: name.trim().to_ascii_lowercase(), before: before.to_string(), after: after.to_string() })
     });
-    let whole = parts.filter(|auth| is_header_name(&auth.header) && is_header_value(&auth.before));
+    let is_header = |auth: &Auth| {
+        is_header_name(&auth.header) && [&auth.before, &auth.after].into_iter().all(|part| is_header_value(part))
+    };
+    let whole = parts.filter(is_header);
     if whole.is_none() {
         reading.mistake(text.at, "`auth` is one header with the place of the key, for instance \"x-api-key: {key}\"");
     }

@@ -100,13 +100,13 @@ impl Said {
         }
     }
 
-    /// Reads the rows as a file with nothing else in it.
+    /// Reads the rows as a file with nothing else in it; that they are what it said, the caller knows already.
     pub fn read(&self, known: &Known) -> Result<File, Vec<Problem>> {
         let spelled = Spelled::of(self);
         if !spelled.problems.is_empty() {
             return Err(spelled.problems);
         }
-        File::read("rows", &spelled.text, known).map_err(|mistakes| spelled.problems_of(&mistakes))
+        super::file::read("rows", &spelled.text, known).map_err(|mistakes| spelled.problems_of(&mistakes))
     }
 
     /// The rows as a settings file.
@@ -167,9 +167,9 @@ impl Spelled {
                 Some((target, from)) if row.kind == Kind::Price && is_day(from) => (target, Some(from)),
                 _ => (row.id.as_str(), None),
             };
-            spelled.line(row, None, &format!("{} = {}", row.kind.identity(), Value::from(id)));
+            spelled.line(row, None, &format!("{} = {}", row.kind.identity(), text(id)));
             if let Some(from) = from {
-                spelled.line(row, None, &format!("from = {}", Value::from(from)));
+                spelled.line(row, None, &format!("from = {}", text(from)));
             }
             row.members.iter().for_each(|(name, value)| spelled.member(row, name, name, value));
         }
@@ -200,7 +200,7 @@ impl Spelled {
             return self.problem(row, name, "is said by the row's own name; leave it out");
         }
         match spell(value) {
-            Some(text) => self.line(row, Some(name), &format!("{} = {text}", Value::from(key))),
+            Some(value) => self.line(row, Some(name), &format!("{} = {value}", text(key))),
             None => self.problem(row, name, "is or has null, which means nothing here; leave the member out"),
         }
     }
@@ -238,14 +238,23 @@ fn spell(value: &Value) -> Option<String> {
         Value::Null => return None,
         Value::Array(items) => format!("[{}]", items.iter().map(spell).collect::<Option<Vec<_>>>()?.join(", ")),
         Value::Object(members) => {
-            let member =
-                |(name, value): (&String, &Value)| Some(format!("{} = {}", Value::from(name.as_str()), spell(value)?));
+            let member = |(name, value): (&String, &Value)| Some(format!("{} = {}", text(name), spell(value)?));
             format!("{{ {} }}", members.iter().map(member).collect::<Option<Vec<_>>>()?.join(", "))
         }
-        // TOML has no control character in a text, not even this one, which JSON leaves as it is.
-        Value::String(_) => value.to_string().replace('\u{7f}', "\\u007F"),
+        Value::String(own) => text(own),
+        Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
+            // Digit by digit, for an amount of money has no exponent: 0.00001, not 1e-5.
+            Some(float) if float.fract() == 0.0 => format!("{float:.1}"),
+            Some(float) => float.to_string(),
+            None => number.to_string(),
+        },
         other => other.to_string(),
     })
+}
+
+/// A text as TOML spells it, which has no control character in it, not even the one that JSON leaves as it is.
+fn text(text: &str) -> String {
+    Value::from(text).to_string().replace('\u{7f}', "\\u007F")
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ fn service(reading: &mut Reading<'_>, mut table: Members<'_>, mentions: &mut Vec
 /// Without its closing slash; nothing where there is only the slash.
 fn checked_prefix(reading: &mut Reading<'_>, prefix: Placed<String>, mentions: &mut Vec<Placed<String>>) -> String {
     let text = prefix.value.trim_end_matches('/');
-    if !text.is_empty() && (!text.starts_with('/') || text.contains(['?', '#', ' '])) {
+    if !text.is_empty() && (!text.starts_with('/') || text.contains(['?', '#']) || !is_visible(text)) {
         reading.mistake(prefix.at, "a prefix begins with `/`, for instance \"/v1\"");
     }
     if mention(reading, &prefix, mentions) > 0 {
@@ -48,6 +48,11 @@ fn checked_prefix(reading: &mut Reading<'_>, prefix: Placed<String>, mentions: &
             .mistake(prefix.at, "a prefix is the same for every model; `{model}` stands in `path` and `stream_path`");
     }
     text.to_string()
+}
+
+/// Whether a text can stand in the first line of a request as it is.
+fn is_visible(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_graphic())
 }
 
 /// What a service can be said to do: everything but what all do and what the gateway does itself.
@@ -78,7 +83,7 @@ fn paths(reading: &mut Reading<'_>, table: &mut Members<'_>, mentions: &mut Vec<
     let whole = table.string(reading, "path");
     let streamed = table.string(reading, "stream_path");
     for path in [&whole, &streamed].into_iter().flatten() {
-        if !path.value.starts_with('/') || path.value.contains(['#', ' ']) {
+        if !path.value.starts_with('/') || path.value.contains('#') || !is_visible(&path.value) {
             reading.mistake(path.at, "a path begins with `/`, for instance \"/models/{model}:rawPredict\"");
         }
         if mention(reading, path, mentions) > 1 {

@@ -7,6 +7,7 @@
 //!
 //! Why so: a row is never good or bad alone. The check sees all rows as they would be, and nobody changes them meanwhile.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use sqlx::Row as _;
@@ -47,10 +48,19 @@ impl Rows {
         self.list.iter().find(|row| row.kind == kind && row.id == id)
     }
 
-    /// The rows as they would be after an edit.
-    pub fn with(&mut self, edit: &Edit) {
-        self.revision += 1;
-        apply(self, edit, "");
+    /// The rows as they would be after these edits.
+    pub fn with(self, edits: &[Edit]) -> Rows {
+        let mut editing = Editing::of(self);
+        edits.iter().for_each(|edit| editing.apply(edit, ""));
+        editing.into_rows()
+    }
+
+    /// Whether the other rows say the same, whoever said it and when.
+    pub fn say_the_same_as(&self, other: &Rows) -> bool {
+        let said = |rows: &Rows| -> std::collections::BTreeMap<(Kind, String), String> {
+            rows.list.iter().map(|row| ((row.kind, row.id.clone()), row.document.clone())).collect()
+        };
+        self.list.len() == other.list.len() && said(self) == said(other)
     }
 }
 
@@ -154,27 +164,27 @@ impl Store {
         check: impl FnOnce(&Rows) -> Result<(), E>,
     ) -> Result<Rows, NotEdited<E>> {
         let mut change = self.exclusive().await?;
-        let before = read(sqlx::query(ALL).fetch_all(&mut *change).await?)?;
-        let mut after = before.clone();
+        let mut editing = Editing::of(read(sqlx::query(ALL).fetch_all(&mut *change).await?)?);
         let mut made = Vec::new();
         for edit in edits {
-            let known = before.find(edit.kind, &edit.id);
+            let known = editing.find(edit.kind, &edit.id);
             if !edit.condition.holds(known) {
                 return Err(NotEdited::Condition(edit.clone()));
             }
             if known.is_none() && edit.to.is_none() {
                 return Err(NotEdited::Missing(edit.clone()));
             }
-            if known.map(|row| &row.document) != edit.to.as_ref() {
-                after.revision += 1;
-                apply(&mut after, edit, actor);
-                made.push((after.revision, edit, known));
+            let before = known.map(|row| row.document.clone());
+            if before != edit.to {
+                editing.apply(edit, actor);
+                made.push((editing.revision, edit, before));
             }
         }
+        let after = editing.into_rows();
         check(&after).map_err(NotEdited::Refused)?;
-        for (revision, edit, known) in &made {
-            write(&mut change, *revision, edit, after.find(edit.kind, &edit.id)).await?;
-            note(&mut change, *revision, (actor, action), edit, known.map(|row| row.document.as_str())).await?;
+        for (revision, edit, before) in &made {
+            write(&mut change, *revision, edit, actor).await?;
+            note(&mut change, *revision, (actor, action), edit, before.as_deref()).await?;
         }
         if !made.is_empty() {
             self.engine.tell(&mut change).await?;
@@ -184,22 +194,47 @@ impl Store {
     }
 }
 
-fn apply(rows: &mut Rows, edit: &Edit, actor: &str) {
-    rows.list.retain(|row| row.kind != edit.kind || row.id != edit.id);
-    if let Some(document) = &edit.to {
-        rows.list.push(Row {
+/// Rows while they are edited: each is found at once, however many there are.
+struct Editing {
+    revision: u64,
+    rows: Vec<Option<Row>>,
+    place: HashMap<(Kind, String), usize>,
+}
+
+impl Editing {
+    fn of(rows: Rows) -> Editing {
+        let place = rows.list.iter().enumerate().map(|(at, row)| ((row.kind, row.id.clone()), at)).collect();
+        Editing { revision: rows.revision, rows: rows.list.into_iter().map(Some).collect(), place }
+    }
+
+    fn find(&self, kind: Kind, id: &str) -> Option<&Row> {
+        self.rows.get(*self.place.get(&(kind, id.to_string()))?)?.as_ref()
+    }
+
+    fn apply(&mut self, edit: &Edit, actor: &str) {
+        self.revision += 1;
+        let row = edit.to.as_ref().map(|document| Row {
             kind: edit.kind,
             id: edit.id.clone(),
             document: document.clone(),
-            revision: rows.revision,
+            revision: self.revision,
             changed_ms: now_ms(),
             changed_by: actor.to_string(),
         });
+        let at = *self.place.entry((edit.kind, edit.id.clone())).or_insert(self.rows.len());
+        match self.rows.get_mut(at) {
+            Some(place) => *place = row,
+            None => self.rows.push(row),
+        }
+    }
+
+    fn into_rows(self) -> Rows {
+        Rows { revision: self.revision, list: self.rows.into_iter().flatten().collect() }
     }
 }
 
-async fn write(change: &mut Change, revision: u64, edit: &Edit, row: Option<&Row>) -> anyhow::Result<()> {
-    let Some(row) = row else {
+async fn write(change: &mut Change, revision: u64, edit: &Edit, actor: &str) -> anyhow::Result<()> {
+    let Some(document) = &edit.to else {
         let delete = sqlx::query("DELETE FROM setting_row WHERE kind = $1 AND id = $2");
         delete.bind(edit.kind.name()).bind(&edit.id).execute(&mut **change).await?;
         return Ok(());
@@ -209,8 +244,8 @@ async fn write(change: &mut Change, revision: u64, edit: &Edit, row: Option<&Row
          ON CONFLICT (kind, id) DO UPDATE SET document = excluded.document, revision = excluded.revision, \
          changed_ms = excluded.changed_ms, changed_by = excluded.changed_by",
     );
-    let insert = insert.bind(row.kind.name()).bind(&row.id).bind(&row.document).bind(i64::try_from(revision)?);
-    insert.bind(row.changed_ms).bind(&row.changed_by).execute(&mut **change).await?;
+    let insert = insert.bind(edit.kind.name()).bind(&edit.id).bind(document).bind(i64::try_from(revision)?);
+    insert.bind(now_ms()).bind(actor).execute(&mut **change).await?;
     Ok(())
 }
 

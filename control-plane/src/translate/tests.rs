@@ -11,7 +11,7 @@ fn translated(asked: &Translation, input: &str) -> Result<(String, String), Stri
     match translate(asked, &mut input.as_bytes(), &mut out, &mut notes) {
         Ok(()) => Ok((String::from_utf8(out).unwrap(), String::from_utf8(notes).unwrap())),
         Err(error) => {
-            assert!(error.is::<BadInput>(), "{error:#}");
+            assert!(error.is::<crate::cli::BadInput>(), "{error:#}");
             Err(error.to_string())
         }
     }

@@ -20,6 +20,7 @@ use tracing::{debug, info, warn};
 use discovery::aggregated_discovery_service_server::{AggregatedDiscoveryService, AggregatedDiscoveryServiceServer};
 use discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse};
 
+use super::envoys::Envoys;
 use super::resources::{KINDS, Resources};
 
 /// Responses under way to one Envoy: one for each type.
@@ -29,13 +30,13 @@ const RESPONSES: usize = 3;
 #[derive(Debug)]
 pub struct Service {
     resources: watch::Receiver<Arc<Resources>>,
-    refusals: mpsc::UnboundedSender<String>,
+    envoys: Arc<Envoys>,
 }
 
 impl Service {
-    /// Serves what `resources` has; what an Envoy says of configuration that it does not take goes into `refusals`.
-    pub fn new(resources: watch::Receiver<Arc<Resources>>, refusals: mpsc::UnboundedSender<String>) -> Service {
-        Service { resources, refusals }
+    /// Serves what `resources` has to the `envoys`.
+    pub fn new(resources: watch::Receiver<Arc<Resources>>, envoys: Arc<Envoys>) -> Service {
+        Service { resources, envoys }
     }
 
     /// As the server takes it.
@@ -55,11 +56,14 @@ impl AggregatedDiscoveryService for Service {
     ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
         let (sender, receiver) = mpsc::channel(RESPONSES);
         let resources = self.resources.clone();
-        let refusals = self.refusals.clone();
+        let envoys = self.envoys.clone();
         tokio::spawn(async move {
+            let stream = envoys.begin();
+            let (subscribed, node) = (HashMap::new(), String::new());
             let mut conversation =
-                Conversation { sender, refusals, subscribed: HashMap::new(), responses: 0, node: String::new() };
+                Conversation { sender, envoys: envoys.clone(), stream, subscribed, responses: 0, node };
             conversation.run(request.into_inner(), resources).await;
+            envoys.left(stream);
             info!(node = conversation.node, "Envoy left");
         });
         Ok(Response::new(ReceiverStream::new(receiver)))
@@ -84,7 +88,8 @@ struct Subscription {
 /// One Envoy's stream.
 struct Conversation {
     sender: mpsc::Sender<Result<DiscoveryResponse, Status>>,
-    refusals: mpsc::UnboundedSender<String>,
+    envoys: Arc<Envoys>,
+    stream: u64,
     subscribed: HashMap<&'static str, Subscription>,
     responses: u64,
     node: String,
@@ -122,6 +127,7 @@ impl Conversation {
     async fn answer(&mut self, request: DiscoveryRequest, now: &Resources) -> Result<(), Gone> {
         if let Some(node) = request.node.filter(|_| self.node.is_empty()) {
             self.node = node.id;
+            self.envoys.is(self.stream, &self.node);
             info!(node = self.node, "Envoy asks for its configuration");
         }
         let kind = KINDS.into_iter().find(|kind| request.type_url.strip_prefix("type.googleapis.com/") == Some(kind));
@@ -138,10 +144,12 @@ impl Conversation {
             match &request.error_detail {
                 Some(error) => {
                     warn!(kind, version = known.version, "Envoy refused its configuration: {}", error.message);
-                    // Nobody listening is no error: the last good configuration serves on in Envoy.
-                    let _ = self.refusals.send(format!("{kind}: {}", error.message));
+                    self.envoys.refused(self.stream, kind, &error.message);
                 }
-                None => debug!(kind, version = request.version_info, "Envoy took its configuration"),
+                None => {
+                    debug!(kind, version = request.version_info, "Envoy took its configuration");
+                    self.envoys.took(self.stream, kind, &request.version_info);
+                }
             }
             if known.names == request.resource_names {
                 return Ok(());
@@ -171,6 +179,7 @@ impl Conversation {
         self.responses += 1;
         subscription.version.clone_from(&typed.version);
         subscription.nonce = self.responses.to_string();
+        self.envoys.sent(self.stream, kind, &typed.version);
         let response = DiscoveryResponse {
             version_info: typed.version.clone(),
             resources: typed.resources.clone(),

@@ -148,7 +148,7 @@ mod conversation {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let incoming = tonic::transport::server::TcpIncoming::from(listener);
-            let service = Service::new(resources, mpsc::unbounded_channel().0).into_server();
+            let service = Service::new(resources, Arc::new(Envoys::new(mpsc::unbounded_channel().0))).into_server();
             tokio::spawn(tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming));
             let mut client = AggregatedDiscoveryServiceClient::connect(format!("http://{address}")).await.unwrap();
             let (requests, receiver) = mpsc::channel(8);

@@ -1,4 +1,5 @@
-//! Settings with thousands of models: how long until they are served, what they weigh, what a worker is busy for.
+//! Thousands of models said at once by the admin API: how long until they are served, what they weigh, what a worker is busy
+//! for.
 //!
 //! The Snapshot's size is what Envoy received from the control plane, by its own count, for each VM that watches; the
 //! acknowledgements of the looking's own Records are in it, some bytes each. How long a
@@ -11,7 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use serde_json::{Map, Value, json};
 
+use super::api::Api;
 use super::control_plane_kills::unharmed;
 use super::figures::Figure;
 use super::options::{Options, Scenario};
@@ -19,21 +22,23 @@ use super::reloads::arrives;
 use super::{MODEL, PROVIDER, provider, setup};
 use crate::bench::account::Process;
 use crate::client::Call;
-use crate::gateway::{Gateway, Setup};
-use crate::simulator::Simulator;
+use crate::gateway::Gateway;
 use crate::simulator::persona::Dialect;
 
 /// So many models share one target.
 const SHARED: usize = 5;
 
-/// Until served, the time until the file is looked at included: as the people do who wait for their change.
-const SERVED: f64 = 5.0;
+/// Most milliseconds from the request that says all of them to an answer by the last of them.
+const SERVED: f64 = 1000.0;
 
-/// Most of a worker's time at once, in milliseconds: from there on Envoy's watchdog says that it is stuck.
-const STUCK: f64 = 500.0;
+/// Most of a worker's time at once, in milliseconds: callers wait as long, and should not feel it.
+const STUCK: f64 = 50.0;
 
-/// Most memory for each VM, in megabytes: a sixteenth of what one may have.
-const WEIGHT: f64 = 64.0;
+/// Most memory for each VM that watches, in MiB.
+const WEIGHT: f64 = 32.0;
+
+/// A MiB, in bytes.
+const MIB: f64 = 1_048_576.0;
 
 /// How often is looked: each look costs a Record.
 const LOOK: Duration = Duration::from_millis(10);
@@ -63,24 +68,29 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     }
     let (idle, ()) = longest_silence(&gateway, || std::thread::sleep(QUIET))?;
     let before = Look::at(&gateway)?;
-    let settings = big(&provider, models, targets);
-    let last = name(models - 1);
-    let (busy, arrived) = longest_silence(&gateway, || -> anyhow::Result<_> {
-        gateway.configure(&settings)?;
-        let arrived = arrives(&gateway, &last, LOOK, ARRIVES);
+    let api = Api::of(&gateway)?;
+    let (rows, last) = (big(models, targets), name(models - 1));
+    let (busy, done) = longest_silence(&gateway, || -> anyhow::Result<_> {
+        let began = Instant::now();
+        let applied = api.apply(&rows)?;
+        let arrived = arrives(&gateway, &last, LOOK, ARRIVES).map(|_| began.elapsed());
         std::thread::sleep(QUIET);
-        Ok(arrived)
+        Ok((applied, arrived))
     })?;
-    let arrived = arrived?.with_context(|| format!("{last} is not served within {ARRIVES:?}:\n{}", gateway.log()))?;
+    let (applied, arrived) = done?;
+    let arrived = arrived.with_context(|| format!("{last} is not served within {ARRIVES:?}:\n{}", gateway.log()))?;
+    let unserved: Vec<&str> = applied.snapshot.is_none().then_some("apply").into_iter().collect();
     let after = Look::at(&gateway)?;
     let vms = gateway.stat(VMS)?.max(1) as f64;
     let watching = watching(&gateway.log()).max(1) as f64;
     let received = (after.received - before.received) as f64;
-    let grown = (after.envoy - before.envoy) / 1e6;
+    let grown = (after.envoy - before.envoy) / MIB;
     let mut figures = vec![
         Figure::told("models, targets", format!("{models}, {targets}")),
-        Figure::told("the settings file", format!("{:.1} kB", gateway.settings()?.len() as f64 / 1e3)),
-        Figure::at_most("from the file to served", arrived.as_secs_f64(), SERVED, "s"),
+        Figure::told("the request that says them", format!("{:.1} kB", rows.to_string().len() as f64 / 1e3)),
+        Figure::told("it is answered after", format!("{:.0} ms", applied.took.as_secs_f64() * 1e3)),
+        Figure::none("answered before they were served", &unserved),
+        Figure::at_most("from the request to served", arrived.as_secs_f64() * 1e3, SERVED, "ms"),
         Figure::told("VMs of the filters in Envoy", vms),
         Figure::told("of them watch", watching),
         Figure::told(
@@ -91,7 +101,8 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
             "memory of Envoy before, after",
             format!("{:.1}, {:.1} MB", before.envoy / 1e6, after.envoy / 1e6),
         ),
-        Figure::at_most("grown for each VM by", grown / vms, WEIGHT, "MB"),
+        Figure::told("grown for each VM by", format!("{:.1} MiB", grown / vms)),
+        Figure::at_most("for each that watches by", grown / watching, WEIGHT, "MiB"),
         Figure::told(
             "memory of the control plane before, after",
             format!("{:.1}, {:.1} MB", before.own / 1e6, after.own / 1e6),
@@ -103,15 +114,13 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     Ok(figures)
 }
 
-fn big(provider: &Simulator, models: usize, targets: usize) -> Setup {
+/// The rows as `apply` takes them.
+fn big(models: usize, targets: usize) -> Value {
     let model = |number: usize| {
-        format!(
-            "[[model]]\nname = \"{}\"\ncontext_window = 131072\noutput_limit = 16384\noffers = [\"{PROVIDER}/target-{}\"]\n",
-            name(number),
-            number % targets
-        )
+        let offers = [format!("{PROVIDER}/target-{}", number % targets)];
+        (name(number), json!({ "context_window": 131_072, "output_limit": 16_384, "offers": offers }))
     };
-    setup(provider).more(&(0..models).map(model).collect::<String>())
+    json!({ "model": (0..models).map(model).collect::<Map<String, Value>>() })
 }
 
 fn name(number: usize) -> String {

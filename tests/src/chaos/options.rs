@@ -15,11 +15,14 @@ pub enum Scenario {
     BigSnapshot,
     /// The settings become nonsense.
     Mutations,
+    /// The store becomes very large.
+    Records,
 }
 
 impl Scenario {
     /// All of them, in the order they run.
-    pub const ALL: [Self; 4] = [Self::ControlPlaneKills, Self::Reloads, Self::BigSnapshot, Self::Mutations];
+    pub const ALL: [Self; 5] =
+        [Self::ControlPlaneKills, Self::Reloads, Self::BigSnapshot, Self::Mutations, Self::Records];
 
     /// Its name on the command line and in the table.
     pub fn name(self) -> &'static str {
@@ -28,16 +31,18 @@ impl Scenario {
             Self::Reloads => "reloads",
             Self::BigSnapshot => "big-snapshot",
             Self::Mutations => "mutations",
+            Self::Records => "records",
         }
     }
 
-    /// How often it does what it does when nobody says: kills, changes, models, mutated files.
+    /// How often it does what it does when nobody says: kills, changes, models, mutated files, Records.
     fn count(self) -> usize {
         match self {
             Self::ControlPlaneKills => 100,
             Self::Reloads => 1000,
             Self::BigSnapshot => 5000,
             Self::Mutations => 50,
+            Self::Records => 100_000,
         }
     }
 
@@ -48,6 +53,7 @@ impl Scenario {
             Self::Reloads => 60 * 60,
             Self::BigSnapshot => 5 * 60,
             Self::Mutations => 15 * 60,
+            Self::Records => 15 * 60,
         })
     }
 }
@@ -113,7 +119,7 @@ mod tests {
     fn a_line_names_scenarios_and_how_often() {
         let read = |words: &[&str]| Options::read(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
         let all = read(&[]).expect("all");
-        assert_eq!((all.scenarios.len(), all.count(Scenario::Reloads)), (4, 1000));
+        assert_eq!((all.scenarios.len(), all.count(Scenario::Reloads)), (5, 1000));
         let few = read(&["reloads", "--count", "10", "--seed", "7"]).expect("one");
         assert_eq!((few.scenarios, few.seed, few.count), (vec![Scenario::Reloads], 7, Some(10)));
         assert!(read(&["kills"]).is_err());

@@ -43,7 +43,7 @@ fn a_precondition_that_does_not_hold_changes_nothing() {
         problem(&put("/routes/one", header, value), 412);
     }
     let both = panel.with_body("PUT", "/routes/one", &route()).header("if-match", "*").header("if-none-match", "*");
-    problem(&panel.send(&both), 400);
+    problem(&panel.send(&both), 412);
     let other = json!({ "candidates": ["only/some-model"], "loss": "strict" });
     let second = panel.send(&panel.with_body("PUT", "/routes/one", &other).header("if-match", &tag));
     assert_eq!(second.status, 200, "{}", second.text());

@@ -1,0 +1,44 @@
+//! Two doors to the same things: the admin API with a token, the data directory without.
+//!
+//! The second one works while nothing runs, and is the way to the first token.
+
+use clap::Args;
+
+use super::Common;
+use super::client::{Api, Client};
+use crate::run::Options;
+use crate::settings::File;
+use crate::store::Store;
+
+/// What the command line says of both.
+#[derive(Args, Debug)]
+pub struct Place {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    api: Api,
+}
+
+/// The one that is taken.
+pub enum Door {
+    /// A token is there.
+    Api(Client),
+    /// None is.
+    Store(Store),
+}
+
+impl Place {
+    /// Opens it.
+    pub async fn door(self) -> anyhow::Result<Door> {
+        match self.api.client_if_token()? {
+            Some(client) => Ok(Door::Api(client)),
+            None => Ok(Door::Store(open(&self.common.options()).await?)),
+        }
+    }
+}
+
+async fn open(options: &Options) -> anyhow::Result<Store> {
+    // Keys and Records are looked at even while the settings file is being written.
+    let file = if options.data.is_some() { File::default() } else { options.file()? };
+    Store::open(&options.directory(&file), options.store.as_deref()).await
+}

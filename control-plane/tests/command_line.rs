@@ -1,0 +1,306 @@
+//! The commands that work on a running control plane, as a person runs them, word for word.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p dragoman --test command_line` writes the file anew. Moments, ids and digests are zeros there.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a start may take on a loaded machine.
+const READY: Duration = Duration::from_secs(60);
+
+/// A control plane of its own with a data directory of its own; both are gone when this is dropped.
+struct Served {
+    directory: PathBuf,
+    process: Child,
+    api: String,
+    token: String,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Free now; whoever takes it before we do makes the start fail, and the start is tried again.
+fn free() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+fn command(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dragoman"));
+    command.current_dir(directory).args(arguments);
+    for name in ["DRAGOMAN_CONFIG", "DRAGOMAN_DATA", "DRAGOMAN_STORE", "DRAGOMAN_API", "DRAGOMAN_ADMIN_TOKEN"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn output(mut command: Command, input: &str) -> Output {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Whoever does not read the input leaves before it is written.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn words(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+impl Served {
+    fn start(name: &str) -> Served {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&directory);
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("filters.wasm"), b"\0asm").unwrap();
+        let until = Instant::now() + READY;
+        loop {
+            let api = free();
+            let (data, control) = (free(), free());
+            let all = "catalog = false\ndiscovery = false\nallow_networks = [\"127.0.0.0/8\"]\n";
+            let listen =
+                format!("[listen]\ndata = \"{data}\"\ncontrol = \"{control}\"\napi = \"{api}\"\nadmin = \"off\"\n");
+            std::fs::write(directory.join("dragoman.toml"), format!("{all}{listen}")).unwrap();
+            let log = std::fs::File::create(directory.join("log")).unwrap();
+            let mut serve = command(&directory, &["serve", "--wasm", "filters.wasm"]);
+            let mut process = serve.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+            while process.try_wait().unwrap().is_none() {
+                if std::net::TcpStream::connect(&api).is_ok() {
+                    return Served { directory, process, api: format!("http://{api}"), token: String::new() };
+                }
+                assert!(Instant::now() < until, "{}", std::fs::read_to_string(directory.join("log")).unwrap());
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            assert!(Instant::now() < until, "{}", std::fs::read_to_string(directory.join("log")).unwrap());
+        }
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = command(&self.directory, arguments);
+        command.env("DRAGOMAN_API", &self.api);
+        if !self.token.is_empty() {
+            command.env("DRAGOMAN_ADMIN_TOKEN", &self.token);
+        }
+        output(command, input)
+    }
+
+    /// What a person sees, the exit code where it is not 0.
+    fn seen(&self, arguments: &[&str]) -> String {
+        let ran = self.run(arguments, "");
+        let quoted =
+            |word: &&str| if word.contains(['[', '"', ' ', '*']) { format!("'{word}'") } else { word.to_string() };
+        let line: Vec<String> = arguments.iter().map(quoted).collect();
+        let code = ran.status.code().filter(|code| *code != 0).map(|code| format!("[exit code {code}]\n"));
+        let (out, error) = (words(&ran.stdout), words(&ran.stderr));
+        format!("$ dragoman {}\n{out}{error}{}\n", line.join(" "), code.unwrap_or_default())
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.directory.join(name), text).unwrap();
+    }
+
+    fn read(&self, arguments: &[&str]) -> String {
+        let ran = self.run(arguments, "");
+        assert!(ran.status.success(), "{arguments:?}: {}", words(&ran.stderr));
+        words(&ran.stdout)
+    }
+}
+
+/// Without what is another each time, in the same width.
+fn still(text: &str) -> String {
+    let bytes: Vec<char> = text.chars().collect();
+    let mut out = String::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let moment: String = bytes[at..].iter().take(16).map(|c| if c.is_ascii_digit() { '0' } else { *c }).collect();
+        let digits = bytes[at..].iter().take_while(|c| c.is_ascii_hexdigit()).count();
+        if moment == "0000-00-00 00:00" {
+            out.push_str(&moment);
+            at += 16;
+        } else if digits >= 12 {
+            out.push_str(&"0".repeat(digits));
+            at += digits;
+        } else {
+            out.push(bytes[at]);
+            at += 1;
+        }
+    }
+    out
+}
+
+const WANTED: &str = r#"
+demo = false
+[[provider]]
+id = "corp"
+base_url = "http://127.0.0.1:9/v1"
+models = ["our-model"]
+[[model]]
+name = "our-model"
+context_window = 64000
+offers = ["corp/our-model"]
+[aliases]
+quick = "our-model"
+"#;
+
+fn check(name: &str, seen: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let seen = still(seen);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &seen).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(seen == golden, "{name} is another; look at it with UPDATE_GOLDEN=1 and git diff:\n{seen}");
+}
+
+#[test]
+fn an_operators_morning_is_the_golden_one() {
+    let mut served = Served::start("morning");
+    served.token = served.read(&["token", "create", "--role", "owner", "--name", "test"]).trim_end().to_string();
+    assert!(served.token.starts_with("dga_") && !served.token.contains(char::is_whitespace), "the token alone");
+    served.write("wanted.toml", WANTED);
+    let provider = ["provider", "set", "corp", "base_url=http://127.0.0.1:9/v1", "models=[\"our-model\"]"];
+    let steps: [&[&str]; 26] = [
+        &provider,
+        &["model", "set", "our-model", "context_window=32000", "offers=[\"corp/our-model\"]"],
+        &["route", "set", "fast", "candidates=[\"our-model\"]", "--dry-run"],
+        &["route", "set", "fast", "candidates=[\"our-model\"]", "--if-match", "0"],
+        &["route", "set", "fast", "candidates=[\"our-model\"]", "--if-match", "0"],
+        &["route", "set", "slow", "candidates=nobody", "loss=never"],
+        &["provider", "list"],
+        &["model", "list"],
+        &["route", "list"],
+        &["route", "show", "fast"],
+        &["route", "show", "none"],
+        &["diff", "-f", "wanted.toml", "--prune"],
+        &["apply", "-f", "wanted.toml", "--dry-run"],
+        &["apply", "-f", "wanted.toml", "--prune"],
+        &["diff", "-f", "wanted.toml", "--prune"],
+        &["diff", "-f", "nothing.toml"],
+        &["export"],
+        &["snapshot", "list"],
+        &["snapshot", "diff", "4", "5"],
+        &["snapshot", "rollback", "4"],
+        &["route", "list"],
+        &["alias", "delete", "quick"],
+        &["suspension", "set", "corp/our-model", "until_ms=1795763580000", "reason=quota spent"],
+        &["suspension", "list"],
+        &["audit"],
+        &["token", "list"],
+    ];
+    let seen: String = steps.iter().map(|arguments| served.seen(arguments)).collect();
+    assert!(!seen.contains(&served.token), "a token is shown once");
+    check("commands_run.txt", &seen);
+}
+
+#[test]
+fn what_is_exported_is_applied_without_a_difference() {
+    let mut served = Served::start("export");
+    served.token = served.read(&["token", "create", "--role", "operator"]).trim_end().to_string();
+    served.write("wanted.toml", WANTED);
+    served.read(&["apply", "-f", "wanted.toml"]);
+    let exported = served.read(&["export"]);
+    assert!(exported.contains("[[provider]]\nid = \"corp\""), "{exported}");
+    let again = served.run(&["diff", "-f", "-", "--prune"], &exported);
+    assert_eq!((again.status.code(), words(&again.stdout)), (Some(0), String::new()), "{}", words(&again.stderr));
+    let json: serde_json::Value = serde_json::from_str(&served.read(&["export", "--json"])).unwrap();
+    assert_eq!(json["alias"]["quick"]["to"], "our-model");
+    let refused = served.run(&["token", "create", "--role", "owner"], "");
+    assert_eq!((refused.status.code(), refused.stdout.is_empty()), (Some(2), true));
+    assert!(words(&refused.stderr).contains("owner; your token has operator"), "{}", words(&refused.stderr));
+}
+
+#[test]
+fn keys_are_the_same_through_both_doors() {
+    let mut served = Served::start("keys");
+    let first = served.read(&["key", "create", "--name", "first-door", "--routes", "a,b"]);
+    assert!(first.starts_with("dgm_") && first.lines().count() == 1);
+    served.token = served.read(&["token", "create", "--role", "tenant-admin"]).trim_end().to_string();
+    let second = served.read(&["key", "create", "--name", "second-door"]);
+    assert!(second.starts_with("dgm_") && second.lines().count() == 1);
+    let by_api = served.read(&["key", "list", "--json"]);
+    let token = std::mem::take(&mut served.token);
+    let by_store = served.read(&["key", "list", "--json"]);
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!((sorted(&by_api), by_api.lines().count()), (sorted(&by_store), 3));
+    let listed = served.read(&["key", "list"]);
+    let line = listed.lines().find(|line| line.contains("first-door")).unwrap();
+    assert!(line.starts_with("key_") && line.contains("good") && line.contains("a, b"), "{listed}");
+    assert!(![&first, &second].into_iter().any(|key| listed.contains(key.trim_end())), "{listed}");
+    served.token = token;
+    assert_eq!(served.read(&["key", "revoke", "first-door"]), "1 revoked\n");
+    let twice = served.run(&["key", "revoke", "first-door"], "");
+    assert_eq!(twice.status.code(), Some(2), "{}", words(&twice.stderr));
+    assert!(served.read(&["key", "show", "first-door"]).contains("revoked"));
+}
+
+#[test]
+fn a_request_is_explained_and_nothing_is_sent() {
+    let mut served = Served::start("explain");
+    served.token = served.read(&["token", "create", "--role", "operator"]).trim_end().to_string();
+    served.write("wanted.toml", WANTED);
+    served.read(&["apply", "-f", "wanted.toml"]);
+    let asked = r#"{"model":"quick","messages":[{"role":"user","content":"hi"}]}"#;
+    let ran = served.run(&["explain"], asked);
+    let said = words(&ran.stdout);
+    assert_eq!(ran.status.code(), Some(0), "{}", words(&ran.stderr));
+    let line = said.lines().find(|line| line.starts_with("corp/our-model")).unwrap_or_else(|| panic!("{said}"));
+    assert!(line.contains("planned") && said.contains("fate"), "{said}");
+    let asked = asked.replace("quick", "nobody");
+    let said = words(&served.run(&["explain", "--json", "--header", "x-a: b"], &asked).stdout);
+    let told: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(told["refusal"]["code"], "model_not_found", "{said}");
+    let refused = served.run(&["explain"], "{");
+    assert_eq!((refused.status.code(), refused.stdout.is_empty()), (Some(2), true));
+    let gone = served.run(&["explain", "--exchange", "x"], "");
+    assert!(gone.status.code() == Some(2) && words(&gone.stderr).contains("no Record `x`"), "{}", words(&gone.stderr));
+    assert_eq!(served.read(&["model", "fallbacks", "our-model", "--strategy", "cost"]), "TARGET  SCORE  WHY\n");
+    let discovered = served.read(&["provider", "discovered"]);
+    assert!(discovered.starts_with("PROVIDER"), "{discovered}");
+    let asked = served.read(&["provider", "discover", "corp"]);
+    assert!(!asked.trim().is_empty() && !asked.contains("models"), "nobody is there: {asked}");
+    assert!(served.read(&["status"]).contains("snapshot"));
+}
+
+#[test]
+fn whoever_has_no_token_or_no_control_plane_is_told_so() {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let ran = output(command(directory, &["status"]), "");
+    assert_eq!(ran.status.code(), Some(2));
+    assert!(words(&ran.stderr).contains("DRAGOMAN_ADMIN_TOKEN"), "{}", words(&ran.stderr));
+    let mut away = command(directory, &["status", "--api", &format!("http://{}", free())]);
+    away.env("DRAGOMAN_ADMIN_TOKEN", "dga_secret");
+    let ran = output(away, "");
+    assert_eq!(ran.status.code(), Some(1));
+    let said = words(&ran.stderr);
+    assert!(said.contains("can't be asked") && !said.contains("dga_secret"), "{said}");
+}
+
+#[test]
+fn what_is_imported_goes_to_the_output_and_what_is_not_to_the_error_output() {
+    let yaml = "model_list:\n- model_name: m\n  litellm_params:\n    model: hosted_vllm/our-model\n    api_base: http://h:1/v1\n    made_up: 1\n";
+    let ran = output(command(Path::new(env!("CARGO_TARGET_TMPDIR")), &["import", "litellm", "-"]), yaml);
+    assert_eq!(ran.status.code(), Some(0), "{}", words(&ran.stderr));
+    assert!(words(&ran.stdout).contains("[[route]]\nname = \"m\""), "{}", words(&ran.stdout));
+    assert!(words(&ran.stderr).contains("made_up"), "{}", words(&ran.stderr));
+    let ran = output(command(Path::new(env!("CARGO_TARGET_TMPDIR")), &["import", "litellm", "-"]), "- 1");
+    assert_eq!((ran.status.code(), ran.stdout.is_empty()), (Some(2), true));
+}
+
+#[test]
+fn every_shell_can_complete_our_words() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = output(command(Path::new(env!("CARGO_TARGET_TMPDIR")), &["completions", shell]), "");
+        assert!(ran.status.success() && words(&ran.stdout).contains("suspension"), "{shell}");
+    }
+}
