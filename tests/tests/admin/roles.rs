@@ -27,11 +27,7 @@ fn operations(description: &Value) -> Vec<Operation> {
             let roles = operation["x-roles"].as_array().unwrap_or_else(|| panic!("{method} {path} has no roles"));
             all.push(Operation {
                 method: method.to_uppercase(),
-                path: path
-                    .replace("{version}", "4294967295")
-                    .replace("{id}", "nothing")
-                    .replace('{', "")
-                    .replace('}', ""),
+                path: path.replace("{version}", "4294967295").replace("{id}", "nothing").replace(['{', '}'], ""),
                 allowed: roles.iter().filter_map(|role| Some(role.as_str()?.to_owned())).collect(),
                 has_body: operation["requestBody"].is_object(),
                 secured: operation["security"].as_array().is_some_and(|ways| !ways.is_empty()),
