@@ -34,8 +34,11 @@ use sqlx::any::AnyRow;
 pub use engine::{Changes, Engine};
 
 /// Every change of the tables, in order; a number is never used twice.
-const MIGRATIONS: [(i64, &str); 2] =
-    [(1, include_str!("../migrations/0001_begin.sql")), (2, include_str!("../migrations/0002_operate.sql"))];
+const MIGRATIONS: [(i64, &str); 3] = [
+    (1, include_str!("../migrations/0001_begin.sql")),
+    (2, include_str!("../migrations/0002_operate.sql")),
+    (3, include_str!("../migrations/0003_look_up.sql")),
+];
 
 /// A transaction, on whichever engine.
 pub(crate) type Change = sqlx::Transaction<'static, sqlx::Any>;

@@ -248,8 +248,11 @@ impl Gateway {
 fn free_port() -> anyhow::Result<u16> {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 10_000;
+    const STRETCH: u32 = 61;
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap_or(0);
+    // Processes that start one after the other must not look at the same ports: a control plane that is killed leaves its port
+    // free for a moment, and Envoy would take another's word for it. Each has a stretch of its own.
+    let start = u16::try_from(std::process::id().wrapping_mul(STRETCH) % u32::from(COUNT)).unwrap_or(0);
     for _ in 0..COUNT {
         let port = FIRST + (start + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT) % COUNT;
         if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {

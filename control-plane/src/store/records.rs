@@ -64,16 +64,21 @@ impl Store {
     /// The Records that are wanted, the newest first.
     pub async fn records(&self, wanted: &Wanted, limit: u32) -> anyhow::Result<Vec<Kept>> {
         let (began, exchange) = wanted.after.clone().unwrap_or((i64::MAX, String::new()));
-        // A page begins where the last one ended, found by the index: the thousandth costs as much as the first.
-        let find = sqlx::query(
+        // A page begins where the last one ended, found by an index that begins with what is asked for: the thousandth costs
+        // as much as the first, and so does one of a caller who asks once a year.
+        let of: String = [("caller", &wanted.caller), ("route", &wanted.route)]
+            .into_iter()
+            .filter(|(_, value)| value.is_some())
+            .zip(4..)
+            .map(|((column, _), number)| format!("{column} = ${number} AND "))
+            .collect();
+        let find = format!(
             "SELECT document, began_ms, exchange, COALESCE(cost_micros, -1) AS cost FROM record \
-             WHERE (began_ms < $1 OR (began_ms = $2 AND exchange < $3)) \
-             AND ($4 = '' OR caller = $5) AND ($6 = '' OR route = $7) \
-             ORDER BY began_ms DESC, exchange DESC LIMIT $8",
+             WHERE {of}(began_ms, exchange) < ($1, $2) ORDER BY began_ms DESC, exchange DESC LIMIT $3"
         );
-        let (caller, route) = (wanted.caller.clone().unwrap_or_default(), wanted.route.clone().unwrap_or_default());
-        let find = find.bind(began).bind(began).bind(exchange).bind(caller.clone()).bind(caller);
-        let rows = find.bind(route.clone()).bind(route).bind(i64::from(limit)).fetch_all(&self.reader).await?;
+        let find = sqlx::query(sqlx::AssertSqlSafe(find)).bind(began).bind(exchange).bind(i64::from(limit));
+        let values = [&wanted.caller, &wanted.route].into_iter().flatten();
+        let rows = values.fold(find, |find, value| find.bind(value.clone())).fetch_all(&self.reader).await?;
         rows.iter().map(kept).collect()
     }
 
@@ -140,9 +145,22 @@ mod tests {
             }
             let expected: Vec<String> = all.iter().rev().map(|(record, _)| record.exchange.clone()).collect();
             assert_eq!(seen, expected);
+            let of = |caller: &str, route: &str| Wanted {
+                caller: Some(caller.into()).filter(|name: &String| !name.is_empty()),
+                route: Some(route.into()).filter(|name: &String| !name.is_empty()),
+                after: None,
+            };
+            let mut other = record("y", 200, 4);
+            (other.0.caller, other.0.route) = ("k".into(), "r".into());
+            settle(&store, &[other], None).await;
+            for (caller, route, found) in [("k", "", 1), ("", "r", 1), ("k", "r", 1), ("k", "x", 0), ("x", "r", 0)] {
+                let wanted = of(caller, route);
+                assert_eq!(store.records(&wanted, 30).await.unwrap().len(), found, "{wanted:?}");
+            }
+            assert_eq!(store.records(&Wanted::default(), 30).await.unwrap().len(), 26);
             assert_eq!(store.record("x07").await.unwrap().unwrap().cost_micros, None);
             assert!(
-                store.records(&Wanted { caller: Some("k".into()), ..Wanted::default() }, 9).await.unwrap().is_empty()
+                store.records(&Wanted { caller: Some("n".into()), ..Wanted::default() }, 9).await.unwrap().is_empty()
             );
         }
     }
