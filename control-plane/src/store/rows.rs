@@ -229,7 +229,9 @@ impl Editing {
     }
 
     fn into_rows(self) -> Rows {
-        Rows { revision: self.revision, list: self.rows.into_iter().flatten().collect() }
+        let mut list: Vec<Row> = self.rows.into_iter().flatten().collect();
+        in_order(&mut list);
+        Rows { revision: self.revision, list }
     }
 }
 
@@ -280,7 +282,14 @@ fn read(found: Vec<AnyRow>) -> anyhow::Result<Rows> {
             changed_by: row.try_get("changed_by")?,
         });
     }
+    in_order(&mut rows.list);
     Ok(rows)
+}
+
+/// The order of rows is that of a Snapshot, which is told from others by its content: it must not depend on who changed what
+/// last, nor on how a database compares words.
+fn in_order(list: &mut [Row]) {
+    list.sort_by(|one, two| (one.kind.name(), &one.id).cmp(&(two.kind.name(), &two.id)));
 }
 
 #[cfg(test)]
@@ -312,6 +321,21 @@ mod tests {
             let said: Vec<(&str, &str)> =
                 rows.list.iter().map(|row| (row.id.as_str(), row.document.as_str())).collect();
             assert_eq!((rows.revision, said), (2, vec![("a", "1"), ("b", "2")]));
+        }
+    }
+
+    #[tokio::test]
+    async fn rows_are_in_the_same_order_before_they_are_stored_and_after() {
+        for fresh in on_both().await {
+            let store = fresh.open().await;
+            store.edit("me", "put", &[put("a-2", "1", Condition::None)], good).await.unwrap();
+            let edits =
+                [put("b", "1", Condition::None), put("a-10", "1", Condition::None), put("A", "1", Condition::None)];
+            let ids = |rows: &Rows| rows.list.iter().map(|row| row.id.clone()).collect::<Vec<_>>();
+            let tried = store.rows().await.unwrap().with(&edits);
+            let made = store.edit("me", "put", &edits, good).await.unwrap();
+            assert_eq!(ids(&tried), ["A", "a-10", "a-2", "b"]);
+            assert_eq!((ids(&made), ids(&store.rows().await.unwrap())), (ids(&tried), ids(&tried)));
         }
     }
 

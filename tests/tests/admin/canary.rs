@@ -7,7 +7,7 @@ use dragoman_tests::simulator::{Reply, When};
 use serde_json::json;
 
 use super::manners::{bytes_of_store, have};
-use super::panel::{Panel, SOON, VARIABLE, ask_as, provider, row, setup, wait};
+use super::panel::{AT_ONCE, Panel, SOON, VARIABLE, ask_as, provider, row, setup, wait, wait_for};
 
 /// What is secret, each with words of its own.
 const OF_THE_FILE: &str = "sk-canary-of-the-file-3b9e";
@@ -28,6 +28,8 @@ fn no_secret_and_no_word_that_was_said_is_kept_or_logged() {
     let key = panel.send(&create).json().expect("JSON")["key"].as_str().expect("a key").to_owned();
     panel.put("/providers/added", &row(&added));
     panel.put("/routes/through-both", &json!({ "candidates": ["only/some-model", "added/some-model"] }));
+
+    wait_for(&gateway, "through-both", 200, AT_ONCE);
 
     let words = json!({
         "id": "x", "object": "chat.completion", "created": 1, "model": "some-model",

@@ -118,12 +118,12 @@ fn a_revoked_token_is_refused_at_once_and_the_last_owner_stays() {
     let (id, token) = panel.token("viewer");
     let viewer = panel.with(&token);
     viewer.get("/status");
-    panel.delete(&format!("/tokens/{id}"));
+    panel.post(&format!("/tokens/{id}/revoke"), &json!({}));
     assert_eq!(viewer.send(&viewer.call("GET", "/status")).status, 401);
     let listed = panel.get("/tokens");
     let owner = listed["items"].as_array().expect("items").iter().find(|item| item["role"] == "owner");
     let id = owner.expect("the first")["id"].as_str().expect("its id").to_owned();
-    let answer = panel.send(&panel.call("DELETE", &format!("/tokens/{id}")));
+    let answer = panel.send(&panel.call("POST", &format!("/tokens/{id}/revoke")));
     assert_eq!(answer.status, 409, "{}", answer.text());
     panel.get("/status");
 }
