@@ -18,6 +18,7 @@ mod api;
 mod body;
 mod configuration;
 mod discovery;
+mod distribution;
 mod explain;
 mod keys;
 mod metrics;
@@ -89,6 +90,7 @@ fn api() -> Api {
     snapshots::add(&mut api);
     explain::add(&mut api);
     discovery::add(&mut api);
+    distribution::add(&mut api);
     metrics::add(&mut api);
     status::add(&mut api);
     api

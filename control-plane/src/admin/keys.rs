@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::Admin;
@@ -120,7 +121,8 @@ async fn create_key(
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_key", detail));
     }
     let made = admin.keys.create(&new.name, new.routes.as_deref()).await?;
-    tracing::info!(key = made.id, by = caller.actor(), "a key was made");
+    let after = json!({ "name": new.name, "routes": new.routes }).to_string();
+    admin.store.note(&caller.actor(), "create", "key", &made.id, &after).await?;
     Ok((StatusCode::CREATED, Json(MadeKey { id: made.id, key: made.key.expose().to_string() })))
 }
 
@@ -133,6 +135,6 @@ async fn revoke_key(
         return Err(Problem::missing("key", &id));
     }
     let revoked = admin.keys.revoke(&id).await?;
-    tracing::info!(key = id, by = caller.actor(), "a key was revoked");
+    admin.store.note(&caller.actor(), "revoke", "key", &id, "{}").await?;
     Ok(Json(Revoked::count(revoked)))
 }

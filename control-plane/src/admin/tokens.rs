@@ -103,7 +103,8 @@ async fn create_token(
     let role =
         role.ok_or_else(|| Problem::bad("A token has one of the roles, and a name of at most 200 characters."))?;
     let made = admin.tokens.create(&new.name, role).await?;
-    tracing::info!(token = made.id, role = role.name(), by = caller.actor(), "an admin token was made");
+    let after = json!({ "name": new.name, "role": role.name() }).to_string();
+    admin.store.note(&caller.actor(), "create", "token", &made.id, &after).await?;
     Ok((StatusCode::CREATED, Json(MadeToken { id: made.id, token: made.token.expose().to_string() })))
 }
 
@@ -120,6 +121,6 @@ async fn revoke_token(
         return Err(Problem::new(StatusCode::CONFLICT, "last_owner", detail));
     }
     let revoked = admin.tokens.revoke(&id).await?;
-    tracing::info!(token = id, by = caller.actor(), "an admin token was revoked");
+    admin.store.note(&caller.actor(), "revoke", "token", &id, "{}").await?;
     Ok(Json(Revoked::count(revoked)))
 }

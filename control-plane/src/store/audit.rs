@@ -31,6 +31,19 @@ pub struct Entry {
 }
 
 impl Store {
+    /// Notes a change of what is no row: a key or a token, made or revoked. `after` says what it is, never the secret.
+    pub async fn note(&self, actor: &str, action: &str, kind: &str, id: &str, after: &str) -> anyhow::Result<()> {
+        let mut change = self.exclusive().await?;
+        let insert = sqlx::query(
+            "INSERT INTO audit (revision, at_ms, actor, action, kind, id, after) \
+             SELECT COALESCE(MAX(revision), 0) + 1, $1, $2, $3, $4, $5, $6 FROM audit",
+        );
+        let insert = insert.bind(super::now_ms()).bind(actor).bind(action).bind(kind).bind(id).bind(after);
+        insert.execute(&mut *change).await?;
+        change.commit().await?;
+        Ok(())
+    }
+
     /// The changes before revision `before` (`None`: up to the last), the newest first.
     pub async fn audit(&self, before: Option<u64>, limit: u32) -> anyhow::Result<Vec<Entry>> {
         let find = sqlx::query(
@@ -79,6 +92,19 @@ mod tests {
     use super::super::rows::Rows;
     use super::super::tests::on_both;
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_no_row_is_noted_and_never_taken_back() {
+        for fresh in on_both().await {
+            let store = fresh.open().await;
+            store.note("me", "create", "key", "key_1", "{\"name\":\"x\"}").await.unwrap();
+            let log = store.audit(None, 9).await.unwrap();
+            let entry = log.first().map(|entry| (entry.revision, entry.kind.as_str(), entry.id.as_str()));
+            assert_eq!(entry, Some((1, "key", "key_1")));
+            assert_eq!(store.edits_back_to(0).await.unwrap(), []);
+            assert_eq!(store.rows().await.unwrap().revision, 1);
+        }
+    }
 
     #[tokio::test]
     async fn an_earlier_revision_comes_back_whatever_happened_since() {
