@@ -34,13 +34,15 @@ mod snapshots;
 mod status;
 mod tokens;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use anyhow::Context;
 use axum::Router;
 use axum::http::StatusCode;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::data_plane::Watching;
 use crate::discovery::Rounds;
@@ -109,6 +111,16 @@ fn router(admin: Admin) -> Router {
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "unknown_method", "This path is not used that way.")
         })
+}
+
+/// Takes the address of the API.
+pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| format!("the admin API can't listen on {address}"))?;
+    if !address.ip().is_loopback() {
+        warn!("the admin API listens on {address} without TLS; put a proxy with TLS in front of it");
+    }
+    Ok(listener)
 }
 
 /// Serves until the process ends.

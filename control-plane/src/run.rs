@@ -140,6 +140,11 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     if !file.listen.control.ip().is_loopback() {
         warn!("whoever reaches {} is given the providers' keys; keep it in a network of its own", file.listen.control);
     }
+    // Both addresses are ours before anything is served: who is told that we serve finds both.
+    let api = match file.listen.api {
+        Some(address) => Some(admin::listen(address).await?),
+        None => None,
+    };
     let fresh_key = first_key(&keys).await?;
     let tokens = Tokens::of(&store, pepper.clone());
     first_token(&tokens).await?;
@@ -186,12 +191,7 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
             }
         });
     }
-    if let Some(address) = file.listen.api {
-        let listener = TcpListener::bind(address).await;
-        let listener = listener.with_context(|| format!("the admin API can't listen on {address}"))?;
-        if !address.ip().is_loopback() {
-            warn!("the admin API listens on {address} without TLS; put a proxy with TLS in front of it");
-        }
+    if let Some(listener) = api {
         let repeated = Repeated::of(&store, pepper);
         let state = admin::Admin { store, keys, tokens, repeated, publication, watching, envoys, metrics, rounds };
         tokio::spawn(admin::serve(listener, state));
