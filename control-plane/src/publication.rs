@@ -31,6 +31,7 @@ use crate::run::{Options, environment};
 use crate::settings::watch::{INTERVAL, Watched};
 use crate::settings::{DEFAULT_FILE, File, Kind, Known, Problem};
 use crate::store::rows::{Edit, Rows};
+use crate::store::versions::Overtaken;
 use crate::store::{Store, now_ms};
 
 pub use demo::Demo;
@@ -200,7 +201,7 @@ impl Publication {
     /// Whose turn it is makes the Snapshot and hands it out.
     async fn make(&self) -> anyhow::Result<()> {
         let mut tried = None;
-        let made = async {
+        let mut make = async || {
             let rows = self.store.rows().await?;
             let discovered = self.store.discovered().await?;
             tried = Some(rows.revision);
@@ -217,7 +218,11 @@ impl Publication {
             tried = None;
             Current::publish(made, rows.revision, &self.store).await
         };
-        let made = made.await;
+        let mut made = make().await;
+        // Another control plane was faster with later rows; ours are read again until they are the last.
+        while made.as_ref().is_err_and(|error| error.is::<Overtaken>()) {
+            made = make().await;
+        }
         let why = made.as_ref().err().map(|error| format!("{error:#}")).unwrap_or_default();
         if let Ok(mut trouble) = self.trouble.write() {
             *trouble = Trouble { why, revision: tried };

@@ -29,14 +29,31 @@ pub struct Version {
     pub rejected: Option<String>,
 }
 
+/// Another control plane has published later rows already; what was made of earlier ones must not stand after them.
+#[derive(Clone, Copy, Debug)]
+pub struct Overtaken;
+
+impl std::fmt::Display for Overtaken {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("a Snapshot of later rows was published meanwhile")
+    }
+}
+
+impl std::error::Error for Overtaken {}
+
 const COLUMNS: &str = "version, digest, made_ms, revision, rejected";
 
 impl Store {
     /// Publishes a Snapshot's document: its version is the last one's if that has the same digest, else the next.
     pub async fn publish(&self, digest: &str, document: &str, revision: u64) -> anyhow::Result<u64> {
         let mut change = self.exclusive().await?;
-        let last = sqlx::query("SELECT version, digest, rejected FROM snapshot_version ORDER BY version DESC LIMIT 1");
+        let last = sqlx::query("SELECT version, digest, revision FROM snapshot_version ORDER BY version DESC LIMIT 1");
         let last = last.fetch_optional(&mut *change).await?;
+        if let Some(row) = &last
+            && row.try_get::<i64, _>(2)? > i64::try_from(revision)?
+        {
+            return Err(Overtaken.into());
+        }
         let (last, same) = match last {
             Some(row) => (row.try_get::<i64, _>(0)?, row.try_get::<String, _>(1)? == digest),
             None => (0, false),
@@ -119,6 +136,16 @@ mod tests {
                 store.versions(Some(3), 9).await.unwrap().iter().map(|version| version.version).collect();
             assert_eq!(listed, [2, 1]);
             assert_eq!(store.version(2).await.unwrap().unwrap().0.revision, 4);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_made_of_earlier_rows_never_stands_after_what_was_made_of_later_ones() {
+        for fresh in on_both().await {
+            let store = fresh.open().await;
+            assert_eq!(store.publish("later", "{}", 6).await.unwrap(), 1);
+            assert!(store.publish("earlier", "{}", 5).await.unwrap_err().is::<Overtaken>());
+            assert_eq!(store.publish("later", "{}", 6).await.unwrap(), 1);
         }
     }
 
