@@ -68,18 +68,6 @@ struct Trial {
     dry_run: bool,
 }
 
-/// The plural of a kind, in paths.
-fn plural(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Provider => "providers",
-        Kind::Model => "models",
-        Kind::Price => "prices",
-        Kind::Route => "routes",
-        Kind::Alias => "aliases",
-        Kind::Suspension => "suspensions",
-    }
-}
-
 /// `a` or `an`.
 fn article(kind: Kind) -> &'static str {
     if kind == Kind::Alias { "an" } else { "a" }
@@ -93,12 +81,12 @@ pub fn add(api: &mut Api) {
 }
 
 fn add_kind(api: &mut Api, kind: Kind) {
-    let (name, all) = (kind.name(), format!("/{}", plural(kind)));
+    let (name, all) = (kind.name(), format!("/{}", kind.plural()));
     let one = format!("{all}/{{id}}");
     let (view, changed) = (api.schema::<RowView>(), api.schema::<Changed>());
     api.schema::<Told>();
     let list =
-        Endpoint::new(Verb::Get, &all, Policy::Read, &format!("list_{}", plural(kind)), &format!("Every {name}."));
+        Endpoint::new(Verb::Get, &all, Policy::Read, &format!("list_{}", kind.plural()), &format!("Every {name}."));
     let list = page::asked(list).gives(200, Some(page::schema(view.clone())));
     api.add(list, move |State(admin): State<Admin>, Asked(page): Asked<Page>| async move {
         let views = views(kind, &admin).await?;

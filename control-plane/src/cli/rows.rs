@@ -125,18 +125,6 @@ fn strategies() -> impl TypedValueParser<Value = String> {
     PossibleValuesParser::new(Strategy::ALL.map(Strategy::name))
 }
 
-/// The plural of a kind, in paths.
-fn plural(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Provider => "providers",
-        Kind::Model => "models",
-        Kind::Price => "prices",
-        Kind::Route => "routes",
-        Kind::Alias => "aliases",
-        Kind::Suspension => "suspensions",
-    }
-}
-
 /// The members that a list shows.
 fn columns(kind: Kind) -> &'static [&'static str] {
     match kind {
@@ -210,11 +198,11 @@ impl RowCommand {
     pub async fn run(self, kind: Kind) -> anyhow::Result<()> {
         match self {
             RowCommand::List { api, shown } => {
-                let items = api.client()?.list(&[plural(kind)], &[], usize::MAX).await?;
+                let items = api.client()?.list(&[kind.plural()], &[], usize::MAX).await?;
                 shown.list(&items, |items| listed(kind, items))
             }
             RowCommand::Show { id, api, shown } => {
-                let item = api.client()?.get(&[plural(kind), &id]).await?;
+                let item = api.client()?.get(&[kind.plural(), &id]).await?;
                 shown.one(&item, told)
             }
             RowCommand::Set(set) => set.run(kind).await,
@@ -250,7 +238,7 @@ impl Set {
 
 impl Only {
     fn ask<'c>(&self, client: &'c Client, method: Method, kind: Kind, id: &str) -> anyhow::Result<Question<'c>> {
-        let question = client.ask(method, &[plural(kind), id])?;
+        let question = client.ask(method, &[kind.plural(), id])?;
         match &self.if_match {
             // A tag has quotes, which shells take away.
             Some(tag) if !tag.starts_with('"') && tag != "*" => question.header(IF_MATCH, &format!("\"{tag}\"")),

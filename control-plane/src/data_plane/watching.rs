@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use dragoman_core::admission::KeyDigest;
 use tokio::sync::{broadcast, mpsc};
@@ -15,6 +15,7 @@ use super::GRANT_VALIDITY;
 use super::proto::{SnapshotUpdate, WatchRequest};
 use crate::current::Feed;
 use crate::store::keys::Keys;
+use crate::store::now_ms;
 
 /// How often the store is asked for keys that another process revoked; a revocation is to be known within five seconds.
 const REVOCATION_INTERVAL: Duration = Duration::from_secs(1);
@@ -176,8 +177,4 @@ impl Watching {
 
 fn as_ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn now_ms() -> i64 {
-    as_ms(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }

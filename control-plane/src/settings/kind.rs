@@ -33,6 +33,18 @@ impl Kind {
         }
     }
 
+    /// The plural of its name, in the paths of the admin API.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Kind::Provider => "providers",
+            Kind::Model => "models",
+            Kind::Price => "prices",
+            Kind::Route => "routes",
+            Kind::Alias => "aliases",
+            Kind::Suspension => "suspensions",
+        }
+    }
+
     /// The kind of that name.
     pub fn named(name: &str) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.name() == name)

@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::rows::{Condition, Edit};
-use super::{Store, optional};
+use super::{Change, Store, optional};
 use crate::settings::Kind;
 
 /// One change.
@@ -34,14 +34,26 @@ impl Store {
     /// Notes a change of what is no row: a key or a token, made or revoked. `after` says what it is, never the secret.
     pub async fn note(&self, actor: &str, action: &str, kind: &str, id: &str, after: &str) -> anyhow::Result<()> {
         let mut change = self.exclusive().await?;
+        self.note_in(&mut change, (actor, action), (kind, id), after).await?;
+        change.commit().await?;
+        Ok(())
+    }
+
+    /// [`Store::note`] of what an exclusive change does besides.
+    pub(super) async fn note_in(
+        &self,
+        change: &mut Change,
+        (actor, action): (&str, &str),
+        (kind, id): (&str, &str),
+        after: &str,
+    ) -> anyhow::Result<()> {
         let insert = sqlx::query(
             "INSERT INTO audit (revision, at_ms, actor, action, kind, id, after) \
              SELECT COALESCE(MAX(revision), 0) + 1, $1, $2, $3, $4, $5, $6 FROM audit",
         );
         let insert = insert.bind(super::now_ms()).bind(actor).bind(action).bind(kind).bind(id).bind(after);
-        insert.execute(&mut *change).await?;
-        change.commit().await?;
-        Ok(())
+        insert.execute(&mut **change).await?;
+        self.engine.tell(change).await
     }
 
     /// The changes before revision `before` (`None`: up to the last), the newest first.

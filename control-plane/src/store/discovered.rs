@@ -54,10 +54,16 @@ impl Memory for Discovered {
 
     async fn save(&self, provider: &str, now_ms: u64, answer: &Answer) -> anyhow::Result<()> {
         let now = i64::try_from(now_ms).unwrap_or(i64::MAX);
-        let mut change = self.store.change().await?;
+        let mut change = self.store.exclusive().await?;
         let (result, outcome) = match answer {
             Answer::Listed { listing, validator } => {
-                keep(&mut change, provider, now, listing).await?;
+                let kept = keep(&mut change, provider, now, listing).await?;
+                // Whoever shares the store learns of it as of a change of rows.
+                if kept > 0 {
+                    let after = json!({ "models": listing.models.len(), "changed": kept }).to_string();
+                    let who = ("discovery", "list");
+                    self.store.note_in(&mut change, who, ("discovery", provider), &after).await?;
+                }
                 let validator = validator.as_ref().map(|one| {
                     json!({ "address": one.address, "etag": one.etag, "modified": one.modified }).to_string()
                 });
@@ -76,8 +82,9 @@ impl Memory for Discovered {
     }
 }
 
-/// Writes what is another than it was; what a whole list no longer has is marked, not forgotten.
-async fn keep(change: &mut Change, provider: &str, now: i64, listing: &Listing) -> anyhow::Result<()> {
+/// Writes what is another than it was, and counts it; what a whole list no longer has is marked, not forgotten.
+async fn keep(change: &mut Change, provider: &str, now: i64, listing: &Listing) -> anyhow::Result<usize> {
+    let mut kept = 0;
     let find = sqlx::query("SELECT * FROM discovered_model WHERE provider = $1").bind(provider);
     let mut before: HashMap<String, Known> = HashMap::new();
     for row in find.fetch_all(&mut **change).await? {
@@ -89,6 +96,7 @@ async fn keep(change: &mut Change, provider: &str, now: i64, listing: &Listing) 
         if same {
             continue;
         }
+        kept += 1;
         let insert = sqlx::query(
             "INSERT INTO discovered_model (provider, model, context_window, output_limit, abilities, first_seen_ms) \
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (provider, model) DO UPDATE SET \
@@ -103,11 +111,12 @@ async fn keep(change: &mut Change, provider: &str, now: i64, listing: &Listing) 
     }
     if listing.extent == Extent::Whole {
         for name in before.into_values().filter(|known| !known.vanished).map(|known| known.name) {
+            kept += 1;
             let mark = "UPDATE discovered_model SET vanished_ms = $1 WHERE provider = $2 AND model = $3";
             sqlx::query(mark).bind(now).bind(provider).bind(name).execute(&mut **change).await?;
         }
     }
-    Ok(())
+    Ok(kept)
 }
 
 fn as_known(found: &Found) -> Known {
@@ -189,6 +198,8 @@ mod tests {
             };
             assert!(memory.due("p", 1_000, Duration::from_secs(300)).await);
             memory.save("p", 1_000, &listed(&["a", "b"], Extent::Whole)).await.unwrap();
+            memory.save("p", 1_500, &listed(&["a", "b"], Extent::Whole)).await.unwrap();
+            assert_eq!(store.revision().await.unwrap(), 1, "what is new is a change for all, what is as before is none");
             assert_eq!(memory.last("p").await.unwrap().etag.as_deref(), Some("\"1\""));
             memory.save("p", 2_000, &listed(&["b"], Extent::Cut)).await.unwrap();
             assert_eq!(vanished().await, [("a".into(), false), ("b".into(), false)]);

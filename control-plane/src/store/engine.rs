@@ -15,6 +15,8 @@ use super::Change;
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 /// How long a writer waits for another process, in milliseconds: for instance `dragoman key create` beside a running server.
 const BUSY: &str = "PRAGMA busy_timeout = 5000";
+/// Pages that each connection keeps, in KiB: what changes is small, and five times SQLite's own 2 MB would be most of our memory.
+const CACHE: &str = "PRAGMA cache_size = -512";
 /// Readers besides SQLite's writer: the server's own and some for people.
 const READERS: u32 = 4;
 /// Connections to PostgreSQL for each of reading and writing.
@@ -91,6 +93,7 @@ pub(super) async fn open_sqlite(file: &Path) -> anyhow::Result<(Engine, AnyPool,
             Box::pin(async move {
                 let durable = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
                 one.execute(sqlx::raw_sql(BUSY)).await?;
+                one.execute(sqlx::raw_sql(CACHE)).await?;
                 one.execute(sqlx::raw_sql(durable)).await?;
                 Ok(())
             })
