@@ -12,6 +12,7 @@ use super::*;
 use crate::catalog::{Catalog, known};
 use crate::current::{Current, Made};
 use crate::settings::File;
+use crate::store::keys::NewKey;
 use crate::store::tests::Directory;
 
 /// A served control plane of one provider `a`, whose key is `key` and which serves the models named.
@@ -46,8 +47,8 @@ impl Served {
         let envoys = Arc::new(crate::xds::Envoys::new(tokio::sync::mpsc::unbounded_channel().0));
         let configuration = crate::xds::Service::new(watch::Sender::new(Arc::default()).subscribe(), envoys);
         tokio::spawn(serve(listener, service, configuration, std::future::pending()));
-        let revocations = keys.clone();
-        tokio::spawn(async move { watching.revocations(revocations).await });
+        let (revocations, changes) = (keys.clone(), store.clone());
+        tokio::spawn(async move { watching.changes(revocations, changes).await });
         let client = DataPlaneClient::connect(format!("http://{address}")).await.unwrap();
         Served { client, feed, keys, store, _directory: directory }
     }
@@ -114,15 +115,15 @@ async fn a_credential_that_is_not_there_is_empty() {
 #[tokio::test]
 async fn a_revoked_key_is_pushed_within_five_seconds_and_to_those_who_come_later() {
     let mut served = Served::start().await;
-    let key = served.keys.create("one", None).await.unwrap();
+    let key = served.keys.create("me", &NewKey { name: "one".into(), ..NewKey::default() }).await.unwrap();
     let key_digest = digest(key.key.expose().as_bytes()).to_vec();
-    let admit = AdmitRequest { key_digest: key_digest.clone() };
+    let admit = AdmitRequest { key_digest: key_digest.clone(), ..AdmitRequest::default() };
     let admitted = served.client.admit(admit.clone()).await.unwrap().into_inner();
     assert!(Grant::read(&admitted.grant).unwrap().caller.starts_with("key_"));
 
     let mut stream = served.watch(0, "").await;
     hear(&mut stream).await.unwrap();
-    served.keys.revoke("one").await.unwrap();
+    served.keys.revoke("me", "one").await.unwrap();
     assert_eq!(hear(&mut stream).await.unwrap().revoked_keys, std::slice::from_ref(&key_digest));
     let mut late = served.watch(0, "").await;
     assert_eq!(hear(&mut late).await.unwrap().revoked_keys, [key_digest]);
@@ -132,9 +133,14 @@ async fn a_revoked_key_is_pushed_within_five_seconds_and_to_those_who_come_later
 #[tokio::test]
 async fn an_unknown_key_gets_nothing_and_a_digest_of_another_length_is_refused() {
     let mut served = Served::start().await;
-    let answer = served.client.admit(AdmitRequest { key_digest: vec![7; 32] }).await.unwrap().into_inner();
+    let answer = served
+        .client
+        .admit(AdmitRequest { key_digest: vec![7; 32], ..AdmitRequest::default() })
+        .await
+        .unwrap()
+        .into_inner();
     assert!(answer.grant.is_empty() && answer.valid_for_ms > 0);
-    assert!(served.client.admit(AdmitRequest { key_digest: vec![7; 31] }).await.is_err());
+    assert!(served.client.admit(AdmitRequest { key_digest: vec![7; 31], ..AdmitRequest::default() }).await.is_err());
 }
 
 #[tokio::test]

@@ -15,12 +15,15 @@ use super::GRANT_VALIDITY;
 use super::proto::{SnapshotUpdate, WatchRequest};
 use crate::current::Feed;
 use crate::store::keys::Keys;
-use crate::store::now_ms;
+use crate::store::{Store, now_ms};
 
-/// How often the store is asked for keys that another process revoked; a revocation is to be known within five seconds.
-const REVOCATION_INTERVAL: Duration = Duration::from_secs(1);
-/// Revocations under way to one stream; one that falls behind is closed and asks anew.
-const REVOCATIONS: usize = 64;
+/// How often the store is asked for keys and accounts that any process changed; a revocation is to be known within five
+/// seconds.
+const CHANGE_INTERVAL: Duration = Duration::from_secs(1);
+/// Changes under way to one stream; one that falls behind is closed and asks anew.
+const CHANGES: usize = 64;
+/// How often the store is told who is alive; some of it may be missed before one is taken for dead.
+const ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// Updates under way to one stream; the next one waits for room.
 const UPDATES: usize = 4;
 
@@ -41,13 +44,13 @@ pub struct Filter {
 pub struct Watching {
     streams: Mutex<HashMap<u64, Filter>>,
     next: AtomicU64,
-    revoked: broadcast::Sender<Vec<KeyDigest>>,
+    stale: broadcast::Sender<Stale>,
 }
 
 impl Default for Watching {
     fn default() -> Watching {
-        let (revoked, _) = broadcast::channel(REVOCATIONS);
-        Watching { streams: Mutex::default(), next: AtomicU64::new(0), revoked }
+        let (stale, _) = broadcast::channel(CHANGES);
+        Watching { streams: Mutex::default(), next: AtomicU64::new(0), stale }
     }
 }
 
@@ -72,20 +75,20 @@ impl Watching {
         request: WatchRequest,
         current: Feed,
         keys: Keys,
+        store: Store,
     ) -> ReceiverStream<Update> {
         let (sender, receiver) = mpsc::channel(UPDATES);
         // Subscribed before the store is asked: a revocation between the two is told twice, never not at all.
-        let revoked = self.revoked.subscribe();
+        let stale = self.stale.subscribe();
         let stream = self.next.fetch_add(1, Ordering::Relaxed);
         let watching = self.clone();
         tokio::spawn(async move {
-            let lately = keys.revoked_since(now_ms() - as_ms(GRANT_VALIDITY)).await.unwrap_or_else(|error| {
-                error!("the store failed, and a filter does not learn of revoked keys: {error:#}");
-                Vec::new()
+            let lately = Stale::since(&keys, &store, now_ms() - as_ms(GRANT_VALIDITY)).await.unwrap_or_else(|error| {
+                error!("the store failed, and a filter does not learn of what changed lately: {error:#}");
+                Stale::default()
             });
-            let lately = lately.into_iter().map(|(digest, _)| digest).collect();
             let vm = request.vm.clone();
-            watching.run(stream, request, lately, current, revoked, sender).await;
+            watching.run(stream, request, lately, current, stale, sender).await;
             watching.streams().remove(&stream);
             debug!(vm, "a filter no longer watches");
         });
@@ -96,9 +99,9 @@ impl Watching {
         &self,
         stream: u64,
         request: WatchRequest,
-        lately: Vec<KeyDigest>,
+        lately: Stale,
         mut current: Feed,
-        mut revoked: broadcast::Receiver<Vec<KeyDigest>>,
+        mut stale: broadcast::Receiver<Stale>,
         sender: mpsc::Sender<Update>,
     ) {
         let mut last = current.borrow_and_update().clone();
@@ -107,7 +110,8 @@ impl Watching {
             version: last.version,
             // One that refused this very version would refuse it again.
             snapshot: if has_it || request.version == last.version { Vec::new() } else { last.document.clone() },
-            revoked_keys: lately.iter().map(|digest| digest.to_vec()).collect(),
+            revoked_keys: lately.digests(),
+            changed_accounts: lately.accounts,
             // A filter that outlived us may hold credentials of before.
             renewed_credentials: last.credentials.keys().cloned().collect(),
         };
@@ -132,15 +136,16 @@ impl Watching {
                     update = Some(SnapshotUpdate {
                         version: now.version,
                         snapshot: if other { now.document.clone() } else { Vec::new() },
-                        revoked_keys: Vec::new(),
                         renewed_credentials: now.renewed_since(&last),
+                        ..SnapshotUpdate::default()
                     });
                     last = now;
                 }
-                digests = revoked.recv() => match digests {
-                    Ok(digests) => update = Some(SnapshotUpdate {
+                stale = stale.recv() => match stale {
+                    Ok(stale) => update = Some(SnapshotUpdate {
                         version: last.version,
-                        revoked_keys: digests.iter().map(|digest| digest.to_vec()).collect(),
+                        revoked_keys: stale.digests(),
+                        changed_accounts: stale.accounts,
                         ..SnapshotUpdate::default()
                     }),
                     // It missed some: the new stream it opens will be told all of them.
@@ -150,28 +155,88 @@ impl Watching {
         }
     }
 
-    /// Looks for revocations for ever; by whichever process they were made.
-    pub async fn revocations(&self, keys: Keys) {
-        let mut told: HashSet<KeyDigest> = HashSet::new();
+    /// Looks for keys and accounts that changed for ever, by whichever process it was.
+    pub async fn changes(&self, keys: Keys, store: Store) {
+        let mut told: HashSet<(String, i64)> = HashSet::new();
         let mut since = now_ms();
-        let mut interval = tokio::time::interval(REVOCATION_INTERVAL);
+        let mut interval = tokio::time::interval(CHANGE_INTERVAL);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
-            match keys.revoked_since(since - 10 * as_ms(REVOCATION_INTERVAL)).await {
-                Ok(revoked) => {
-                    since = revoked.iter().map(|(_, moment)| *moment).max().unwrap_or(since);
-                    let fresh: Vec<KeyDigest> =
-                        revoked.into_iter().map(|(digest, _)| digest).filter(|digest| told.insert(*digest)).collect();
+            // Some overlap: a change is seen when it is committed, later than its moment says.
+            match Stale::since(&keys, &store, since - 10 * as_ms(CHANGE_INTERVAL)).await {
+                Ok(stale) => {
+                    since = stale.latest_ms.max(since);
+                    let fresh = stale.without(&mut told);
                     if !fresh.is_empty() {
-                        info!(keys = fresh.len(), "revoked");
+                        info!(
+                            keys = fresh.keys.len(),
+                            accounts = fresh.accounts.len(),
+                            "what is known of them is forgotten"
+                        );
                         // Nobody listening is no error: who comes later is told at the start.
-                        let _ = self.revoked.send(fresh);
+                        let _ = self.stale.send(fresh);
                     }
                 }
                 Err(error) => error!("the store failed, and revocations are not seen: {error:#}"),
             }
         }
+    }
+
+    /// Tells the store for ever which data planes are alive.
+    pub async fn alive(&self, store: Store) {
+        let mut interval = tokio::time::interval(ALIVE_INTERVAL);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            let vms: HashSet<String> = self.list().into_iter().map(|filter| filter.vm).collect();
+            let vms: Vec<String> = vms.into_iter().collect();
+            let told = if vms.is_empty() { Ok(()) } else { store.seen(&vms).await };
+            if let Err(error) = told {
+                error!("the store failed, and data planes may be taken for dead: {error:#}");
+            }
+        }
+    }
+}
+
+/// What data planes must forget.
+#[derive(Clone, Debug, Default)]
+struct Stale {
+    /// Keys that were revoked, or have other Terms.
+    keys: Vec<(KeyDigest, i64)>,
+    /// Accounts whose Terms are others.
+    accounts: Vec<String>,
+    /// When each of these changed.
+    moments: Vec<i64>,
+    /// When the last of all changed, in milliseconds since 1970.
+    latest_ms: i64,
+}
+
+impl Stale {
+    async fn since(keys: &Keys, store: &Store, since_ms: i64) -> anyhow::Result<Stale> {
+        let keys = keys.stale_since(since_ms).await?;
+        let (accounts, moments): (Vec<String>, Vec<i64>) =
+            store.accounts_changed_since(since_ms).await?.into_iter().unzip();
+        let latest_ms = keys.iter().map(|(_, moment)| moment).chain(&moments).copied().max().unwrap_or(0);
+        Ok(Stale { keys, accounts, moments, latest_ms })
+    }
+
+    /// What was not told yet, which counts as told from now on.
+    fn without(self, told: &mut HashSet<(String, i64)>) -> Stale {
+        let keys = self.keys.into_iter().filter(|(digest, moment)| told.insert((format!("{digest:?}"), *moment)));
+        let keys = keys.collect();
+        let both =
+            self.accounts.into_iter().zip(self.moments).filter(|(id, moment)| told.insert((id.clone(), *moment)));
+        let (accounts, moments) = both.unzip();
+        Stale { keys, accounts, moments, latest_ms: self.latest_ms }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.accounts.is_empty()
+    }
+
+    fn digests(&self) -> Vec<Vec<u8>> {
+        self.keys.iter().map(|(digest, _)| digest.to_vec()).collect()
     }
 }
 

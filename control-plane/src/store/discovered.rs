@@ -62,7 +62,7 @@ impl Memory for Discovered {
                 if kept > 0 {
                     let after = json!({ "models": listing.models.len(), "changed": kept }).to_string();
                     let who = ("discovery", "list");
-                    self.store.note_in(&mut change, who, ("discovery", provider), &after).await?;
+                    self.store.note_in(&mut change, who, ("discovery", provider), (None, Some(&after))).await?;
                 }
                 let validator = validator.as_ref().map(|one| {
                     json!({ "address": one.address, "etag": one.etag, "modified": one.modified }).to_string()
@@ -199,7 +199,11 @@ mod tests {
             assert!(memory.due("p", 1_000, Duration::from_secs(300)).await);
             memory.save("p", 1_000, &listed(&["a", "b"], Extent::Whole)).await.unwrap();
             memory.save("p", 1_500, &listed(&["a", "b"], Extent::Whole)).await.unwrap();
-            assert_eq!(store.revision().await.unwrap(), 1, "what is new is a change for all, what is as before is none");
+            assert_eq!(
+                store.revision().await.unwrap(),
+                1,
+                "what is new is a change for all, what is as before is none"
+            );
             assert_eq!(memory.last("p").await.unwrap().etag.as_deref(), Some("\"1\""));
             memory.save("p", 2_000, &listed(&["b"], Extent::Cut)).await.unwrap();
             assert_eq!(vanished().await, [("a".into(), false), ("b".into(), false)]);
