@@ -273,6 +273,28 @@ fn a_request_is_explained_and_nothing_is_sent() {
 }
 
 #[test]
+fn the_status_warns_of_a_settings_file_that_can_not_be_taken() {
+    let mut served = Served::start("bad-file");
+    served.token = served.read(&["token", "create", "--role", "viewer"]).trim_end().to_string();
+    let good = std::fs::read_to_string(served.directory.join("dragoman.toml")).unwrap();
+    let warned = |wanted: bool| {
+        let until = Instant::now() + READY;
+        while served.read(&["status"]).contains("the settings file can't be taken") != wanted {
+            assert!(Instant::now() < until, "{}", served.read(&["status"]));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    warned(false);
+    served.write("dragoman.toml", &format!("colour = \"green\"\n{good}"));
+    warned(true);
+    assert!(served.read(&["status"]).contains("dragoman.toml:1:1"), "{}", served.read(&["status"]));
+    assert_eq!(served.run(&["check"], "").status.code(), Some(2));
+    assert_eq!(served.run(&["init"], "").status.code(), Some(2), "never over a file that is there");
+    served.write("dragoman.toml", &good);
+    warned(false);
+}
+
+#[test]
 fn whoever_has_no_token_or_no_control_plane_is_told_so() {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let ran = output(command(directory, &["status"]), "");
