@@ -267,8 +267,9 @@ fn a_request_is_explained_and_nothing_is_sent() {
     assert_eq!(served.read(&["model", "fallbacks", "our-model", "--strategy", "cost"]), "TARGET  SCORE  WHY\n");
     let discovered = served.read(&["provider", "discovered"]);
     assert!(discovered.starts_with("PROVIDER"), "{discovered}");
-    let asked = served.read(&["provider", "discover", "corp"]);
-    assert!(!asked.trim().is_empty() && !asked.contains("models"), "nobody is there: {asked}");
+    let asked = served.run(&["provider", "discover", "corp"], "");
+    assert_eq!((asked.status.code(), asked.stdout.is_empty()), (Some(1), true), "nobody is there");
+    assert!(words(&asked.stderr).contains("corp listed nothing: it can't be reached"), "{}", words(&asked.stderr));
     assert!(served.read(&["status"]).contains("snapshot"));
 }
 

@@ -147,8 +147,12 @@ impl ProviderCommand {
                 let told = client.ask(Method::POST, &["discovery", &id])?.answer().await?;
                 shown.one(&told, |told| match told["models"].as_u64() {
                     Some(count) => print(&format!("{}: {count} models", cell(&told["outcome"]))),
-                    None => print(&cell(&told["outcome"])),
-                })
+                    None if told["outcome"] == "not_modified" => print("not modified"),
+                    None => Ok(()),
+                })?;
+                let listed = told["models"].is_u64() || told["outcome"] == "not_modified";
+                anyhow::ensure!(listed, "{} listed nothing: {}", plain(&id), cell(&told["outcome"]));
+                Ok(())
             }
             ProviderCommand::Discovered { api, shown } => {
                 let items = api.client()?.list(&["discovery"], &[], usize::MAX).await?;
