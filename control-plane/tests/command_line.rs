@@ -307,6 +307,11 @@ fn whoever_has_no_token_or_no_control_plane_is_told_so() {
     assert_eq!(ran.status.code(), Some(1));
     let said = words(&ran.stderr);
     assert!(said.contains("can't be asked") && !said.contains("dga_secret"), "{said}");
+    let mut served = Served::start("no-token");
+    served.token = "dga_secret".into();
+    let ran = served.run(&["status"], "");
+    assert_eq!(ran.status.code(), Some(2));
+    assert!(words(&ran.stderr).contains("unknown or revoked"), "{}", words(&ran.stderr));
 }
 
 #[test]
