@@ -322,7 +322,7 @@ async fn say_when_serving(
     let model = if demo { "demo" } else { "MODEL" };
     let key = key.as_ref().map_or("$DRAGOMAN_KEY", |key| key.expose());
     let _ = crate::cli::print(&format!(
-        "Try: curl http://{address}/v1/chat/completions -H 'authorization: Bearer {key}' -H 'content-type: application/json' \
+        "Try: curl http://{address}/v1/chat/completions -H \"authorization: Bearer {key}\" -H 'content-type: application/json' \
          -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'"
     ));
 }
