@@ -90,9 +90,12 @@ static USAGE: UsageTable = UsageTable {
         (&["cache_read_input_tokens"], Count::CacheRead),
         (&["prompt_tokens_details", "cache_write_tokens"], Count::CacheWrite),
         (&["cache_creation_input_tokens"], Count::CacheWrite),
+        (&["cache_creation", "ephemeral_1h_input_tokens"], Count::CacheWrite1h),
+        (&["prompt_tokens_details", "audio_tokens"], Count::AudioInput),
         (&["completion_tokens"], Count::Output),
         (&["completion_tokens_details", "reasoning_tokens"], Count::Reasoning),
         (&["reasoning_tokens"], Count::Reasoning),
+        (&["completion_tokens_details", "audio_tokens"], Count::AudioOutput),
     ],
 };
 

@@ -78,6 +78,7 @@ static USAGE: UsageTable = UsageTable {
         (&["inputTokens"], Count::FreshInput),
         (&["cacheReadInputTokens"], Count::CacheRead),
         (&["cacheWriteInputTokens"], Count::CacheWrite),
+        (&["cacheDetails"], Count::CacheWrite1h),
         (&["outputTokens"], Count::Output),
     ],
 };

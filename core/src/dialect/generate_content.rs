@@ -95,8 +95,10 @@ static USAGE: UsageTable = UsageTable {
     counts: &[
         (&["promptTokenCount"], Count::Input),
         (&["cachedContentTokenCount"], Count::CacheRead),
+        (&["promptTokensDetails"], Count::AudioInput),
         (&["candidatesTokenCount"], Count::PlainOutput),
         (&["thoughtsTokenCount"], Count::Reasoning),
+        (&["candidatesTokensDetails"], Count::AudioOutput),
     ],
 };
 

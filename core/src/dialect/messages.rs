@@ -91,6 +91,7 @@ static USAGE: UsageTable = UsageTable {
         (&["input_tokens"], Count::FreshInput),
         (&["cache_read_input_tokens"], Count::CacheRead),
         (&["cache_creation_input_tokens"], Count::CacheWrite),
+        (&["cache_creation", "ephemeral_1h_input_tokens"], Count::CacheWrite1h),
         (&["output_tokens"], Count::Output),
         (&["output_tokens_details", "thinking_tokens"], Count::Reasoning),
     ],

@@ -82,8 +82,11 @@ static USAGE: UsageTable = UsageTable {
         (&["input_tokens"], Count::Input),
         (&["input_tokens_details", "cached_tokens"], Count::CacheRead),
         (&["input_tokens_details", "cache_write_tokens"], Count::CacheWrite),
+        (&["input_tokens_details", "audio_tokens"], Count::AudioInput),
         (&["output_tokens"], Count::Output),
         (&["output_tokens_details", "reasoning_tokens"], Count::Reasoning),
+        (&["output_tokens_details", "audio_tokens"], Count::AudioOutput),
+        (&["server_side_tool_usage_details", "image_generation_calls"], Count::Images),
     ],
 };
 
