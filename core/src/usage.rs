@@ -4,6 +4,7 @@
 //! meaning is one everywhere: input includes what was read from and written to a cache, output includes reasoning (as in
 //! Envoy's `TokenUsage` record). An estimate is not a `Usage`; it is another type, so that nobody bills a guess.
 
+use crate::estimate::Said;
 use crate::json::{Json, Kind};
 
 /// Most tokens a count may claim; more is a provider's nonsense and is clamped, so that sums cannot overflow.
@@ -148,6 +149,8 @@ pub struct UsageTable {
     pub marker: &'static str,
     /// Paths within that object, and what stands there.
     pub counts: &'static [(&'static [&'static str], Count)],
+    /// Where a stream's frames hold what is counted, for when nobody counted it.
+    pub said: Said,
 }
 
 impl UsageTable {
@@ -167,7 +170,7 @@ impl UsageTable {
             let mut named = self.counts.iter().filter(|(_, count)| *count == wanted);
             named.find_map(|(path, _)| {
                 let said = tokens(object.at(path)?, wanted);
-                suspect |= matches!(said, Said::Clamped(_) | Said::Nonsense);
+                suspect |= matches!(said, Found::Clamped(_) | Found::Nonsense);
                 said.count()
             })
         };
@@ -198,7 +201,7 @@ impl UsageTable {
 }
 
 /// What stands where a count should.
-enum Said {
+enum Found {
     /// A count.
     Count(u64),
     /// A count larger than any can be: the largest.
@@ -209,35 +212,35 @@ enum Said {
     Nonsense,
 }
 
-impl Said {
+impl Found {
     fn count(self) -> Option<u64> {
         match self {
-            Said::Count(tokens) => Some(tokens),
-            Said::Clamped(most) => Some(most),
-            Said::Nothing | Said::Nonsense => None,
+            Found::Count(tokens) => Some(tokens),
+            Found::Clamped(most) => Some(most),
+            Found::Nothing | Found::Nonsense => None,
         }
     }
 }
 
-fn tokens(value: Json<'_>, wanted: Count) -> Said {
+fn tokens(value: Json<'_>, wanted: Count) -> Found {
     let most = if wanted == Count::Images { MAX_IMAGES } else { MAX_TOKENS };
     match (value.kind(), wanted.item()) {
-        (Kind::Null, _) => Said::Nothing,
+        (Kind::Null, _) => Found::Nothing,
         (Kind::Array, Some((name, word, counter))) => {
             let is_it = |item: &Json<'_>| item.get(name).and_then(Json::text).is_some_and(|said| said.is(word));
             let item = value.items().find(is_it).and_then(|item| item.get(counter));
-            item.map_or(Said::Nothing, |item| number(item, most))
+            item.map_or(Found::Nothing, |item| number(item, most))
         }
         _ => number(value, most),
     }
 }
 
-fn number(value: Json<'_>, most: u64) -> Said {
+fn number(value: Json<'_>, most: u64) -> Found {
     match (value.u64(), value.f64()) {
-        (Some(count), _) if count <= most => Said::Count(count),
-        (Some(_), _) => Said::Clamped(most),
-        (None, Some(number)) if number > most as f64 => Said::Clamped(most),
-        (None, _) => Said::Nonsense,
+        (Some(count), _) if count <= most => Found::Count(count),
+        (Some(_), _) => Found::Clamped(most),
+        (None, Some(number)) if number > most as f64 => Found::Clamped(most),
+        (None, _) => Found::Nonsense,
     }
 }
 
@@ -253,6 +256,7 @@ mod tests {
             (&["cache_read_input_tokens"], Count::CacheRead),
             (&["output_tokens"], Count::Output),
         ],
+        said: Said::NOTHING,
     };
 
     fn read(text: &str) -> Usage {
@@ -315,6 +319,7 @@ mod tests {
                 (&["candidates"], Count::AudioOutput),
                 (&["cached"], Count::CacheWrite1h),
             ],
+            said: Said::NOTHING,
         };
         let usage = |text: &str| LISTS.read(Json::parse(text.as_bytes()).unwrap());
         let found = usage(

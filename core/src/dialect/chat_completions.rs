@@ -66,6 +66,7 @@ use super::{
     Addressee, Aliases, Client, Dialect, Embeddings, Endpoint, ReadError, ReadResponse, Reply, WriteResponse, Written,
 };
 use crate::catalog::{Abilities, DialectId};
+use crate::estimate::Said;
 use crate::hub::{Delivery, ProviderError, Request};
 use crate::json::{Json, Writer};
 use crate::refusal::{ClientError, UnknownMethod};
@@ -97,6 +98,11 @@ static USAGE: UsageTable = UsageTable {
         (&["reasoning_tokens"], Count::Reasoning),
         (&["completion_tokens_details", "audio_tokens"], Count::AudioOutput),
     ],
+    said: Said {
+        words: &["content", "reasoning_content", "reasoning", "refusal", "arguments", "name"],
+        call: "name",
+        call_tokens: 9,
+    },
 };
 
 impl Dialect for ChatCompletions {

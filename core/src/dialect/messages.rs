@@ -75,6 +75,7 @@ use super::{
     Addressee, Aliases, Client, Dialect, Endpoint, Listed, ReadError, ReadResponse, Reply, WriteResponse, Written,
 };
 use crate::catalog::{Abilities, DialectId};
+use crate::estimate::Said;
 use crate::hub::{Delivery, ProviderError, Request};
 use crate::json::{Json, Writer};
 use crate::refusal::{ClientError, UnknownMethod};
@@ -95,6 +96,7 @@ static USAGE: UsageTable = UsageTable {
         (&["output_tokens"], Count::Output),
         (&["output_tokens_details", "thinking_tokens"], Count::Reasoning),
     ],
+    said: Said { words: &["text", "thinking", "partial_json", "name"], call: "name", call_tokens: 48 },
 };
 
 /// The dialect.

@@ -63,6 +63,7 @@ mod write;
 
 use super::{Addressee, Aliases, Client, Dialect, Endpoint, ReadError, ReadResponse, Reply, WriteResponse, Written};
 use crate::catalog::{Abilities, DialectId};
+use crate::estimate::Said;
 use crate::hub::{Delivery, ProviderError, Request};
 use crate::json::{Json, Writer};
 use crate::refusal::{ClientError, UnknownMethod};
@@ -88,6 +89,7 @@ static USAGE: UsageTable = UsageTable {
         (&["output_tokens_details", "audio_tokens"], Count::AudioOutput),
         (&["server_side_tool_usage_details", "image_generation_calls"], Count::Images),
     ],
+    said: Said { words: &["delta"], call: "call_id", call_tokens: 12 },
 };
 
 /// The dialect.
