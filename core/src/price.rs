@@ -75,19 +75,6 @@ pub struct Price {
     pub until_ms: Option<u64>,
 }
 
-/// Counts that a [`Usage`] does not have; of its input and output, not beside them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Pieces {
-    /// Of what was written to a cache: for an hour.
-    pub cache_write_1h: u64,
-    /// Of the input that did not come from a cache: sound.
-    pub audio_input: u64,
-    /// Of the output that is no reasoning: sound.
-    pub audio_output: u64,
-    /// Pictures made.
-    pub images: u64,
-}
-
 impl Price {
     /// One that holds always and has no tiers.
     pub fn of(rates: Rates) -> Price {
@@ -122,36 +109,43 @@ impl Price {
         Cost::of(input, read).and(Cost::of(output, written)).and(Cost::micro(rates.request.unwrap_or(0)))
     }
 
-    /// What an answer of that usage costs.
+    /// What an answer of that usage costs. A part that is reported larger than its whole counts as it is, and nothing is left
+    /// of the whole: no count makes another one negative.
     pub fn cost(&self, usage: &Usage) -> Cost {
-        self.cost_with(usage, Pieces::default())
-    }
-
-    /// What an answer of that usage costs when some of it is known better. A part that is reported larger than its whole
-    /// counts as it is, and nothing is left of the whole: no count makes another one negative.
-    pub fn cost_with(&self, usage: &Usage, pieces: Pieces) -> Cost {
         let count = |tokens: Option<u64>| tokens.unwrap_or(0);
         let (read, written) = (count(usage.cache_read), count(usage.cache_write));
+        let (written_1h, thought) = (count(usage.cache_write_1h), count(usage.reasoning));
         let cached = read.saturating_add(written);
         let rates = self.rates(count(usage.input).max(cached));
         let fresh = count(usage.input).saturating_sub(cached);
-        let said = count(usage.output).saturating_sub(count(usage.reasoning));
+        let said = usage.said();
+        let (heard, made) = (sound(usage.audio_input, fresh, cached), sound(usage.audio_output, said, thought));
         let for_minutes = rates.cache_write.unwrap_or(rates.input);
         [
-            (fresh.saturating_sub(pieces.audio_input), rates.input),
-            (pieces.audio_input, rates.audio_input.unwrap_or(rates.input)),
+            (fresh.saturating_sub(heard), rates.input),
+            (heard, rates.audio_input.unwrap_or(rates.input)),
             (read, rates.cache_read.unwrap_or(rates.input)),
-            (written.saturating_sub(pieces.cache_write_1h), for_minutes),
-            (pieces.cache_write_1h, rates.cache_write_1h.unwrap_or(for_minutes)),
-            (said.saturating_sub(pieces.audio_output), rates.output),
-            (pieces.audio_output, rates.audio_output.unwrap_or(rates.output)),
-            (count(usage.reasoning), rates.reasoning.unwrap_or(rates.output)),
+            (written.saturating_sub(written_1h), for_minutes),
+            (written_1h, rates.cache_write_1h.unwrap_or(for_minutes)),
+            (said.saturating_sub(made), rates.output),
+            (made, rates.audio_output.unwrap_or(rates.output)),
+            (thought, rates.reasoning.unwrap_or(rates.output)),
         ]
         .into_iter()
         .map(|(tokens, rate)| Cost::of(tokens, rate))
-        .chain([Cost::micro(rates.request.unwrap_or(0)), Cost::micro(rates.image.unwrap_or(0)).times(pieces.images)])
+        .chain([
+            Cost::micro(rates.request.unwrap_or(0)),
+            Cost::micro(rates.image.unwrap_or(0)).times(count(usage.images)),
+        ])
         .fold(Cost::default(), Cost::and)
     }
+}
+
+/// The tokens of sound that are paid as such. Those that came from a cache or belong to a thought (`other`) are paid there, and
+/// nobody says how many did: as many as do not fit into the rest.
+fn sound(reported: Option<u64>, rest: u64, other: u64) -> u64 {
+    let reported = reported.unwrap_or(0);
+    reported.min(rest).max(reported.saturating_sub(other))
 }
 
 /// Money, exact; never negative, and at its end it stays there.
@@ -223,7 +217,7 @@ impl Prices {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::MAX_TOKENS;
+    use crate::usage::{MAX_IMAGES, MAX_TOKENS};
     use proptest::prelude::*;
 
     const SONNET: Rates = Rates {
@@ -247,7 +241,14 @@ mod tests {
             cache_write: some(write),
             output: some(output),
             reasoning: some(reasoning),
+            ..Usage::default()
         }
+    }
+
+    /// The same with so many tokens for an hour, of sound heard, of sound made, and so many pictures.
+    fn parted(usage: Usage, [cache_write_1h, audio_input, audio_output, images]: [u64; 4]) -> Usage {
+        let [cache_write_1h, audio_input] = [Some(cache_write_1h), Some(audio_input)];
+        Usage { cache_write_1h, audio_input, audio_output: Some(audio_output), images: Some(images), ..usage }
     }
 
     fn micro(rates: Rates, usage: Usage) -> u64 {
@@ -275,21 +276,29 @@ mod tests {
         let plain = Rates { input: 2_000_000, output: 8_000_000, ..Rates::default() };
         assert_eq!(micro(plain, usage(100, 50, 50, 0, 0)), 200);
         assert_eq!(micro(plain, usage(0, 0, 0, 100, 100)), 800);
-        let pieces = Pieces { cache_write_1h: 10, audio_input: 10, audio_output: 10, images: 3 };
-        let cost = Price::of(plain).cost_with(&usage(100, 0, 20, 100, 0), pieces);
-        assert_eq!(cost.micro_dollars(), 200 + 800, "nothing is dearer, nothing is lost");
+        let parts = parted(usage(100, 0, 20, 100, 0), [10, 10, 10, 3]);
+        assert_eq!(micro(plain, parts), 200 + 800, "nothing is dearer, nothing is lost");
     }
 
     #[test]
     fn what_is_known_better_is_taken_out_of_the_whole() {
         let rates =
             Rates { audio_input: Some(10_000_000), audio_output: Some(20_000_000), image: Some(40_000), ..SONNET };
-        let pieces = Pieces { cache_write_1h: 20, audio_input: 10, audio_output: 5, images: 2 };
-        let cost = Price::of(rates).cost_with(&usage(100, 0, 30, 10, 0), pieces);
+        let cost = Price::of(rates).cost(&parted(usage(100, 0, 30, 10, 0), [20, 10, 5, 2]));
         assert_eq!(
             cost.pico_dollars(),
             (60 * 3 + 10 * 10) * PICO + 10 * 3_750_000 + (20 * 6 + 5 * 15 + 5 * 20 + 80_000) * PICO
         );
+    }
+
+    #[test]
+    fn sound_from_a_cache_is_paid_as_cached() {
+        let rates = Rates { audio_input: Some(10_000_000), cache_read: Some(1_000_000), ..SONNET };
+        let sound = |input, read, heard| micro(rates, parted(usage(input, read, 0, 0, 0), [0, heard, 0, 0]));
+        assert_eq!(sound(100, 100, 100), 100);
+        assert_eq!(sound(100, 40, 100), 40 + 600);
+        assert_eq!(sound(100, 40, 50), 40 + 500 + 30, "as much as fits is thought to be fresh");
+        assert_eq!(sound(0, 0, 100), 1_000, "a part without a whole");
     }
 
     #[test]
@@ -360,9 +369,10 @@ mod tests {
     }
 
     prop_compose! {
-        fn usages()(counts in proptest::array::uniform5(proptest::option::of(0..=MAX_TOKENS))) -> Usage {
-            let [input, cache_read, cache_write, output, reasoning] = counts;
-            Usage { input, cache_read, cache_write, output, reasoning }
+        fn usages()(counts in proptest::array::uniform9(proptest::option::of(0..=MAX_TOKENS))) -> Usage {
+            let [input, cache_read, cache_write, output, reasoning, cache_write_1h, audio_input, audio_output, images] = counts;
+            let images = images.map(|images| images % MAX_IMAGES);
+            Usage { input, cache_read, cache_write, output, reasoning, cache_write_1h, audio_input, audio_output, images, suspect: false }
         }
     }
 
@@ -378,6 +388,8 @@ mod tests {
         fn more_tokens_never_cost_less(rates in rates(), usage in usages(), more in 0..=MAX_TOKENS) {
             let price = Price::of(rates);
             let input = Usage { input: Some(usage.input.unwrap_or(0) + more), ..usage };
+            // Output that is smaller than its reasoning does not include it.
+            let usage = Usage { output: usage.output.max(usage.reasoning), ..usage };
             let output = Usage { output: Some(usage.output.unwrap_or(0) + more), ..usage };
             prop_assert!(price.cost(&input) >= price.cost(&usage) && price.cost(&output) >= price.cost(&usage));
         }

@@ -300,14 +300,21 @@ fn write_outcome(outcome: &Outcome, out: &mut Writer) {
             ("input_tokens", usage.input),
             ("cache_read_tokens", usage.cache_read),
             ("cache_write_tokens", usage.cache_write),
+            ("cache_write_1h_tokens", usage.cache_write_1h),
+            ("audio_input_tokens", usage.audio_input),
             ("output_tokens", usage.output),
             ("reasoning_tokens", usage.reasoning),
+            ("audio_output_tokens", usage.audio_output),
+            ("images", usage.images),
             ("cost_pico", outcome.cost.and_then(|cost| u64::try_from(cost.pico_dollars()).ok())),
         ];
         for (name, value) in optional {
             if let Some(value) = value {
                 out.field(name).number(value);
             }
+        }
+        if usage.suspect {
+            out.field("suspect").bool(true);
         }
     });
 }
@@ -329,8 +336,13 @@ fn read_outcome(json: Json<'_>) -> Option<Outcome> {
             input: optional("input_tokens"),
             cache_read: optional("cache_read_tokens"),
             cache_write: optional("cache_write_tokens"),
+            cache_write_1h: optional("cache_write_1h_tokens"),
+            audio_input: optional("audio_input_tokens"),
             output: optional("output_tokens"),
             reasoning: optional("reasoning_tokens"),
+            audio_output: optional("audio_output_tokens"),
+            images: optional("images"),
+            suspect: json.get("suspect").and_then(Json::bool).unwrap_or(false),
         },
     })
 }
@@ -396,7 +408,16 @@ mod tests {
                     status: 200,
                     first_event_ms: Some(12),
                     total_ms: 90,
-                    usage: Usage { input: Some(10), output: Some(4), ..Usage::default() },
+                    usage: Usage {
+                        input: Some(10),
+                        output: Some(4),
+                        cache_write_1h: Some(2),
+                        audio_input: Some(3),
+                        audio_output: Some(1),
+                        images: Some(0),
+                        suspect: true,
+                        ..Usage::default()
+                    },
                     cost: Some(Cost::pico(17)),
                     ..Outcome::default()
                 },
