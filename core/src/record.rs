@@ -6,6 +6,7 @@
 pub mod stats;
 mod trace;
 
+use crate::estimate::Estimate;
 use crate::json::{Json, Writer};
 use crate::loss::Losses;
 use crate::usage::Usage;
@@ -71,6 +72,8 @@ pub struct Outcome {
     pub retry_after_ms: Option<u64>,
     /// What the provider says it cost.
     pub usage: Usage,
+    /// What it took as far as it can be told, where the provider said less than that or nothing. Never below the usage.
+    pub estimate: Option<Estimate>,
     /// What the provider said that the client's dialect has no word for: `citations`, `logprobs`, …
     pub lost: Vec<String>,
 }
@@ -214,6 +217,12 @@ fn write_outcome(outcome: &Outcome, out: &mut Writer) {
         if usage.suspect {
             out.field("suspect").bool(true);
         }
+        if let Some(estimate) = &outcome.estimate {
+            out.field("estimate").object(|out| {
+                out.field("input").number(estimate.input);
+                out.field("output").number(estimate.output);
+            });
+        }
     });
 }
 
@@ -229,6 +238,10 @@ fn read_outcome(json: Json<'_>) -> Option<Outcome> {
         total_ms: json.get("total_ms")?.u64()?,
         retry_after_ms: optional("retry_after_ms"),
         lost: optional_strings(json, "lost")?,
+        estimate: json.get("estimate").and_then(|estimate| {
+            let tokens = |name: &str| estimate.get(name).and_then(Json::u64);
+            Some(Estimate { input: tokens("input")?, output: tokens("output")? })
+        }),
         usage: Usage {
             input: optional("input_tokens"),
             cache_read: optional("cache_read_tokens"),
@@ -307,6 +320,7 @@ mod tests {
                         suspect: true,
                         ..Usage::default()
                     },
+                    estimate: Some(Estimate { input: 10, output: 7 }),
                     ..Outcome::default()
                 },
             ],
