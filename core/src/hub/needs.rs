@@ -28,16 +28,22 @@ impl Request<'_> {
     /// About how many tokens the words of the request are (see [`estimate`]), for comparing with context windows and for settling
     /// what nobody reported. Media are left out, as their price in tokens has little to do with their size.
     pub fn estimated_tokens(&self) -> u64 {
-        self.size().words.tokens()
+        self.weight().words
     }
 
     /// How many tokens of input to reserve: the words with a margin, and an allowance for every piece of media and for what the
     /// provider's own tools find.
     pub fn reservation_input(&self) -> u64 {
+        self.weight().reserved
+    }
+
+    /// Both, from one look at the words.
+    pub fn weight(&self) -> Weight {
         let size = self.size();
+        let words = size.words.tokens();
         let found = self.tools.iter().filter(|tool| matches!(tool, Tool::Other(_))).count() as u64;
         let allowance = found.saturating_mul(estimate::FOUND).saturating_add(size.media);
-        estimate::reservation_input(size.words.tokens()).saturating_add(allowance)
+        Weight { words, reserved: estimate::reservation_input(words).saturating_add(allowance) }
     }
 
     fn size(&self) -> Size {
@@ -70,6 +76,15 @@ fn tool_prompt(dialect: DialectId) -> u64 {
         DialectId::Responses => 60,
         DialectId::GenerateContent => 35,
     }
+}
+
+/// How many tokens a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    /// Its words, about ([`Request::estimated_tokens`]).
+    pub words: u64,
+    /// Everything, at most ([`Request::reservation_input`]).
+    pub reserved: u64,
 }
 
 /// How large a request is, in tokens.
