@@ -104,7 +104,9 @@ impl fmt::Display for Broken {
         match self {
             Broken::NoKey(id) => write!(out, "it was made with the vault's key `{id}`, which is not here"),
             Broken::Changed => out.write_str("it was changed or moved by somebody else than this gateway"),
-            Broken::RolledBack => out.write_str("it is not the last one that was written; an older one was put in its place"),
+            Broken::RolledBack => {
+                out.write_str("it is not the last one that was written; an older one was put in its place")
+            }
         }
     }
 }

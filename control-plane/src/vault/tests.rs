@@ -82,8 +82,7 @@ fn another_key_opens_nothing_even_under_the_same_name() {
 fn a_rotation_wraps_the_key_anew_and_leaves_the_secret() {
     let home = slot("acme", "corp");
     let good = old().seal(bound(&home, "v1", 1), &Secret::new(SECRET)).unwrap();
-    let (new, both) =
-        ("22".repeat(32), ring(&format!("new:{},old:{}", "22".repeat(32), "11".repeat(32))));
+    let (new, both) = ("22".repeat(32), ring(&format!("new:{},old:{}", "22".repeat(32), "11".repeat(32))));
     let moved = both.rewrap(bound(&home, "v1", 1), &good).unwrap();
     assert_eq!((moved.key_id.as_str(), &moved.sealed), ("new", &good.sealed));
     for (ring, envelope) in [(&both, &good), (&both, &moved), (&ring(&format!("new:{new}")), &moved)] {
@@ -129,11 +128,9 @@ fn keys_are_read_as_digits_or_base64_and_told_without_themselves() {
 
 #[test]
 fn an_account_is_followed_by_those_above_it() {
-    assert_eq!(chain("acme.platform.search.alice").collect::<Vec<_>>(), [
-        "acme.platform.search.alice",
-        "acme.platform.search",
-        "acme.platform",
-        "acme"
-    ]);
+    assert_eq!(
+        chain("acme.platform.search.alice").collect::<Vec<_>>(),
+        ["acme.platform.search.alice", "acme.platform.search", "acme.platform", "acme"]
+    );
     assert_eq!((chain("").count(), tenant("acme.a"), tenant("")), (0, "acme", ""));
 }
