@@ -4,11 +4,12 @@
 //! |---|---|
 //! | `Watch` | the Snapshot at once if the filter has another one, then every change as it happens |
 //! | `Admit` | the Grant of a key's digest, or nothing |
-//! | `Credential` | the one header of a provider |
+//! | `Credential` | the one header of a provider, the gateway's or an account's own |
 //! | `Settle` | the exchange ids that are durable now |
 //!
 //! Limits: 4 MiB up, 32 MiB down; meant for loopback or a private network, there is no TLS.
 
+mod credentials;
 mod watching;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::observers::{Costs, Observers};
 use crate::store::Store;
 use crate::store::keys::Keys;
 use crate::store::records::Settling;
+use crate::store::vault::Entries;
 
 pub use watching::{Filter, Watching};
 
@@ -56,14 +58,22 @@ pub struct Service {
     current: Feed,
     keys: Keys,
     store: Store,
+    vault: Entries,
     watching: Arc<Watching>,
     observers: Observers,
 }
 
 impl Service {
     /// Makes the service; `watching` also learns who is connected.
-    pub fn new(current: Feed, keys: Keys, store: Store, watching: Arc<Watching>, observers: Observers) -> Service {
-        Service { current, keys, store, watching, observers }
+    pub fn new(
+        current: Feed,
+        keys: Keys,
+        store: Store,
+        vault: Entries,
+        watching: Arc<Watching>,
+        observers: Observers,
+    ) -> Service {
+        Service { current, keys, store, vault, watching, observers }
     }
 }
 
@@ -79,7 +89,7 @@ impl DataPlane for Service {
             warn!(vm = request.vm, version = request.version, refused = request.refused, "a filter refused a Snapshot");
             self.observers.metrics.rejected(Rejection::Filter);
         }
-        let stream = self.watching.begin(request, self.current.clone(), self.keys.clone()).await;
+        let stream = self.watching.begin(request, self.current.clone(), self.keys.clone(), self.vault.clone()).await;
         Ok(Response::new(stream))
     }
 
@@ -96,15 +106,11 @@ impl DataPlane for Service {
     }
 
     async fn credential(&self, request: Request<CredentialRequest>) -> Result<Response<CredentialResponse>, Status> {
-        let id = request.into_inner().credential;
-        let header = self.current.borrow().credentials.get(&id).cloned();
-        if header.is_none() {
-            warn!(credential = id, "a filter asked for a credential that is not there");
-        }
-        // Valid until renewed: changes are pushed through Watch.
-        Ok(Response::new(match header {
-            Some((header, value)) => CredentialResponse { header, value: value.expose().into(), valid_for_ms: 0 },
-            None => CredentialResponse::default(),
+        let CredentialRequest { credential, caller } = request.into_inner();
+        let current = self.current.borrow().clone();
+        Ok(Response::new(match caller.as_str() {
+            "" => credentials::of_gateway(&current, &credential),
+            account => credentials::of_account(&current, &self.vault, account, &credential).await?,
         }))
     }
 

@@ -16,13 +16,24 @@ use super::proto::{SnapshotUpdate, WatchRequest};
 use crate::current::Feed;
 use crate::store::keys::Keys;
 use crate::store::now_ms;
+use crate::store::vault::Entries;
 
-/// How often the store is asked for keys that another process revoked; a revocation is to be known within five seconds.
+/// How often the store is asked for keys that another process revoked, and for credentials that it changed; both are to be known
+/// within five seconds.
 const REVOCATION_INTERVAL: Duration = Duration::from_secs(1);
-/// Revocations under way to one stream; one that falls behind is closed and asks anew.
+/// News under way to one stream; one that falls behind is closed and asks anew.
 const REVOCATIONS: usize = 64;
 /// Updates under way to one stream; the next one waits for room.
 const UPDATES: usize = 4;
+
+/// What must be forgotten at once.
+#[derive(Clone, Debug, Default)]
+struct News {
+    /// Keys that were revoked.
+    revoked: Vec<KeyDigest>,
+    /// Accounts' own credentials that changed, as `provider@account`.
+    renewed: Vec<String>,
+}
 
 type Update = Result<SnapshotUpdate, Status>;
 
@@ -41,13 +52,13 @@ pub struct Filter {
 pub struct Watching {
     streams: Mutex<HashMap<u64, Filter>>,
     next: AtomicU64,
-    revoked: broadcast::Sender<Vec<KeyDigest>>,
+    news: broadcast::Sender<News>,
 }
 
 impl Default for Watching {
     fn default() -> Watching {
-        let (revoked, _) = broadcast::channel(REVOCATIONS);
-        Watching { streams: Mutex::default(), next: AtomicU64::new(0), revoked }
+        let (news, _) = broadcast::channel(REVOCATIONS);
+        Watching { streams: Mutex::default(), next: AtomicU64::new(0), news }
     }
 }
 
@@ -66,26 +77,31 @@ impl Watching {
         self.streams.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Begins a stream. What was revoked while a Grant may still be remembered is told at once.
+    /// Begins a stream. What was revoked or changed while it may still be remembered is told at once.
     pub(super) async fn begin(
         self: &std::sync::Arc<Self>,
         request: WatchRequest,
         current: Feed,
         keys: Keys,
+        vault: Entries,
     ) -> ReceiverStream<Update> {
         let (sender, receiver) = mpsc::channel(UPDATES);
         // Subscribed before the store is asked: a revocation between the two is told twice, never not at all.
-        let revoked = self.revoked.subscribe();
+        let news = self.news.subscribe();
         let stream = self.next.fetch_add(1, Ordering::Relaxed);
         let watching = self.clone();
         tokio::spawn(async move {
-            let lately = keys.revoked_since(now_ms() - as_ms(GRANT_VALIDITY)).await.unwrap_or_else(|error| {
+            let since = now_ms() - as_ms(GRANT_VALIDITY);
+            let lately = async {
+                let revoked = keys.revoked_since(since).await?.into_iter().map(|(digest, _)| digest).collect();
+                anyhow::Ok(News { revoked, renewed: vault.changed_since(since).await? })
+            };
+            let lately = lately.await.unwrap_or_else(|error| {
                 error!("the store failed, and a filter does not learn of revoked keys: {error:#}");
-                Vec::new()
+                News::default()
             });
-            let lately = lately.into_iter().map(|(digest, _)| digest).collect();
             let vm = request.vm.clone();
-            watching.run(stream, request, lately, current, revoked, sender).await;
+            watching.run(stream, request, lately, current, news, sender).await;
             watching.streams().remove(&stream);
             debug!(vm, "a filter no longer watches");
         });
@@ -96,9 +112,9 @@ impl Watching {
         &self,
         stream: u64,
         request: WatchRequest,
-        lately: Vec<KeyDigest>,
+        lately: News,
         mut current: Feed,
-        mut revoked: broadcast::Receiver<Vec<KeyDigest>>,
+        mut news: broadcast::Receiver<News>,
         sender: mpsc::Sender<Update>,
     ) {
         let mut last = current.borrow_and_update().clone();
@@ -107,9 +123,9 @@ impl Watching {
             version: last.version,
             // One that refused this very version would refuse it again.
             snapshot: if has_it || request.version == last.version { Vec::new() } else { last.document.clone() },
-            revoked_keys: lately.iter().map(|digest| digest.to_vec()).collect(),
+            revoked_keys: lately.revoked.iter().map(|digest| digest.to_vec()).collect(),
             // A filter that outlived us may hold credentials of before.
-            renewed_credentials: last.credentials.keys().cloned().collect(),
+            renewed_credentials: last.credentials.keys().cloned().chain(lately.renewed).collect(),
         };
         let mut update = Some(first);
         loop {
@@ -137,10 +153,11 @@ impl Watching {
                     });
                     last = now;
                 }
-                digests = revoked.recv() => match digests {
-                    Ok(digests) => update = Some(SnapshotUpdate {
+                told = news.recv() => match told {
+                    Ok(told) => update = Some(SnapshotUpdate {
                         version: last.version,
-                        revoked_keys: digests.iter().map(|digest| digest.to_vec()).collect(),
+                        revoked_keys: told.revoked.iter().map(|digest| digest.to_vec()).collect(),
+                        renewed_credentials: told.renewed,
                         ..SnapshotUpdate::default()
                     }),
                     // It missed some: the new stream it opens will be told all of them.
@@ -150,23 +167,34 @@ impl Watching {
         }
     }
 
-    /// Looks for revocations for ever; by whichever process they were made.
-    pub async fn revocations(&self, keys: Keys) {
+    /// Looks for revoked keys and changed credentials for ever; by whichever process they were.
+    pub async fn look(&self, keys: Keys, vault: Entries) {
         let mut told: HashSet<KeyDigest> = HashSet::new();
         let mut since = now_ms();
+        let mut change: Option<u64> = None;
         let mut interval = tokio::time::interval(REVOCATION_INTERVAL);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
-            match keys.revoked_since(since - 10 * as_ms(REVOCATION_INTERVAL)).await {
-                Ok(revoked) => {
+            let fresh = async {
+                let revoked = keys.revoked_since(since - 10 * as_ms(REVOCATION_INTERVAL)).await?;
+                // Those before the start are told to each stream when it begins.
+                let after = match change {
+                    Some(after) => after,
+                    None => vault.last_change().await?,
+                };
+                anyhow::Ok((revoked, vault.changed_after(after).await?))
+            };
+            match fresh.await {
+                Ok((revoked, (last, renewed))) => {
                     since = revoked.iter().map(|(_, moment)| *moment).max().unwrap_or(since);
-                    let fresh: Vec<KeyDigest> =
+                    change = Some(last);
+                    let revoked: Vec<KeyDigest> =
                         revoked.into_iter().map(|(digest, _)| digest).filter(|digest| told.insert(*digest)).collect();
-                    if !fresh.is_empty() {
-                        info!(keys = fresh.len(), "revoked");
+                    if !revoked.is_empty() || !renewed.is_empty() {
+                        info!(keys = revoked.len(), credentials = renewed.len(), "revoked or changed");
                         // Nobody listening is no error: who comes later is told at the start.
-                        let _ = self.revoked.send(fresh);
+                        let _ = self.news.send(News { revoked, renewed });
                     }
                 }
                 Err(error) => error!("the store failed, and revocations are not seen: {error:#}"),

@@ -20,7 +20,7 @@ pub const STRENGTH: usize = 32;
 /// The pepper's file in the data directory.
 const FILE: &str = "pepper";
 /// The variable that has it instead: 64 hexadecimal digits.
-const VARIABLE: &str = "DRAGOMAN_PEPPER";
+pub const VARIABLE: &str = "DRAGOMAN_PEPPER";
 
 /// The pepper.
 #[derive(Clone)]
