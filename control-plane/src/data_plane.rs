@@ -3,7 +3,8 @@
 //! | call | answer |
 //! |---|---|
 //! | `Watch` | the Snapshot at once if the filter has another one, then every change as it happens |
-//! | `Admit` | the Grant of a key's digest, or nothing |
+//! | `Admit` | the Grant of a key's digest and a slice of each of its budgets, or nothing |
+//! | `Lend` | more of budgets, or so much of strict ones, held for one exchange |
 //! | `Credential` | the one header of a provider, the gateway's or an account's own |
 //! | `Settle` | the exchange ids that are durable now |
 //!
@@ -15,6 +16,7 @@ mod watching;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dragoman_core::admission::{self, Mode};
 use dragoman_core::record::Record;
 use dragoman_core::snapshot::MAX_SNAPSHOT;
 use tokio::net::TcpListener;
@@ -25,10 +27,11 @@ use tracing::{debug, info, warn};
 use crate::current::Feed;
 use crate::metrics::Rejection;
 use crate::observers::{Costs, Observers};
-use crate::store::Store;
-use crate::store::keys::Keys;
+use crate::store::keys::{Admitted, Keys};
 use crate::store::records::Settling;
 use crate::store::vault::Entries;
+use crate::store::{Store, now_ms};
+use crate::vault::Purpose;
 
 pub use watching::{Filter, Watching};
 
@@ -40,14 +43,16 @@ pub mod proto {
 
 use proto::data_plane_server::{DataPlane, DataPlaneServer};
 use proto::{
-    AdmitRequest, AdmitResponse, CredentialRequest, CredentialResponse, SettleRequest, SettleResponse, SnapshotUpdate,
-    WatchRequest,
+    AdmitRequest, AdmitResponse, CredentialRequest, CredentialResponse, LendRequest, LendResponse, SettleRequest,
+    SettleResponse, SnapshotUpdate, Want, WatchRequest,
 };
 
 /// Largest message from a filter: a batch of some thousand Records.
 const MAX_UP: usize = 4 << 20;
 /// Largest message to a filter: a Snapshot and its envelope.
 const MAX_DOWN: usize = MAX_SNAPSHOT + (1 << 20);
+/// Most budgets of one question: as many as a filter renews at one time, and far more than one caller has.
+const MAX_WANTS: usize = 512;
 /// How long a Grant is remembered: so long do callers get on without the control plane. Revocations are pushed.
 const GRANT_VALIDITY: Duration = Duration::from_secs(15 * 60);
 /// How long a refusal is remembered: a key made a moment later should work soon.
@@ -89,20 +94,47 @@ impl DataPlane for Service {
             warn!(vm = request.vm, version = request.version, refused = request.refused, "a filter refused a Snapshot");
             self.observers.metrics.rejected(Rejection::Filter);
         }
-        let stream = self.watching.begin(request, self.current.clone(), self.keys.clone(), self.vault.clone()).await;
+        let stream = self.watching.begin(request, self.current.clone(), self.keys.clone(), self.store.clone()).await;
         Ok(Response::new(stream))
     }
 
     async fn admit(&self, request: Request<AdmitRequest>) -> Result<Response<AdmitResponse>, Status> {
-        let digest = request.into_inner().key_digest.try_into();
+        let request = request.into_inner();
+        let digest = request.key_digest.try_into();
         let digest = digest.map_err(|_| Status::invalid_argument("key_digest has not 32 bytes"))?;
-        let grant = self.keys.grant(&digest).await.map_err(unavailable)?;
-        let validity = if grant.is_some() { GRANT_VALIDITY } else { REFUSAL_VALIDITY };
-        debug!(caller = grant.as_ref().map(|grant| grant.caller.as_str()), "admission");
+        let admitted = self.keys.admit(&digest).await.map_err(unavailable)?;
+        debug!(caller = admitted.as_ref().map(|admitted| admitted.grant.caller.as_str()), "admission");
+        let Some(Admitted { mut grant, expires_ms }) = admitted else {
+            let valid_for_ms = millis(REFUSAL_VALIDITY);
+            return Ok(Response::new(AdmitResponse { valid_for_ms, ..AdmitResponse::default() }));
+        };
+        grant.own = self.vault.own(Purpose::Credential, &grant.account).await.map_err(unavailable)?;
+        let left = expires_ms.map_or(u64::MAX, |ends| u64::try_from(ends - now_ms()).unwrap_or(0));
+        let fast = grant.budgets.iter().filter(|budget| budget.mode == Mode::Fast);
+        let wants: Vec<admission::Want> =
+            fast.map(|budget| admission::Want { id: budget.id.clone(), window_ms: 0, taken: 0, wanted: 0 }).collect();
+        let leases = self.store.lend(&request.vm, &wants).await.map_err(unavailable)?;
         Ok(Response::new(AdmitResponse {
-            grant: grant.map(|grant| grant.write()).unwrap_or_default(),
-            valid_for_ms: millis(validity),
+            grant: grant.write(),
+            valid_for_ms: millis(GRANT_VALIDITY).min(left),
+            leases: if leases.list.is_empty() { Vec::new() } else { leases.write() },
         }))
+    }
+
+    async fn lend(&self, request: Request<LendRequest>) -> Result<Response<LendResponse>, Status> {
+        let LendRequest { vm, exchange, wants, caller, account } = request.into_inner();
+        let want = |want: Want| admission::Want {
+            id: want.budget,
+            window_ms: want.window_ms,
+            taken: want.taken,
+            wanted: want.wanted,
+        };
+        let wants: Vec<admission::Want> = wants.into_iter().take(MAX_WANTS).map(want).collect();
+        let leases = match exchange.as_str() {
+            "" => self.store.lend(&vm, &wants).await,
+            exchange => self.store.hold(&vm, exchange, (&caller, &account), &wants).await,
+        };
+        Ok(Response::new(LendResponse { leases: leases.map_err(unavailable)?.write() }))
     }
 
     async fn credential(&self, request: Request<CredentialRequest>) -> Result<Response<CredentialResponse>, Status> {
@@ -128,7 +160,7 @@ impl DataPlane for Service {
         let settling: Vec<Settling<'_>> = records
             .iter()
             .zip(&costs)
-            .map(|((record, document), costs)| Settling { record, document, cost_micros: costs.whole })
+            .map(|((record, document), costs)| Settling { record, document, cost: costs.whole })
             .collect();
         let fresh = self.store.settle(&settling).await.map_err(unavailable)?;
         for (((record, _), costs), fresh) in records.iter().zip(&costs).zip(fresh) {

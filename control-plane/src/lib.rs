@@ -13,6 +13,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails may panic")
 )]
 
+pub mod accounts;
 pub mod admin;
 pub mod catalog;
 pub mod cli;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use dragoman_core::price::Cost;
 use dragoman_core::record::Record;
 
 use crate::current::Current;
 use crate::logs;
 use crate::metrics::Metrics;
-use crate::prices::CostKnown;
+use crate::prices::{CostKnown, OutcomeCost};
 use crate::traces::Traces;
 
 /// Those who look at Records.
@@ -24,8 +25,8 @@ pub struct Observers {
 pub struct Costs {
     /// In micro-dollars, in the order of the attempts.
     pub attempts: Vec<Option<u64>>,
-    /// Their sum, if all are known.
-    pub whole: Option<u64>,
+    /// Their sum, exactly, if all are known.
+    pub whole: Option<Cost>,
 }
 
 impl Costs {
@@ -35,7 +36,8 @@ impl Costs {
         let known = |known: CostKnown| known != CostKnown::Unreported;
         let attempts: Vec<Option<u64>> =
             costs.iter().map(|cost| known(cost.known).then_some(cost.micro_dollars)).collect();
-        let whole = attempts.iter().try_fold(0_u64, |sum, cost| cost.map(|cost| sum.saturating_add(cost)));
+        let sum = |sum: Cost, cost: &OutcomeCost| known(cost.known).then(|| sum.and(cost.cost));
+        let whole = costs.iter().try_fold(Cost::default(), sum);
         Costs { attempts, whole }
     }
 }

@@ -143,11 +143,13 @@ impl PriceBook {
     fn outcome(&self, outcome: &Outcome, at_ms: u64) -> OutcomeCost {
         let listed = self.listed(&outcome.target, at_ms);
         let price = listed.unwrap_or(&self.ceiling);
+        // What the data plane said is what held when it planned; prices may have changed since.
+        let cost_of = |price: &Price| outcome.cost.unwrap_or_else(|| price.cost(&outcome.usage));
         let (cost, known) = match (outcome.usage.is_reported(), outcome.ending) {
-            (true, _) if listed.is_some() => (price.cost(&outcome.usage), CostKnown::Listed),
-            (true, _) => (price.cost(&outcome.usage), CostKnown::Ceiling),
+            (true, _) if listed.is_some() => (cost_of(price), CostKnown::Listed),
+            (true, _) => (cost_of(price), CostKnown::Ceiling),
             // A fee for each request needs no report.
-            (false, Ending::Answered) => (price.cost(&outcome.usage), CostKnown::Unreported),
+            (false, Ending::Answered) => (cost_of(price), CostKnown::Unreported),
             (false, Ending::Broken | Ending::Abandoned) => (Cost::default(), CostKnown::Unreported),
             (false, Ending::Retriable | Ending::Refused | Ending::Silent) => (Cost::default(), CostKnown::Nothing),
         };

@@ -68,6 +68,8 @@ pub struct Publication {
     making: Mutex<()>,
     /// Why the newest rows are not served.
     trouble: RwLock<Trouble>,
+    /// Why the settings file as it stands can't be taken; empty when it was.
+    bad_file: RwLock<String>,
     /// What providers said of their models.
     discovered: RwLock<HashMap<String, Vec<Discovered>>>,
     /// Addresses of the providers that this API made.
@@ -102,6 +104,7 @@ impl Publication {
             feeds: Feeds::new(first),
             making: Mutex::default(),
             trouble: RwLock::default(),
+            bad_file: RwLock::default(),
             discovered: RwLock::new(discovered),
             pins,
             news: Notify::new(),
@@ -121,6 +124,11 @@ impl Publication {
     /// Where the filters learn of changes.
     pub fn for_filters(&self) -> Feed {
         self.feeds.for_filters()
+    }
+
+    /// Why the settings file as it stands is not what is served; empty when it is.
+    pub fn bad_file(&self) -> String {
+        self.bad_file.read().map(|why| why.clone()).unwrap_or_default()
     }
 
     /// Why the newest rows are not served; empty when they are.
@@ -295,7 +303,11 @@ impl Publication {
 
     /// Reads the settings file anew; false when it can't be taken.
     fn reread(&self, path: &Path) -> bool {
-        let next = match File::load(Some(path), &self.shipped) {
+        let loaded = File::load(Some(path), &self.shipped);
+        if let Ok(mut why) = self.bad_file.write() {
+            *why = loaded.as_ref().err().map(|error| format!("{error:#}")).unwrap_or_default();
+        }
+        let next = match loaded {
             Ok(next) => next,
             Err(error) => {
                 error!("the settings changed but can't be taken, the last good ones serve on:\n{error:#}");

@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dragoman_core::catalog::{Provider, Target};
+use dragoman_core::price::Price;
 use dragoman_core::snapshot::{Family, Loss, Route, Snapshot};
 
 use crate::catalog::{Catalog, Registered};
@@ -39,7 +40,7 @@ pub fn snapshot_at(
     builder.aliases();
     builder.models();
     let Builder { targets, routes, warnings, withheld, .. } = builder;
-    let providers = catalog.providers.iter().map(provider).collect();
+    let providers = catalog.providers.iter().map(|row| provider(row, &book, at_ms)).collect();
     let families = families(&catalog.providers, &withheld);
     let mut snapshot = Snapshot::new(version, providers, targets, routes, families)
         .map_err(|mistakes| anyhow::anyhow!("the catalogue makes no Snapshot: {}", mistakes.join("; ")))?;
@@ -48,7 +49,7 @@ pub fn snapshot_at(
 }
 
 /// What the filters need to know of a provider. Its credential's id is its own id.
-fn provider(row: &Registered) -> Provider {
+fn provider(row: &Registered, book: &PriceBook, at_ms: u64) -> Provider {
     Provider {
         id: row.id.clone(),
         cluster: row.cluster(),
@@ -59,7 +60,14 @@ fn provider(row: &Registered) -> Provider {
         omit: row.omit.clone(),
         rename: row.rename.clone(),
         set: row.set.clone(),
+        // What must not be asked without a price is withheld; should it be asked all the same, it is not for nothing.
+        price: book.unlisted(&row.id, at_ms).map_or_else(|| Price::of(*book.ceiling()), |priced| as_of(priced.price)),
     }
+}
+
+/// A price of which the filters need not know when it holds.
+fn as_of(price: &Price) -> Price {
+    Price { from_ms: None, until_ms: None, ..price.clone() }
 }
 
 /// Longer prefixes first; among equals the providers' order decides. A provider whose unlisted models must not be asked has no
@@ -152,13 +160,13 @@ impl<'r> Builder<'r> {
         if row.is_some_and(|row| row.status() == Status::Disabled) || self.is_suspended(&id) {
             return None;
         }
-        if self.book.price(&id, self.at_ms).is_none() {
+        let Some(priced) = self.book.price(&id, self.at_ms) else {
             if self.withheld.insert(id.clone()) {
                 self.warnings.push(format!("{id}: left out, for it has no price"));
             }
             return None;
-        }
-        let unlisted = Target::unlisted(id.clone(), at, model);
+        };
+        let unlisted = Target { price: as_of(priced.price), ..Target::unlisted(id.clone(), at, model) };
         self.targets.push(match row {
             None => unlisted,
             Some(row) => Target {

@@ -9,7 +9,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::catalog::{self, Registered};
 use crate::current::Current;
@@ -21,7 +21,7 @@ use crate::publication::Publication;
 use crate::settings::{File, Secret};
 use crate::store::Store;
 use crate::store::discovered::Discovered;
-use crate::store::keys::Keys;
+use crate::store::keys::{Keys, NewKey};
 use crate::store::pepper::Pepper;
 use crate::store::repeated::Repeated;
 use crate::store::tokens::{Role, Tokens};
@@ -34,6 +34,8 @@ use crate::{admin, envoy};
 pub const DEFAULT_DATA: &str = ".dragoman";
 /// Where authorities' certificates are on Debian, and on most others.
 const CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// How often it is looked for leases that have ended: so much later is their money free again.
+const REAP_INTERVAL: Duration = Duration::from_secs(3);
 /// How long the workers may take to ask for their Snapshot before we say that we serve all the same.
 const READY: Duration = Duration::from_secs(5);
 
@@ -177,8 +179,10 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     let served = tokio::spawn(data_plane::serve(listener, service, configuration, std::future::pending()));
     tokio::spawn(publisher.run());
     {
-        let (watching, keys, vault) = (watching.clone(), keys.clone(), vault.clone());
-        tokio::spawn(async move { watching.look(keys, vault).await });
+        let (watching, keys, store) = (watching.clone(), keys.clone(), store.clone());
+        tokio::spawn(async move {
+            tokio::join!(watching.changes(keys, store.clone()), watching.alive(store.clone()), reaping(store));
+        });
     }
     let program = bootstrap(&options, &file, &directory)?;
     // Envoy's main thread has a VM as well; how many workers somebody else's Envoy has is not known.
@@ -223,12 +227,29 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Takes back for ever what leases and dead data planes left.
+async fn reaping(store: Store) {
+    let mut interval = tokio::time::interval(REAP_INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        match store.reap().await {
+            Ok(reaped) if reaped.exchanges > 0 => {
+                warn!(exchanges = reaped.exchanges, "data planes died; what they had reserved is settled as estimated");
+            }
+            Ok(_) => {}
+            Err(error) => error!("the store failed, and leases that ended are not taken back: {error:#}"),
+        }
+    }
+}
+
 /// Makes and prints a key if there was none ever.
 async fn first_key(keys: &Keys) -> anyhow::Result<Option<Secret>> {
     if !keys.is_empty().await? {
         return Ok(None);
     }
-    let key = keys.create("first", None).await?.key;
+    let first = NewKey { name: "first".to_string(), ..NewKey::default() };
+    let key = keys.create("at start", &first).await?.key;
     crate::cli::print(&format!("Your first key (shown once; make more with `dragoman key create`): {}", key.expose()))?;
     Ok(Some(key))
 }
@@ -309,7 +330,7 @@ async fn say_when_serving(
     let model = if demo { "demo" } else { "MODEL" };
     let key = key.as_ref().map_or("$DRAGOMAN_KEY", |key| key.expose());
     let _ = crate::cli::print(&format!(
-        "Try: curl http://{address}/v1/chat/completions -H 'authorization: Bearer {key}' -H 'content-type: application/json' \
+        "Try: curl http://{address}/v1/chat/completions -H \"authorization: Bearer {key}\" -H 'content-type: application/json' \
          -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'"
     ));
 }

@@ -86,7 +86,11 @@ pub struct Forbidden {
 
 impl fmt::Display for Forbidden {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} must not be asked: {}", self.address, self.kind)
+        write!(
+            out,
+            "{} must not be asked: {}; `allow_networks` in the settings file allows more",
+            self.address, self.kind
+        )
     }
 }
 

@@ -11,7 +11,9 @@
 //!
 //! Limits: a busy writer is waited for five seconds.
 
+pub mod accounts;
 pub mod audit;
+pub mod budgets;
 pub mod discovered;
 mod engine;
 pub mod keys;
@@ -35,10 +37,11 @@ use sqlx::any::AnyRow;
 pub use engine::{Changes, Engine};
 
 /// Every change of the tables, in order; a number is never used twice.
-const MIGRATIONS: [(i64, &str); 4] = [
+const MIGRATIONS: [(i64, &str); 5] = [
     (1, include_str!("../migrations/0001_begin.sql")),
     (2, include_str!("../migrations/0002_operate.sql")),
     (3, include_str!("../migrations/0003_look_up.sql")),
+    (4, include_str!("../migrations/0004_accounts.sql")),
     (5, include_str!("../migrations/0005_vault.sql")),
 ];
 

@@ -25,6 +25,8 @@ mod ring;
 
 use std::fmt;
 
+use crate::accounts::tenant;
+
 pub use envelope::{Bound, Envelope};
 pub use manifest::{MAX_MARKS, Manifest, Mark, Tagged};
 pub use ring::{Key, Ring, STRENGTH, VARIABLE};
@@ -74,18 +76,6 @@ impl Slot {
     pub fn tenant(&self) -> &str {
         tenant(&self.account)
     }
-}
-
-/// The tenant of an account: the first segment of its path.
-pub fn tenant(account: &str) -> &str {
-    account.split('.').next().unwrap_or_default()
-}
-
-/// An account and those above it, the nearest first.
-pub fn chain(account: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(account).filter(|account| !account.is_empty()), |account| {
-        account.rsplit_once('.').map(|(above, _)| above)
-    })
 }
 
 /// Why something that was kept can't be used.

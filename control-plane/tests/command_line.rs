@@ -322,9 +322,32 @@ fn a_request_is_explained_and_nothing_is_sent() {
     assert_eq!(served.read(&["model", "fallbacks", "our-model", "--strategy", "cost"]), "TARGET  SCORE  WHY\n");
     let discovered = served.read(&["provider", "discovered"]);
     assert!(discovered.starts_with("PROVIDER"), "{discovered}");
-    let asked = served.read(&["provider", "discover", "corp"]);
-    assert!(!asked.trim().is_empty() && !asked.contains("models"), "nobody is there: {asked}");
+    let asked = served.run(&["provider", "discover", "corp"], "");
+    assert_eq!((asked.status.code(), asked.stdout.is_empty()), (Some(1), true), "nobody is there");
+    assert!(words(&asked.stderr).contains("corp listed nothing: it can't be reached"), "{}", words(&asked.stderr));
     assert!(served.read(&["status"]).contains("snapshot"));
+}
+
+#[test]
+fn the_status_warns_of_a_settings_file_that_can_not_be_taken() {
+    let mut served = Served::start("bad-file");
+    served.token = served.read(&["token", "create", "--role", "viewer"]).trim_end().to_string();
+    let good = std::fs::read_to_string(served.directory.join("dragoman.toml")).unwrap();
+    let warned = |wanted: bool| {
+        let until = Instant::now() + READY;
+        while served.read(&["status"]).contains("the settings file can't be taken") != wanted {
+            assert!(Instant::now() < until, "{}", served.read(&["status"]));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    warned(false);
+    served.write("dragoman.toml", &format!("colour = \"green\"\n{good}"));
+    warned(true);
+    assert!(served.read(&["status"]).contains("dragoman.toml:1:1"), "{}", served.read(&["status"]));
+    assert_eq!(served.run(&["check"], "").status.code(), Some(2));
+    assert_eq!(served.run(&["init"], "").status.code(), Some(2), "never over a file that is there");
+    served.write("dragoman.toml", &good);
+    warned(false);
 }
 
 #[test]
@@ -339,6 +362,11 @@ fn whoever_has_no_token_or_no_control_plane_is_told_so() {
     assert_eq!(ran.status.code(), Some(1));
     let said = words(&ran.stderr);
     assert!(said.contains("can't be asked") && !said.contains("dga_secret"), "{said}");
+    let mut served = Served::start("no-token");
+    served.token = "dga_secret".into();
+    let ran = served.run(&["status"], "");
+    assert_eq!(ran.status.code(), Some(2));
+    assert!(words(&ran.stderr).contains("unknown or revoked"), "{}", words(&ran.stderr));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! A provider is a row, not code: where it is, which dialects it speaks at which paths, which members it rejects. The
 //! control plane owns the full rows (prices, discovery, who changed what); here stands what a request needs.
 
+use crate::price::Price;
+
 /// A wire format. What each one can say stands in its file under [`crate::dialect`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DialectId {
@@ -291,6 +293,8 @@ pub struct Provider {
     pub rename: Vec<(String, String)>,
     /// Top-level request members it wants: (name, JSON text), set where the client does not say them.
     pub set: Vec<(String, String)>,
+    /// What it takes for models that nobody listed.
+    pub price: Price,
 }
 
 /// What stands for a cluster in a slot header: 16 hexadecimal digits of its name's SHA-256. Envoy keeps one header map for all
@@ -321,13 +325,23 @@ pub struct Target {
     /// What to write as the proof of a call that another maker's model made, where the model demands one; empty when it does
     /// not. (Gemini 3 refuses a history whose calls have none; its documentation names the words that it accepts instead.)
     pub unsigned: String,
+    /// What it takes, as of the Snapshot.
+    pub price: Price,
 }
 
 impl Target {
     /// A model that nobody described.
     pub fn unlisted(id: String, provider: usize, model: &str) -> Target {
-        let (abilities, thinking) = (Abilities::ALL, ThinkingStyle::Unknown);
-        let unsigned = String::new();
-        Target { id, provider, model: model.into(), output_limit: 0, context_window: 0, abilities, thinking, unsigned }
+        Target {
+            id,
+            provider,
+            model: model.into(),
+            output_limit: 0,
+            context_window: 0,
+            abilities: Abilities::ALL,
+            thinking: ThinkingStyle::Unknown,
+            unsigned: String::new(),
+            price: Price::default(),
+        }
     }
 }

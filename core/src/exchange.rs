@@ -17,13 +17,15 @@
 mod content;
 mod head;
 mod models;
+mod payment;
 mod plan;
 mod reply;
 mod wish;
 
+use core::net::IpAddr;
 use std::rc::Rc;
 
-use crate::admission::{Grant, KeyDigest, digest};
+use crate::admission::{Grant, KeyDigest, Want, digest};
 use crate::catalog::{DialectId, Operation};
 use crate::dialect::Endpoint;
 use crate::loss::Losses;
@@ -34,6 +36,8 @@ use crate::snapshot::Loss;
 
 pub use content::Content;
 pub use head::{Head, HeadEdits, Header, HeaderRef, MAX_BODY};
+pub use payment::Bounds;
+use payment::Payment;
 pub(crate) use plan::Sought;
 pub use plan::{Asked, Planned};
 pub use reply::{LocalReply, error_reply};
@@ -62,6 +66,8 @@ pub enum Step {
     Wait,
     /// Ask the control plane, then call [`Exchange::advance`].
     Ask(Vec<Question>),
+    /// Say where the client is ([`Exchange::comes_from`]), then call [`Exchange::advance`].
+    Locate,
     /// Change the request's head like this, choose the route anew and let it go.
     Send(HeadEdits),
     /// Answer at once.
@@ -75,6 +81,19 @@ pub enum Question {
     Admit(KeyDigest),
     /// What authenticates to this provider?
     Credential(String),
+    /// More of the leases of these budgets.
+    Lend(Vec<String>),
+    /// So much of these budgets, kept for one exchange.
+    Hold {
+        /// The exchange's id.
+        exchange: String,
+        /// Whose it is.
+        caller: String,
+        /// Who pays.
+        account: String,
+        /// How much of what.
+        wants: Vec<Want>,
+    },
 }
 
 /// What to do with the response head that Envoy is about to send to the client.
@@ -120,6 +139,10 @@ pub struct Exchange {
     head: Head,
     endpoint: Option<Endpoint>,
     key: Option<KeyDigest>,
+    grant: Option<Rc<Grant>>,
+    /// Where the client is, once somebody looked; `None` in it when nobody can know.
+    source: Option<Option<IpAddr>>,
+    payment: Payment,
     phase: Phase,
     record: Record,
     /// The attempt whose answer is being passed to the client, from 1; 0 while there is none.
@@ -134,12 +157,15 @@ pub struct Exchange {
 
 impl Exchange {
     /// Takes a request's head. `id` is made by the data plane and unique.
-    pub fn begin(head: Head, id: String, memory: &Memory, now_ms: u64) -> (Exchange, Step) {
+    pub fn begin(head: Head, id: String, memory: &mut Memory, now_ms: u64) -> (Exchange, Step) {
         let endpoint = head.endpoint();
         let mut exchange = Exchange {
             began_ms: now_ms,
             endpoint: endpoint.as_ref().ok().cloned(),
             key: None,
+            grant: None,
+            source: None,
+            payment: Payment::default(),
             phase: Phase::Reading { admission: Admission::Unasked, body: None },
             record: Record { exchange: id.clone(), began_ms: now_ms, trace: head.trace(), ..Record::default() },
             answering: 0,
@@ -180,7 +206,7 @@ impl Exchange {
     }
 
     /// Takes the whole body.
-    pub fn body(&mut self, bytes: Vec<u8>, memory: &Memory, now_ms: u64) -> Step {
+    pub fn body(&mut self, bytes: Vec<u8>, memory: &mut Memory, now_ms: u64) -> Step {
         match &mut self.phase {
             Phase::Reading { body, .. } => *body = Some(bytes),
             _ => return Step::Wait,
@@ -189,14 +215,14 @@ impl Exchange {
     }
 
     /// Goes as far as what is remembered allows. Called when something new is known, or is known not to come.
-    pub fn advance(&mut self, memory: &Memory, now_ms: u64) -> Step {
+    pub fn advance(&mut self, memory: &mut Memory, now_ms: u64) -> Step {
         match self.try_advance(memory, now_ms) {
             Ok(step) => step,
             Err(refusal) => self.refuse(refusal),
         }
     }
 
-    fn try_advance(&mut self, memory: &Memory, now_ms: u64) -> Result<Step, Refusal> {
+    fn try_advance(&mut self, memory: &mut Memory, now_ms: u64) -> Result<Step, Refusal> {
         if let Phase::Reading { admission, body } = &mut self.phase {
             let grant = match admission {
                 Admission::Granted(grant) => Rc::clone(grant),
@@ -217,6 +243,14 @@ impl Exchange {
                 }
             };
             self.record.caller.clone_from(&grant.caller);
+            self.record.account.clone_from(&grant.account);
+            self.grant = Some(Rc::clone(&grant));
+            if grant.is_bound_to_networks() {
+                let Some(source) = self.source else { return Ok(Step::Locate) };
+                if !grant.allows_source(source) {
+                    return Err(Refusal::SourceForbidden);
+                }
+            }
             if let Some(endpoint) = self.endpoint.as_ref().filter(|endpoint| endpoint.operation == Operation::Models) {
                 let snapshot = memory.snapshot().ok_or(Refusal::NotReady)?;
                 let reply = models::answer(endpoint, &grant, snapshot, &self.id)?;
@@ -229,6 +263,11 @@ impl Exchange {
             self.phase = Phase::Planned { asked: Box::new(asked), questions: Questions::Unasked };
         }
         self.equip(memory, now_ms)
+    }
+
+    /// Where the client is, by the connection that it came on; `None` when nobody can know.
+    pub fn comes_from(&mut self, source: Option<IpAddr>) {
+        self.source = Some(source);
     }
 
     /// The control plane did not answer: nothing more will be known.
@@ -251,8 +290,9 @@ impl Exchange {
         self.record.snapshot = snapshot.version;
         let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
         sought.admit(grant)?;
-        let plan = sought.judge(snapshot).into_plan(&wish.model, wish.needs)?;
+        let plan = sought.judge(Some(grant), snapshot).into_plan(&wish.model, wish.needs)?;
         self.record.route.clone_from(&wish.model);
+        let bounds = Bounds::of(&wish, &content);
         Ok(Asked {
             id: self.id.clone(),
             began_ms: self.began_ms,
@@ -261,6 +301,7 @@ impl Exchange {
             content,
             model: wish.model,
             delivery: wish.delivery,
+            bounds,
             snapshot: Rc::clone(snapshot),
             loss: plan.loss,
             plan: plan.targets.into_iter().map(|target| Planned { target, credential: None }).collect(),
@@ -268,7 +309,7 @@ impl Exchange {
     }
 
     /// Gives every target of the Plan its credential; targets without one leave the Plan.
-    fn equip(&mut self, memory: &Memory, now_ms: u64) -> Result<Step, Refusal> {
+    fn equip(&mut self, memory: &mut Memory, now_ms: u64) -> Result<Step, Refusal> {
         let Phase::Planned { asked, questions } = &mut self.phase else { return Ok(Step::Wait) };
         let missing = asked.equip(memory, now_ms);
         if !missing.is_empty() && *questions == Questions::Unasked {
@@ -276,6 +317,10 @@ impl Exchange {
             return Ok(Step::Ask(missing.into_iter().map(Question::Credential).collect()));
         }
         asked.leave_unequipped()?;
+        if let Some(step) = self.pay(memory, now_ms)? {
+            return Ok(step);
+        }
+        let Phase::Planned { asked, .. } = &mut self.phase else { return Ok(Step::Wait) };
         self.record.plan = asked.plan.iter().map(|planned| planned.target.id.clone()).collect();
         let edits = asked.slots();
         let Phase::Planned { asked, .. } = core::mem::replace(&mut self.phase, Phase::Answered) else {
@@ -317,12 +362,13 @@ impl Exchange {
             (Ending::Silent, true) => Ending::Abandoned,
             (other, _) => other,
         };
+        self.price(&mut outcome);
         self.running = self.running.saturating_sub(1);
         self.record.outcomes.push(outcome);
     }
 
     /// Looks at the head that Envoy is about to send to the client, which may be Envoy's own.
-    pub fn response_head(&mut self, status: u16, retry_marked: bool) -> FinalHead {
+    pub fn response_head(&mut self, status: u16, retry_marked: bool, memory: &Memory) -> FinalHead {
         let Phase::Sent(asked) = &self.phase else { return self.before_the_answer(status) };
         if self.answering > 0 && !retry_marked {
             self.record.status = status;
@@ -332,6 +378,7 @@ impl Exchange {
             }
             edits.set("x-dragoman-attempts", &self.answering.to_string());
             edits.set(REQUEST_ID, &self.id);
+            self.tell_budgets(memory, &mut edits);
             if asked.loss != Loss::Silent {
                 for (name, list) in
                     [(DROPPED, &self.record.losses.dropped), (APPROXIMATED, &self.record.losses.approximated)]
@@ -361,6 +408,7 @@ impl Exchange {
         self.record.status = error.status;
         self.record.refusal = refusal.code().to_string();
         let mut reply = error_reply(self.dialect(), &error, &self.id);
+        refusal.retry_headers().iter().for_each(|(name, value)| reply.set(name, value));
         if let Refusal::UnknownMethod(unknown) = refusal {
             reply.set("allow", unknown.allow);
         }

@@ -24,7 +24,7 @@ use std::rc::Rc;
 use crate::admission::Grant;
 use crate::attempt::{self, Telling};
 use crate::catalog::{Abilities, DialectId, Operation};
-use crate::exchange::{Asked, Content, Head, MAX_BODY, Planned, Sought, Wish};
+use crate::exchange::{Asked, Bounds, Content, Head, MAX_BODY, Planned, Sought, Wish};
 use crate::hub::Delivery;
 use crate::refusal::Refusal;
 use crate::select::{Judgement, Needs, Resolution, Verdict};
@@ -189,16 +189,17 @@ impl<'s> Explanation<'s> {
         self.want(&wish.model, wish.needs, wish.output_limit);
         let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
         grant.map_or(Ok(()), |grant| sought.admit(grant))?;
-        let judgement = sought.judge(snapshot);
+        let judgement = sought.judge(grant, snapshot);
         let refusal = judgement.refusal(&wish.model, wish.needs);
         let (loss, planned) = (judgement.loss, judgement.planned().cloned());
         let plan = planned.map(|target| Planned { target, credential: None }).collect();
         self.weigh(judgement, snapshot);
         refusal.map_or(Ok(()), Err)?;
+        let bounds = Bounds::of(&wish, &content);
         let Wish { model, delivery, .. } = wish;
         // Attempts share their Snapshot; a copy is made here once, for somebody who reads it.
         let (id, snapshot) = (String::new(), Rc::new(snapshot.clone()));
-        self.tell(&Asked { id, began_ms: 0, endpoint, head, content, model, delivery, snapshot, loss, plan });
+        self.tell(&Asked { id, began_ms: 0, endpoint, head, content, model, delivery, bounds, snapshot, loss, plan });
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! What one worker remembers between requests: the Snapshot, Grants and credentials.
+//! What one worker remembers between requests: the Snapshot, Grants, leases and credentials.
 //!
 //! Everything here came from the control plane and may be used until it expires; with the control plane gone, the worker
 //! serves on from it. Time is an argument, in milliseconds since 1970 by the data plane's clock.
@@ -6,11 +6,12 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::admission::{Grant, KeyDigest};
+use crate::admission::{Grant, KeyDigest, Purse};
 use crate::secret::Secret;
 use crate::snapshot::Snapshot;
 
-/// Most Grants remembered by one worker, about 200 bytes each: 4 MiB of a VM's memory.
+/// Most Grants remembered by one worker, about 500 bytes each: 8 MiB of a VM's memory. The half that was not used lately goes
+/// first.
 pub const MAX_GRANTS: usize = 16_384;
 
 /// The one header that authenticates to a provider.
@@ -33,11 +34,19 @@ pub enum Standing {
     Unknown,
 }
 
+/// The control plane's word about a key, and until when it holds.
+type Answer = (Option<Rc<Grant>>, u64);
+
 /// What a worker remembers.
 #[derive(Debug, Default)]
 pub struct Memory {
     snapshot: Option<Rc<Snapshot>>,
-    grants: HashMap<KeyDigest, (Option<Rc<Grant>>, u64)>,
+    /// Answers about keys that were used lately, and until when they hold.
+    grants: HashMap<KeyDigest, Answer>,
+    /// Those that were used before these.
+    older: HashMap<KeyDigest, Answer>,
+    /// What was lent of budgets.
+    pub purse: Purse,
     credentials: HashMap<String, (Rc<Credential>, u64)>,
 }
 
@@ -53,7 +62,12 @@ impl Memory {
     }
 
     /// What is known about a key.
-    pub fn standing(&self, key: &KeyDigest, now_ms: u64) -> Standing {
+    pub fn standing(&mut self, key: &KeyDigest, now_ms: u64) -> Standing {
+        if !self.grants.contains_key(key)
+            && let Some(answer) = self.older.remove(key)
+        {
+            self.keep(*key, answer);
+        }
         match self.grants.get(key) {
             Some((_, until)) if *until <= now_ms => Standing::Unknown,
             Some((Some(grant), _)) => Standing::Granted(Rc::clone(grant)),
@@ -64,19 +78,27 @@ impl Memory {
 
     /// Remembers the control plane's answer about a key.
     pub fn admit(&mut self, key: KeyDigest, grant: Option<Grant>, valid_for_ms: u64, now_ms: u64) {
-        if self.grants.len() >= MAX_GRANTS {
-            // Rare and short: unknown keys are refused for seconds, so a flood of them expires quickly.
-            self.grants.retain(|_, (_, until)| *until > now_ms);
-            if self.grants.len() >= MAX_GRANTS {
-                self.grants.clear();
-            }
+        self.keep(key, (grant.map(Rc::new), now_ms.saturating_add(valid_for_ms)));
+    }
+
+    fn keep(&mut self, key: KeyDigest, answer: Answer) {
+        if self.grants.len() >= MAX_GRANTS / 2 {
+            self.older = core::mem::take(&mut self.grants);
         }
-        self.grants.insert(key, (grant.map(Rc::new), now_ms.saturating_add(valid_for_ms)));
+        self.grants.insert(key, answer);
     }
 
     /// Forgets a key that was revoked.
     pub fn revoke(&mut self, key: &KeyDigest) {
         self.grants.remove(key);
+        self.older.remove(key);
+    }
+
+    /// Forgets what is known of the callers of an account and of those below it: its Terms are others now.
+    pub fn forget_account(&mut self, account: &str) {
+        let stays = |_: &KeyDigest, (grant, _): &mut Answer| grant.as_ref().is_none_or(|grant| !grant.is_of(account));
+        self.grants.retain(stays);
+        self.older.retain(stays);
     }
 
     /// The credential of that id, if it is known and fresh.
@@ -106,7 +128,7 @@ mod tests {
         let mut memory = Memory::default();
         let key = crate::admission::digest(b"key");
         assert_eq!(memory.standing(&key, 0), Standing::Unknown);
-        memory.admit(key, Some(Grant { caller: "a".into(), routes: None }), 100, 1000);
+        memory.admit(key, Some(Grant { caller: "a".into(), ..Grant::default() }), 100, 1000);
         assert!(matches!(memory.standing(&key, 1099), Standing::Granted(_)));
         assert_eq!(memory.standing(&key, 1100), Standing::Unknown);
         memory.admit(key, None, 100, 1000);
@@ -121,7 +143,32 @@ mod tests {
         for number in 0..2 * MAX_GRANTS {
             memory.admit(crate::admission::digest(&number.to_le_bytes()), None, 1000, 0);
         }
-        assert!(memory.grants.len() <= MAX_GRANTS);
+        assert!(memory.grants.len() + memory.older.len() <= MAX_GRANTS);
+    }
+
+    #[test]
+    fn who_comes_often_is_remembered_and_who_came_long_ago_is_not() {
+        let mut memory = Memory::default();
+        let key = |number: usize| crate::admission::digest(&number.to_le_bytes());
+        for number in 0..2 * MAX_GRANTS {
+            memory.admit(key(number), None, 1000, 0);
+            assert_eq!(memory.standing(&key(0), 0), Standing::Refused, "{number}");
+        }
+        assert_eq!(memory.standing(&key(1), 0), Standing::Unknown);
+    }
+
+    #[test]
+    fn the_callers_of_an_account_are_forgotten_and_no_others() {
+        let mut memory = Memory::default();
+        let key = |account: &str| crate::admission::digest(account.as_bytes());
+        let accounts = ["acme", "acme.search", "acmex", ""];
+        for account in accounts {
+            let grant = Grant { caller: "k".into(), account: account.into(), ..Grant::default() };
+            memory.admit(key(account), Some(grant), 1000, 0);
+        }
+        memory.forget_account("acme");
+        let known = accounts.map(|account| memory.standing(&key(account), 0) != Standing::Unknown);
+        assert_eq!(known, [false, false, true, true]);
     }
 
     #[test]

@@ -112,6 +112,16 @@ impl Price {
         tier.map_or(&self.rates, |tier| &tier.rates)
     }
 
+    /// The most that an answer can cost: nothing of the input comes from a cache, all of it goes into one, all of the output is
+    /// of the dearest kind.
+    pub fn worst(&self, input: u64, output: u64) -> Cost {
+        let rates = self.rates(input);
+        let dearest = |rates: [Option<u64>; 4]| rates.into_iter().flatten().max().unwrap_or(0);
+        let read = dearest([Some(rates.input), rates.cache_write, rates.cache_write_1h, rates.audio_input]);
+        let written = dearest([Some(rates.output), rates.reasoning, rates.audio_output, None]);
+        Cost::of(input, read).and(Cost::of(output, written)).and(Cost::micro(rates.request.unwrap_or(0)))
+    }
+
     /// What an answer of that usage costs.
     pub fn cost(&self, usage: &Usage) -> Cost {
         self.cost_with(usage, Pieces::default())
@@ -171,6 +181,11 @@ impl Cost {
     #[must_use]
     pub fn times(self, count: u64) -> Cost {
         Cost { pico_dollars: self.pico_dollars.saturating_mul(u128::from(count)) }
+    }
+
+    /// So many pico-dollars.
+    pub fn pico(pico_dollars: u128) -> Cost {
+        Cost { pico_dollars }
     }
 
     /// In pico-dollars, exactly.

@@ -8,6 +8,7 @@ mod trace;
 
 use crate::json::{Json, Writer};
 use crate::loss::Losses;
+use crate::price::{Cost, Price};
 use crate::usage::Usage;
 
 pub use trace::Trace;
@@ -69,10 +70,60 @@ pub struct Outcome {
     pub total_ms: u64,
     /// How long the provider asked to be left alone, in milliseconds.
     pub retry_after_ms: Option<u64>,
-    /// What the provider says it cost.
+    /// What the provider says it used.
     pub usage: Usage,
+    /// What that costs, at the price of the Snapshot that planned it; `None` when nobody knows.
+    pub cost: Option<Cost>,
     /// What the provider said that the client's dialect has no word for: `citations`, `logprobs`, …
     pub lost: Vec<String>,
+}
+
+impl Outcome {
+    /// What counts as taken of budgets of tokens.
+    pub fn tokens(&self) -> u64 {
+        self.usage.total()
+    }
+
+    /// Notes what it cost: tokens that were reported, or a fee for whatever was answered.
+    pub(crate) fn price(&mut self, price: &Price) {
+        if self.usage.is_reported() || self.ending == Ending::Answered {
+            self.cost = Some(price.cost(&self.usage));
+        }
+    }
+}
+
+/// How an exchange stands in the ledger when it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// What it cost is known.
+    Settled,
+    /// It cost something, and how much is an estimate.
+    SettledEstimated,
+    /// It cost nothing.
+    Released,
+    /// A budget had no room for it.
+    Denied,
+}
+
+impl Standing {
+    /// Its name in the ledger.
+    pub fn name(self) -> &'static str {
+        match self {
+            Standing::Settled => "settled",
+            Standing::SettledEstimated => "settled_estimated",
+            Standing::Released => "released",
+            Standing::Denied => "denied",
+        }
+    }
+}
+
+/// A budget that an exchange was charged to.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Charged {
+    /// `holder/unit/period`.
+    pub budget: String,
+    /// When its window began, in milliseconds since 1970; 0 for one without windows, or one that nobody could be asked about.
+    pub window_ms: u64,
 }
 
 /// One exchange, as it will be stored.
@@ -82,6 +133,14 @@ pub struct Record {
     pub exchange: String,
     /// The caller's id; empty when it was not admitted.
     pub caller: String,
+    /// The account that pays; empty when none does.
+    pub account: String,
+    /// The budgets it was charged to.
+    pub charged: Vec<Charged>,
+    /// Those of them whose limit it passed on purpose.
+    pub passed: Vec<String>,
+    /// The cheaper route that answered, since a budget had no room; empty when none did.
+    pub downgraded: String,
     /// When it began, in milliseconds since 1970 by the data plane's clock.
     pub began_ms: u64,
     /// The client's dialect; empty when unknown.
@@ -122,6 +181,7 @@ impl Record {
         out.object(|out| {
             out.field("exchange").string(&self.exchange);
             out.field("caller").string(&self.caller);
+            self.write_payment(out);
             out.field("began_ms").number(self.began_ms);
             out.field("dialect").string(&self.dialect);
             out.field("operation").string(&self.operation);
@@ -154,12 +214,53 @@ impl Record {
         }
     }
 
+    /// Who pays, out of what.
+    fn write_payment(&self, out: &mut Writer) {
+        for (name, value) in [("account", &self.account), ("downgraded", &self.downgraded)] {
+            if !value.is_empty() {
+                out.field(name).string(value);
+            }
+        }
+        if !self.charged.is_empty() {
+            out.field("charged").array(|out| {
+                for charged in &self.charged {
+                    out.object(|out| {
+                        out.field("budget").string(&charged.budget);
+                        out.field("window_ms").number(charged.window_ms);
+                    });
+                }
+            });
+        }
+        if !self.passed.is_empty() {
+            out.field("passed").array(|out| self.passed.iter().for_each(|budget| out.string(budget)));
+        }
+    }
+
+    /// How it stands in the ledger.
+    pub fn standing(&self) -> Standing {
+        let denied = ["budget_spent", "rate_limited", "budget_unknown"];
+        match () {
+            () if denied.contains(&self.refusal.as_str()) => Standing::Denied,
+            () if self.outcomes.iter().any(|outcome| outcome.cost.is_some()) => Standing::Settled,
+            () => Standing::Released,
+        }
+    }
+
+    /// The name of the data plane's VM that made it (the last part of the exchange's id); empty when the id is not one's.
+    pub fn vm(&self) -> &str {
+        self.exchange.rsplit_once('-').map_or("", |(_, vm)| vm)
+    }
+
     /// The Record of a document; `None` when it is not one.
     pub fn read(document: &[u8]) -> Option<Record> {
         let json = Json::parse(document).ok()?;
         Some(Record {
             exchange: string(json, "exchange").filter(|id| !id.is_empty())?,
             caller: string(json, "caller")?,
+            account: optional_string(json, "account")?,
+            charged: json.get("charged").into_iter().flat_map(Json::items).map(read_charged).collect::<Option<_>>()?,
+            passed: optional_strings(json, "passed")?,
+            downgraded: optional_string(json, "downgraded")?,
             began_ms: json.get("began_ms")?.u64()?,
             dialect: string(json, "dialect")?,
             operation: string(json, "operation")?,
@@ -201,6 +302,7 @@ fn write_outcome(outcome: &Outcome, out: &mut Writer) {
             ("cache_write_tokens", usage.cache_write),
             ("output_tokens", usage.output),
             ("reasoning_tokens", usage.reasoning),
+            ("cost_pico", outcome.cost.and_then(|cost| u64::try_from(cost.pico_dollars()).ok())),
         ];
         for (name, value) in optional {
             if let Some(value) = value {
@@ -222,6 +324,7 @@ fn read_outcome(json: Json<'_>) -> Option<Outcome> {
         total_ms: json.get("total_ms")?.u64()?,
         retry_after_ms: optional("retry_after_ms"),
         lost: optional_strings(json, "lost")?,
+        cost: optional("cost_pico").map(|pico| Cost::pico(pico.into())),
         usage: Usage {
             input: optional("input_tokens"),
             cache_read: optional("cache_read_tokens"),
@@ -230,6 +333,10 @@ fn read_outcome(json: Json<'_>) -> Option<Outcome> {
             reasoning: optional("reasoning_tokens"),
         },
     })
+}
+
+fn read_charged(json: Json<'_>) -> Option<Charged> {
+    Some(Charged { budget: string(json, "budget")?, window_ms: json.get("window_ms")?.u64()? })
 }
 
 fn status(json: Json<'_>) -> Option<u16> {
@@ -262,6 +369,10 @@ mod tests {
         let record = Record {
             exchange: "x1".into(),
             caller: "key_1".into(),
+            account: "acme.search".into(),
+            charged: vec![Charged { budget: "acme/usd/month".into(), window_ms: 7 }],
+            passed: vec!["acme/usd/month".into()],
+            downgraded: "cheap".into(),
             began_ms: 1_790_000_000_000,
             dialect: "messages".into(),
             operation: "generate".into(),
@@ -286,6 +397,7 @@ mod tests {
                     first_event_ms: Some(12),
                     total_ms: 90,
                     usage: Usage { input: Some(10), output: Some(4), ..Usage::default() },
+                    cost: Some(Cost::pico(17)),
                     ..Outcome::default()
                 },
             ],

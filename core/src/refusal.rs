@@ -3,8 +3,12 @@
 //! Errors speak twice: [`ClientError::message`] for the caller, [`Refusal::code`] and the Record for the operator. Neither
 //! contains a word of the prompt, of an answer or of a secret.
 
+mod spent;
+
 use crate::hub::event::{ErrorClass, ProviderError};
 use crate::json::ScanError;
+
+pub use spent::SpentBudget;
 
 /// A path is known, but not with this method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +117,12 @@ pub enum Refusal {
     UnknownKey,
     /// The caller may not ask for this route.
     RouteForbidden(String),
+    /// The caller may not come from where it comes from.
+    SourceForbidden,
+    /// A budget has no room for it.
+    BudgetSpent(Box<SpentBudget>),
+    /// What was lent of this budget has ended, and the control plane does not answer.
+    BudgetUnknown(String),
     /// The body is not JSON.
     BadJson(ScanError),
     /// A member is missing, has the wrong type or stands twice.
@@ -185,6 +195,9 @@ impl Refusal {
             Refusal::KeyInQuery => "key_in_query",
             Refusal::UnknownKey => "unknown_key",
             Refusal::RouteForbidden(_) => "route_forbidden",
+            Refusal::SourceForbidden => "source_forbidden",
+            Refusal::BudgetSpent(spent) => spent.code(),
+            Refusal::BudgetUnknown(_) => "budget_unknown",
             Refusal::BadJson(_) => "bad_json",
             Refusal::BadMember { .. } => "bad_member",
             Refusal::CompressedBody => "compressed_body",
@@ -209,7 +222,8 @@ impl Refusal {
             Refusal::NoKey | Refusal::SeveralKeys | Refusal::KeyInQuery | Refusal::UnknownKey => {
                 ErrorClass::Authentication
             }
-            Refusal::RouteForbidden(_) => ErrorClass::Permission,
+            Refusal::RouteForbidden(_) | Refusal::SourceForbidden => ErrorClass::Permission,
+            Refusal::BudgetSpent(spent) => spent.class(),
             Refusal::BadJson(_)
             | Refusal::BadMember { .. }
             | Refusal::CompressedBody
@@ -221,6 +235,7 @@ impl Refusal {
             Refusal::Busy
             | Refusal::NotReady
             | Refusal::ControlPlaneAway
+            | Refusal::BudgetUnknown(_)
             | Refusal::NoCredential(_)
             | Refusal::NoAnswer(Unanswered::Unreachable)
             | Refusal::Forgotten => ErrorClass::Overloaded,
@@ -247,6 +262,11 @@ impl Refusal {
             }
             Refusal::UnknownKey => "the API key is unknown, expired or revoked".into(),
             Refusal::RouteForbidden(route) => format!("this API key may not use the model `{route}`"),
+            Refusal::SourceForbidden => "this API key may not be used from this address".into(),
+            Refusal::BudgetSpent(spent) => spent.message(),
+            Refusal::BudgetUnknown(budget) => {
+                format!("what is left of the budget `{budget}` cannot be asked right now; try again in a moment")
+            }
             Refusal::BadJson(error) => format!("the request body is not JSON: {error}"),
             Refusal::BadMember { param, problem } => format!("`{param}` {problem}"),
             Refusal::CompressedBody => "compressed request bodies are not accepted; send it as it is".into(),
@@ -274,6 +294,19 @@ impl Refusal {
             Refusal::NoAnswer(Unanswered::Unreachable) => "no provider could be reached for this model".into(),
             Refusal::NoAnswer(Unanswered::Silent) => "no provider answered in time".into(),
             Refusal::Forgotten => "the gateway lost this request and did not send it; try again".into(),
+        }
+    }
+
+    /// Headers that tell programs whether and when to try again.
+    pub fn retry_headers(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Refusal::BudgetSpent(spent) => {
+                let after = spent.retry_after().map(|seconds| ("retry-after", seconds.to_string()));
+                let should = ("x-should-retry", spent.is_worth_waiting().to_string());
+                after.into_iter().chain([should]).collect()
+            }
+            Refusal::BudgetUnknown(_) | Refusal::ControlPlaneAway => vec![("retry-after", "1".into())],
+            _ => Vec::new(),
         }
     }
 

@@ -32,12 +32,16 @@ pub struct SnapshotUpdate {
     pub revoked_keys: Vec<Vec<u8>>,
     #[prost(string, repeated, tag = "4")]
     pub renewed_credentials: Vec<String>,
+    #[prost(string, repeated, tag = "5")]
+    pub changed_accounts: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
 pub struct AdmitRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub key_digest: Vec<u8>,
+    #[prost(string, tag = "2")]
+    pub vm: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -46,6 +50,40 @@ pub struct AdmitResponse {
     pub grant: Vec<u8>,
     #[prost(uint64, tag = "2")]
     pub valid_for_ms: u64,
+    #[prost(bytes = "vec", tag = "3")]
+    pub leases: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct LendRequest {
+    #[prost(string, tag = "1")]
+    pub vm: String,
+    #[prost(string, tag = "2")]
+    pub exchange: String,
+    #[prost(message, repeated, tag = "3")]
+    pub wants: Vec<Want>,
+    #[prost(string, tag = "4")]
+    pub caller: String,
+    #[prost(string, tag = "5")]
+    pub account: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct Want {
+    #[prost(string, tag = "1")]
+    pub budget: String,
+    #[prost(uint64, tag = "2")]
+    pub window_ms: u64,
+    #[prost(uint64, tag = "3")]
+    pub taken: u64,
+    #[prost(uint64, tag = "4")]
+    pub wanted: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct LendResponse {
+    #[prost(bytes = "vec", tag = "1")]
+    pub leases: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -123,6 +161,10 @@ mod tests {
             {
                 let kind = kind.replace("bytes = \"vec\"", "bytes");
                 let kind = match kind.strip_suffix(", repeated") {
+                    Some("message") => {
+                        let item = line.split_once("Vec<").map_or("", |(_, rest)| rest.trim_end_matches([',', '>']));
+                        format!("repeated {item}")
+                    }
                     Some(item) => format!("repeated {item}"),
                     None => kind,
                 };
@@ -139,7 +181,7 @@ mod tests {
         let (contract, methods) = of_contract(text);
         assert!(contract.len() > 10, "the contract was not understood: {contract:?}");
         assert_eq!(of_this_file(include_str!("contract.rs")), contract);
-        assert_eq!(methods, ["Watch", "Admit", "Credential", "Settle"]);
+        assert_eq!(methods, ["Watch", "Admit", "Lend", "Credential", "Settle"]);
         let (package, service) = SERVICE.rsplit_once('.').unwrap();
         assert!(text.contains(&format!("package {package};")) && text.contains(&format!("service {service} {{")));
     }

@@ -18,6 +18,8 @@ use crate::worker::Worker;
 
 /// Time between two looks at what is to be done, in milliseconds: so long a Record waits for others to go with.
 const TICK_MS: u32 = 250;
+/// Looks between two at the leases: they last for seconds at least.
+const RENEW_TICKS: u32 = 2;
 /// Longest pause between two tries, in milliseconds: so long after the control plane is back all workers know it.
 const LONGEST_PAUSE_MS: u64 = 5000;
 /// Most text that a refusal of a Snapshot says, in characters; the first mistakes are enough to find the rest.
@@ -61,6 +63,7 @@ pub struct Root {
     /// The batch under way, by its token.
     settling: Option<u32>,
     settle_pause: Pause,
+    ticks: u32,
 }
 
 impl Root {
@@ -88,6 +91,13 @@ impl Root {
         }
         if self.settle_pause.is_over() {
             self.settle(worker);
+        }
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks.is_multiple_of(RENEW_TICKS) {
+            let due = worker.memory.purse.due(host::now_ms());
+            if !due.is_empty() {
+                worker.ask(&Question::Lend(due), None);
+            }
         }
     }
 
@@ -164,6 +174,7 @@ impl Root {
                 worker.memory.revoke(key);
             }
         }
+        update.changed_accounts.iter().for_each(|account| worker.memory.forget_account(account));
         let mut credentials = update.renewed_credentials;
         if !update.snapshot.is_empty() {
             match Snapshot::read(&update.snapshot) {

@@ -6,6 +6,8 @@
 //!
 //! The request's head is held until it is decided who answers; the body is held by the host and copied once.
 
+use std::net::SocketAddr;
+
 use dragoman_core::catalog::DialectId;
 use dragoman_core::exchange::{Exchange, FinalHead, Head, HeadEdits, Header, RETRY, Step, error_reply};
 use dragoman_core::refusal::Refusal;
@@ -60,7 +62,7 @@ impl Router {
         } else {
             worker.bodies = bodies;
             let body = if self.size == 0 { Ok(Vec::new()) } else { host::buffer(Buffer::RequestBody) };
-            exchange.body(body.unwrap_or_default(), &worker.memory, host::now_ms())
+            exchange.body(body.unwrap_or_default(), &mut worker.memory, host::now_ms())
         };
         self.follow(worker, step);
     }
@@ -74,6 +76,14 @@ impl Router {
                     let asked = questions.iter().filter(|question| worker.ask(question, Some(self.stream))).count();
                     if asked > 0 {
                         return;
+                    }
+                    step = self.advance(worker);
+                }
+                Step::Locate => {
+                    let source = host::property(&["source", "address"]).ok().flatten();
+                    let address = source.and_then(|bytes| str::from_utf8(&bytes).ok()?.parse::<SocketAddr>().ok());
+                    if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
+                        exchange.comes_from(address.map(|address| address.ip()));
                     }
                     step = self.advance(worker);
                 }
@@ -102,7 +112,7 @@ impl Router {
     /// Goes on once every question is answered, or never will be.
     fn advance(&self, worker: &mut Worker) -> Step {
         let Some(exchange) = worker.exchanges.get_mut(&self.exchange) else { return Step::Wait };
-        match exchange.advance(&worker.memory, host::now_ms()) {
+        match exchange.advance(&mut worker.memory, host::now_ms()) {
             Step::Wait => exchange.unanswered(),
             step => step,
         }
@@ -135,7 +145,7 @@ impl Stream for Router {
         let now = host::now_ms();
         let head = Head { headers: host::headers(Map::RequestHead).unwrap_or_default().to_vec() };
         self.exchange = worker.ids.next(now);
-        let (exchange, step) = Exchange::begin(head, self.exchange.clone(), &worker.memory, now);
+        let (exchange, step) = Exchange::begin(head, self.exchange.clone(), &mut worker.memory, now);
         worker.exchanges.insert(self.exchange.clone(), exchange);
         self.follow(worker, step);
         if end == End::Reached && self.request == Request::Reading {
@@ -184,7 +194,7 @@ impl Stream for Router {
         let status = header(":status").and_then(|status| str::from_utf8(&status).ok()?.parse().ok()).unwrap_or(0);
         // An attempt that wants the next one tried has a status that says error.
         let retry = !(200..300).contains(&status) && header(RETRY).is_some();
-        let edits = match exchange.response_head(status, retry) {
+        let edits = match exchange.response_head(status, retry, &worker.memory) {
             FinalHead::Pass(edits) => edits,
             FinalHead::Replace(edits, body) if end == End::Open => {
                 self.instead = Some(body);

@@ -8,14 +8,16 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use dragoman_core::admission::Grant;
+use dragoman_core::admission::{Grant, Leases};
 use dragoman_core::exchange::{Exchange, Question};
 use dragoman_core::memory::{Credential, Memory};
 use dragoman_core::secret::Secret;
 use prost::Message;
 
 use crate::calls::Calls;
-use crate::contract::{AdmitRequest, AdmitResponse, CredentialRequest, CredentialResponse, SERVICE};
+use crate::contract::{
+    AdmitRequest, AdmitResponse, CredentialRequest, CredentialResponse, LendRequest, LendResponse, SERVICE, Want,
+};
 use crate::host::{self, Level, Method};
 use crate::ids::Ids;
 use crate::ledger::Ledger;
@@ -77,18 +79,40 @@ impl Worker {
     pub fn ask(&mut self, question: &Question, stream: Option<u32>) -> bool {
         let mut calls = std::mem::take(&mut self.calls);
         let asked = calls.join(question, stream, || match question {
-            Question::Admit(key) => self.call("Admit", &AdmitRequest { key_digest: key.to_vec() }),
+            Question::Admit(key) => self.call("Admit", &AdmitRequest { key_digest: key.to_vec(), vm: self.ids.vm() }),
+            Question::Lend(budgets) => self.lend(LendRequest::default(), &self.memory.purse.wants(budgets)),
+            Question::Hold { exchange, caller, account, wants } => {
+                let (exchange, caller, account) = (exchange.clone(), caller.clone(), account.clone());
+                self.lend(LendRequest { exchange, caller, account, ..Default::default() }, wants)
+            }
             Question::Credential(id) => {
                 self.call("Credential", &CredentialRequest { credential: id.clone(), ..Default::default() })
             }
         });
         self.calls = calls;
+        if !asked && matches!(question, Question::Lend(_) | Question::Hold { .. }) {
+            self.memory.purse.unanswered(host::now_ms());
+        }
         asked
+    }
+
+    fn lend(&self, request: LendRequest, wants: &[dragoman_core::admission::Want]) -> Option<u32> {
+        let want = |want: &dragoman_core::admission::Want| Want {
+            budget: want.id.clone(),
+            window_ms: want.window_ms,
+            taken: want.taken,
+            wanted: want.wanted,
+        };
+        let wants = wants.iter().map(want).collect();
+        self.call("Lend", &LendRequest { vm: self.ids.vm(), wants, ..request })
     }
 
     /// Takes the end of a call, with its answer if there is one. A call nobody knows never began.
     pub fn answered(&mut self, token: u32, answer: Option<&[u8]>) {
         let Some(call) = self.calls.take(token) else { return };
+        if answer.is_none() && matches!(call.question, Question::Lend(_) | Question::Hold { .. }) {
+            self.memory.purse.unanswered(host::now_ms());
+        }
         if answer.is_some_and(|answer| self.learn(call.question, answer).is_none()) {
             host::log(Level::Error, "an answer of the control plane could not be read");
         }
@@ -107,7 +131,21 @@ impl Worker {
             Question::Admit(key) => {
                 let answer = AdmitResponse::decode(answer).ok()?;
                 let grant = if answer.grant.is_empty() { None } else { Some(Grant::read(&answer.grant)?) };
+                if !answer.leases.is_empty() {
+                    self.memory.purse.learn(&Leases::read(&answer.leases)?, now);
+                }
                 self.memory.admit(key, grant, answer.valid_for_ms, now);
+            }
+            Question::Lend(_) => {
+                let answer = LendResponse::decode(answer).ok()?;
+                self.memory.purse.learn(&Leases::read(&answer.leases)?, now);
+            }
+            Question::Hold { exchange, .. } => {
+                let answer = LendResponse::decode(answer).ok()?;
+                // Who left meanwhile needs nothing any more; its Record gives back what is held.
+                if self.exchanges.contains_key(&exchange) {
+                    self.memory.purse.learn_held(exchange, Leases::read(&answer.leases)?);
+                }
             }
             Question::Credential(id) => {
                 let CredentialResponse { header, value, valid_for_ms } = CredentialResponse::decode(answer).ok()?;
@@ -123,6 +161,8 @@ impl Worker {
 
     /// Puts the Record of an exchange that is over into the ledger and the statistics, and forgets the exchange.
     pub fn finish(&mut self, exchange: &str) {
+        let Some(over) = self.exchanges.get_mut(exchange).filter(|known| known.record().is_some()) else { return };
+        over.true_up(&mut self.memory);
         let Some(record) = self.exchanges.get(exchange).and_then(Exchange::record) else { return };
         self.stats.exchange(record, self.memory.snapshot().map(Rc::as_ref));
         let lost = self.ledger.push(exchange.to_owned(), record.write());

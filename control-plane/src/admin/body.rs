@@ -80,7 +80,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Asked<T>, Problem> {
         let query: Result<Query<T>, QueryRejection> = Query::from_request_parts(parts, state).await;
-        query.map(|Query(asked)| Asked(asked)).map_err(|error| Problem::bad(format!("{}.", error.body_text())))
+        query.map(|Query(asked)| Asked(asked)).map_err(|error| {
+            let why = error.body_text();
+            let why = why.strip_prefix("Failed to deserialize query string: ").unwrap_or(&why);
+            Problem::bad(format!("The query can't be read: {why}."))
+        })
     }
 }
 

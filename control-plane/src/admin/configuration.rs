@@ -67,7 +67,7 @@ struct How {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with the member `toml`")]
 struct Text {
     toml: String,
 }

@@ -13,6 +13,7 @@ use super::body::{Asked, Ids, Said};
 use super::page::{self, Listed, Page};
 use super::policy::{Caller, Policy};
 use super::problem::Problem;
+use crate::accounts::AccountId;
 use crate::settings::Secret;
 use crate::store::vault::Entry;
 use crate::vault::{Purpose, Slot};
@@ -128,19 +129,7 @@ pub fn add(api: &mut Api) {
 
 /// Whether the caller may work on what belongs to that account: the one place that decides it.
 fn of_account(_caller: &Caller, account: &str) -> Result<(), Problem> {
-    if is_account(account) { Ok(()) } else { Err(Problem::missing("account", account)) }
-}
-
-/// Whether it is the path of an account.
-fn is_account(account: &str) -> bool {
-    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let is_segment = |segment: &str| {
-        let bytes = segment.as_bytes();
-        bytes.len() <= 64
-            && bytes.first().is_some_and(|first| plain(*first))
-            && bytes.iter().all(|c| plain(*c) || matches!(c, b'_' | b'-'))
-    };
-    account.split('.').count() <= 4 && account.split('.').all(is_segment)
+    AccountId::read(account).map(|_| ()).map_err(|_| Problem::missing("account", account))
 }
 
 async fn list_credentials(
@@ -181,6 +170,9 @@ async fn put_credential(
 ) -> Result<Json<CredentialView>, Problem> {
     let secret = Secret::new(new.secret);
     of_account(&caller, &account)?;
+    if admin.store.account(&account).await?.is_none() {
+        return Err(Problem::missing("account", &account));
+    }
     let is_secret = |text: &str| (1..=MAX_SECRET).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_graphic());
     if !is_secret(secret.expose()) {
         let detail = format!("A secret has 1 to {MAX_SECRET} printable characters without spaces.");

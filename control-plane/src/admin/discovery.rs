@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -77,7 +78,11 @@ async fn list_discovered(
 async fn discover(State(admin): State<Admin>, Id(provider): Id) -> Result<Json<AskedNow>, Problem> {
     let current = admin.publication.current();
     let row = current.catalog.providers.iter().find(|row| row.id == provider);
-    let row = row.ok_or_else(|| Problem::missing("provider that can be asked", &provider))?;
+    let row = row.ok_or_else(|| {
+        let shown: String = provider.chars().take(200).collect();
+        let detail = format!("Nobody can ask a provider `{shown}` now; `GET /status` lists those that can be asked.");
+        Problem::new(StatusCode::NOT_FOUND, "not_found", detail)
+    })?;
     let answer = match crate::discovery::endpoint(row) {
         Some(_) => admin.rounds.turn(row, Duration::ZERO).await,
         None => Some(Answer::Unavailable("its row says that it has no list".to_string())),

@@ -4,7 +4,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::Admin;
@@ -13,6 +12,7 @@ use super::body::{Asked, Id, Said};
 use super::page::{self, Listed, Page};
 use super::policy::{Caller, Policy};
 use super::problem::Problem;
+use crate::accounts::Terms;
 use crate::store::keys;
 
 /// A key as it is listed; the key itself is known to its holder only.
@@ -93,11 +93,11 @@ async fn views(admin: &Admin) -> Result<Vec<KeyView>, Problem> {
     let view = |key: keys::Listed| KeyView {
         id: key.id,
         name: key.name,
-        routes: key.routes,
+        routes: key.terms.routes,
         created_ms: key.created_ms,
         revoked_ms: key.revoked_ms,
     };
-    let mut views: Vec<KeyView> = admin.keys.list().await?.into_iter().map(view).collect();
+    let mut views: Vec<KeyView> = admin.keys.list("", "", u32::MAX).await?.into_iter().map(view).collect();
     views.sort_by(|one, two| one.id.cmp(&two.id));
     Ok(views)
 }
@@ -120,9 +120,9 @@ async fn create_key(
         let detail = "A name has at most 200 characters, and a route's name is not empty.";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_key", detail));
     }
-    let made = admin.keys.create(&new.name, new.routes.as_deref()).await?;
-    let after = json!({ "name": new.name, "routes": new.routes }).to_string();
-    admin.store.note(&caller.actor(), "create", "key", &made.id, &after).await?;
+    let terms = Terms { routes: new.routes, ..Terms::default() };
+    let new = keys::NewKey { name: new.name, terms, ..keys::NewKey::default() };
+    let made = admin.keys.create(&caller.actor(), &new).await.map_err(anyhow::Error::from)?;
     Ok((StatusCode::CREATED, Json(MadeKey { id: made.id, key: made.key.expose().to_string() })))
 }
 
@@ -131,10 +131,9 @@ async fn revoke_key(
     Extension(caller): Extension<Caller>,
     Id(id): Id,
 ) -> Result<Json<Revoked>, Problem> {
-    if !admin.keys.list().await?.iter().any(|key| key.id == id) {
+    if admin.keys.key(&id).await?.is_none() {
         return Err(Problem::missing("key", &id));
     }
-    let revoked = admin.keys.revoke(&id).await?;
-    admin.store.note(&caller.actor(), "revoke", "key", &id, "{}").await?;
+    let revoked = admin.keys.revoke(&caller.actor(), &id).await?;
     Ok(Json(Revoked::count(revoked)))
 }

@@ -51,7 +51,10 @@ impl Policy {
             None => None,
         };
         let Some(holder) = holder else {
-            let detail = "Send an admin token: `authorization: Bearer dga_…`. `dragoman token create` makes one.";
+            let detail = match token(headers) {
+                Some(_) => "This admin token is unknown or revoked. `dragoman token create` makes another one.",
+                None => "Send an admin token: `authorization: Bearer dga_…`. `dragoman token create` makes one.",
+            };
             return Err(Problem::new(StatusCode::UNAUTHORIZED, "no_token", detail));
         };
         if !self.roles().contains(&holder.role) {

@@ -128,7 +128,14 @@ impl From<NotEdited<Vec<settings::Problem>>> for Problem {
                     edit.id
                 ),
             ),
-            NotEdited::Missing(edit) => Problem::missing(edit.kind.name(), &edit.id),
+            NotEdited::Missing(edit) => {
+                let shown: String = edit.id.chars().take(200).collect();
+                let detail = format!(
+                    "This API has said nothing of {} `{shown}`; there is nothing to take away.",
+                    edit.kind.name()
+                );
+                Problem::new(StatusCode::NOT_FOUND, "not_found", detail)
+            }
             NotEdited::Refused(list) => Problem::flaws(list),
             NotEdited::Failed(error) => Problem::failed(error),
         }

@@ -29,7 +29,7 @@ pub struct Status {
     last_revision: u64,
     /// Why the newest rows are not served; null when they are.
     trouble: Option<String>,
-    /// What an operator should know: providers without a key, routes that lead nowhere.
+    /// What an operator should know: a settings file that can't be taken, providers without a key, routes that lead nowhere.
     warnings: Vec<String>,
     /// Providers that can be asked now.
     providers: Vec<String>,
@@ -127,6 +127,8 @@ pub fn add(api: &mut Api) {
 
 async fn get_status(State(admin): State<Admin>) -> Result<Json<Status>, Problem> {
     let current = admin.publication.current();
+    let bad_file = Some(admin.publication.bad_file()).filter(|why| !why.is_empty());
+    let bad_file = bad_file.map(|why| format!("the settings file can't be taken, the last good one serves on: {why}"));
     Ok(Json(Status {
         program: env!("CARGO_PKG_VERSION").to_string(),
         store: admin.store.engine().name().to_string(),
@@ -134,7 +136,7 @@ async fn get_status(State(admin): State<Admin>) -> Result<Json<Status>, Problem>
         revision: current.revision,
         last_revision: admin.store.revision().await?,
         trouble: Some(admin.publication.trouble()).filter(|trouble| !trouble.is_empty()),
-        warnings: current.warnings.clone(),
+        warnings: bad_file.into_iter().chain(current.warnings.iter().cloned()).collect(),
         providers: current.catalog.providers.iter().map(|row| row.id.clone()).collect(),
         filters: admin.watching.count_at(0),
         filters_current: admin.watching.count_at(current.version),

@@ -150,7 +150,8 @@ impl Question<'_> {
     pub async fn answer(self) -> anyhow::Result<Value> {
         let away = format!("the admin API at {} can't be asked", self.client.base);
         let request = self.client.http.request(self.method, self.url).headers(self.headers);
-        let mut response = request.body(self.body.unwrap_or_default()).send().await.context(away)?;
+        let response = request.body(self.body.unwrap_or_default()).send().await;
+        let mut response = response.map_err(reqwest::Error::without_url).context(away)?;
         let (status, mut body) = (response.status(), Vec::new());
         while let Some(chunk) = response.chunk().await.context("the answer broke off")? {
             body.extend_from_slice(&chunk);

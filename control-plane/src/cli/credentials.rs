@@ -11,8 +11,9 @@ use super::door::{Door, Place};
 use super::print;
 use super::shown::{Shown, cell, when};
 use super::table::Table;
+use crate::accounts::Terms;
 use crate::store::Store;
-use crate::store::keys::Keys;
+use crate::store::keys::{Keys, NewKey};
 use crate::store::pepper::Pepper;
 use crate::store::tokens::{Role, Tokens};
 
@@ -112,7 +113,9 @@ impl KeyCommand {
                         client.ask(Method::POST, &["keys"])?.body(&new).answer().await?
                     }
                     Door::Store(store) => {
-                        let made = keys(&store).await?.create(&name, routes.as_deref()).await?;
+                        let terms = Terms { routes, ..Terms::default() };
+                        let new = NewKey { name, terms, ..NewKey::default() };
+                        let made = keys(&store).await?.create("the command line", &new).await?;
                         json!({ "id": made.id, "key": made.key.expose() })
                     }
                 };
@@ -133,7 +136,7 @@ impl KeyCommand {
             KeyCommand::Revoke { key, listing: Listing { place, shown } } => {
                 let count = match place.door().await? {
                     Door::Api(client) => revoke(&client, "keys", &key).await?,
-                    Door::Store(store) => keys(&store).await?.revoke(&key).await?,
+                    Door::Store(store) => keys(&store).await?.revoke("the command line", &key).await?,
                 };
                 revoked("key", &key, count, shown)
             }
@@ -180,10 +183,10 @@ async fn key_items(door: &Door) -> anyhow::Result<Vec<Value>> {
         Door::Store(store) => store,
     };
     let item = |key: crate::store::keys::Listed| {
-        json!({ "id": key.id, "name": key.name, "routes": key.routes, "created_ms": key.created_ms,
+        json!({ "id": key.id, "name": key.name, "routes": key.terms.routes, "created_ms": key.created_ms,
                 "revoked_ms": key.revoked_ms })
     };
-    Ok(keys(store).await?.list().await?.into_iter().map(item).collect())
+    Ok(keys(store).await?.list("", "", u32::MAX).await?.into_iter().map(item).collect())
 }
 
 /// Every token, as the API lists them.

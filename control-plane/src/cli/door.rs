@@ -4,8 +4,8 @@
 
 use clap::Args;
 
-use super::Common;
 use super::client::{Api, Client};
+use super::{Common, note};
 use crate::run::Options;
 use crate::settings::File;
 use crate::store::Store;
@@ -41,5 +41,9 @@ impl Place {
 pub(super) async fn open(options: &Options) -> anyhow::Result<Store> {
     // Keys and Records are looked at even while the settings file is being written.
     let file = if options.data.is_some() { File::default() } else { options.file()? };
-    Store::open(&options.directory(&file), options.store.as_deref()).await
+    let directory = options.directory(&file);
+    if options.store.is_none() && !directory.exists() {
+        note(&format!("{} is a new data directory; `--data` names another one", directory.display()));
+    }
+    Store::open(&directory, options.store.as_deref()).await
 }

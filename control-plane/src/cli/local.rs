@@ -35,15 +35,19 @@ pub enum Import {
 
 /// Writes the commented example.
 pub fn init(file: &Path) -> anyhow::Result<()> {
-    let mut out = std::fs::OpenOptions::new().write(true).create_new(true).open(file);
-    let written = out.as_mut().map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
-    written.write_all(EXAMPLE.as_bytes())?;
+    let name = file.display();
+    let mut out =
+        std::fs::OpenOptions::new().write(true).create_new(true).open(file).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => bad(format!("{name} is there already; nothing was written")),
+            _ => anyhow::anyhow!("{name}: {error}"),
+        })?;
+    out.write_all(EXAMPLE.as_bytes())?;
     print(&format!("{} is written; everything in it is optional", file.display()))
 }
 
 /// Says what is wrong with the settings file.
 pub fn check(options: &Options) -> anyhow::Result<()> {
-    let file = options.file()?;
+    let file = options.file().map_err(|mistakes| bad(format!("{mistakes:#}")))?;
     let catalog = Catalog::join(&file, &environment)?;
     let (snapshot, warnings) = publish::snapshot(0, &catalog, &file)?;
     for warning in catalog.warnings.iter().chain(&warnings) {

@@ -106,6 +106,8 @@ fn changes(items: &[Value]) -> Table {
     let mut table = Table::new(["revision", "when", "who", "how", "row", "became"]);
     for item in items {
         let became = match (item["before"].is_null(), item["after"].is_null()) {
+            // Of keys and tokens neither is said.
+            (true, true) if item["action"] == "revoke" => "revoked",
             (true, _) => "new",
             (false, true) => "gone",
             (false, false) => "another",
@@ -141,15 +143,16 @@ impl Explain {
 fn told(explanation: &Value) -> anyhow::Result<()> {
     let mut about = Table::headless();
     for name in ["fate", "snapshot", "dialect", "operation", "streamed", "model", "loss", "plan"] {
-        if !explanation[name].is_null() {
-            about.row([name.to_string(), cell(&explanation[name])]);
+        let value = cell(&explanation[name]);
+        if !value.is_empty() {
+            about.row([name.to_string(), value]);
         }
     }
     let (resolved, needs) = (&explanation["resolved"], &explanation["needs"]);
     if !resolved.is_null() {
         about.row(["resolved".to_string(), format!("{} {}", cell(&resolved["how"]), cell(&resolved["to"]))]);
     }
-    for (name, value) in needs.as_object().into_iter().flatten() {
+    for (name, value) in needs.as_object().into_iter().flatten().filter(|(_, value)| !cell(value).is_empty()) {
         about.row([format!("needs {}", plain(name).replace('_', " ")), cell(value)]);
     }
     lines(&about)?;
@@ -174,7 +177,7 @@ fn weighed(candidates: &[Value]) -> Table {
     for candidate in candidates {
         let members = candidate.as_object().into_iter().flatten();
         let own = ["target", "provider", "verdict", "estimate"];
-        let rest = members.filter(|(name, _)| !own.contains(&name.as_str()));
+        let rest = members.filter(|(name, value)| !own.contains(&name.as_str()) && !cell(value).is_empty());
         let why: Vec<String> = rest.map(|(name, value)| format!("{} {}", plain(name), cell(value))).collect();
         let estimate = &candidate["estimate"];
         let costs = [&estimate["input_micros"], &estimate["most_micros"]].map(dollars);
@@ -196,8 +199,10 @@ mod tests {
 
     #[test]
     fn a_candidate_is_told_with_its_reasons() {
-        let list = [json!({ "target": "a/m", "provider": "a", "verdict": "excluded", "lacks": ["tools", "images"],
-                            "estimate": { "input_micros": 12, "most_micros": null, "price": "listed" } })];
+        let list = [
+            json!({ "target": "a/m", "provider": "a", "verdict": "excluded", "lacks": ["tools", "images"], "dropped": [],
+                            "estimate": { "input_micros": 12, "most_micros": null, "price": "listed" } }),
+        ];
         assert_eq!(weighed(&list).lines()[1], "a/m     excluded  $0.000012         lacks tools, images");
     }
 

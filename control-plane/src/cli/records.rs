@@ -1,7 +1,6 @@
 //! `dragoman record` and `dragoman records`: what became of exchanges.
 
 use clap::{Args, Subcommand};
-use dragoman_core::record::Record;
 use serde_json::{Value, json};
 
 use super::bad_input::bad;
@@ -83,13 +82,11 @@ impl RecordCommand {
 impl Latest {
     /// Does it.
     pub async fn run(self) -> anyhow::Result<()> {
-        for Kept { document, .. } in found(self.place, &Wanted::default(), self.limit).await? {
-            match Record::read(document.as_bytes()) {
-                Some(record) if !self.json => print(&line(&record))?,
-                _ => print(&document)?,
-            }
+        let kept = found(self.place, &Wanted::default(), self.limit).await?;
+        match self.json {
+            true => kept.iter().try_for_each(|kept| print(&kept.document)),
+            false => lines(&listed(&kept.iter().map(item).collect::<Vec<_>>())),
         }
-        Ok(())
     }
 }
 
@@ -114,14 +111,6 @@ async fn found(place: Place, wanted: &Wanted, limit: u32) -> anyhow::Result<Vec<
 fn item(kept: &Kept) -> Value {
     let record: Value = serde_json::from_str(&kept.document).unwrap_or_default();
     json!({ "exchange": kept.exchange, "began_ms": kept.began_ms, "cost_micros": kept.cost_micros, "record": record })
-}
-
-fn line(record: &Record) -> String {
-    let outcomes = record.outcomes.iter();
-    let targets: Vec<String> =
-        outcomes.map(|outcome| format!("{} {}", outcome.target, outcome.ending.name())).collect();
-    let Record { exchange, status, dialect, route, refusal, .. } = record;
-    format!("{exchange}  {status}  {dialect}  {route}  [{}] {refusal}", targets.join(", "))
 }
 
 /// Micro-dollars as dollars; empty when nobody knows.
@@ -170,11 +159,15 @@ fn told(item: &Value) -> anyhow::Result<()> {
         "approximated",
         "dropped",
     ] {
-        about.row([name.into(), cell(&record[name])]);
+        // What there is nothing to say of is not said.
+        let value = cell(&record[name]);
+        if !value.is_empty() {
+            about.row([name.into(), value]);
+        }
     }
     lines(&about)?;
     print("")?;
-    let names = ["target", "ending", "status", "code", "first_event_ms", "total_ms", "usage"];
+    let names = ["target", "ending", "status", "code", "first_event_ms", "total_ms", "input_tokens", "output_tokens"];
     let mut attempts = Table::new(names);
     for outcome in record["outcomes"].as_array().into_iter().flatten() {
         attempts.row(names.map(|name| cell(&outcome[name])));
@@ -185,7 +178,7 @@ fn told(item: &Value) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dragoman_core::record::{Ending, Outcome};
+    use dragoman_core::record::{Ending, Outcome, Record};
 
     #[test]
     fn a_record_is_listed_by_the_names_it_is_written_with() {

@@ -147,8 +147,12 @@ impl ProviderCommand {
                 let told = client.ask(Method::POST, &["discovery", &id])?.answer().await?;
                 shown.one(&told, |told| match told["models"].as_u64() {
                     Some(count) => print(&format!("{}: {count} models", cell(&told["outcome"]))),
-                    None => print(&cell(&told["outcome"])),
-                })
+                    None if told["outcome"] == "not_modified" => print("not modified"),
+                    None => Ok(()),
+                })?;
+                let listed = told["models"].is_u64() || told["outcome"] == "not_modified";
+                anyhow::ensure!(listed, "{} listed nothing: {}", plain(&id), cell(&told["outcome"]));
+                Ok(())
             }
             ProviderCommand::Discovered { api, shown } => {
                 let items = api.client()?.list(&["discovery"], &[], usize::MAX).await?;
@@ -263,12 +267,23 @@ fn listed(kind: Kind, items: &[Value]) -> Table {
     for item in items {
         let members = columns.iter().map(|name| match name.ends_with("_ms") {
             true => when(&item["effective"][name]),
-            false => cell(&item["effective"][name]),
+            false => member(&item["effective"][name]),
         });
         let origin = [cell(&item["sources"]), when(&item["changed_ms"])];
         table.row([cell(&item["id"])].into_iter().chain(members).chain(origin));
     }
     table
+}
+
+/// A member as a cell; of one that the environment says, the variables, and what is meant without them.
+fn member(value: &Value) -> String {
+    let Some(variables) = value.get("env") else { return cell(value) };
+    let names = cell(variables);
+    let names: Vec<String> = names.split(", ").map(|name| format!("${name}")).collect();
+    match value["default"].as_str() {
+        Some(default) => format!("{}, else {}", names.join(", "), plain(default)),
+        None => names.join(", "),
+    }
 }
 
 fn told(item: &Value) -> anyhow::Result<()> {
@@ -292,6 +307,14 @@ fn told(item: &Value) -> anyhow::Result<()> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_the_environment_says_is_said_by_its_variables() {
+        let shown = |value: Value| member(&value);
+        assert_eq!(shown(json!({ "env": "A", "default": "http://h/v1" })), "$A, else http://h/v1");
+        assert_eq!(shown(json!({ "env": ["A", "B"] })), "$A, $B");
+        assert_eq!((shown(json!("http://h")), shown(json!(null))), ("http://h".into(), String::new()));
+    }
 
     #[test]
     fn a_list_shows_what_counts_of_a_kind() {

@@ -85,7 +85,7 @@ impl SnapshotCommand {
                 shown.one(&question.answer().await?, |done| {
                     print(&format!("rows are those of Snapshot {version}{}", served(done)))?;
                     let remaining = done["remaining"].as_array().into_iter().flatten();
-                    remaining.map(cell).try_for_each(|name| print(&format!("still another: {name}")))
+                    remaining.map(cell).try_for_each(|name| print(&format!("differs still: {name}")))
                 })
             }
         }

@@ -1,6 +1,7 @@
 //! Columns for people: aligned, one line a row, nothing of it for programs, which have `--json`.
 //!
-//! Limits: a character is one column wide; what is longer than [`MAX_CELL`] ends with an ellipsis, names excepted.
+//! Limits: a character is one column wide; what is longer than [`MAX_CELL`] ends with an ellipsis, except names and what stands
+//! in a table without a head: that one is about one thing, and there is no other place to read all of it.
 
 /// Longest cell behind the first column: a row fits a wide terminal.
 const MAX_CELL: usize = 72;
@@ -10,26 +11,31 @@ const DAY: i64 = 86_400_000;
 const CYCLE: i64 = 146_097;
 
 /// Rows below a head.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Table {
     rows: Vec<Vec<String>>,
+    /// Longest cell behind the first column.
+    longest: usize,
 }
 
 impl Table {
     /// A table with that head; names of members are said as words.
     pub fn new<'h>(head: impl IntoIterator<Item = &'h str>) -> Table {
-        Table { rows: vec![head.into_iter().map(|name| name.to_uppercase().replace('_', " ")).collect()] }
+        let head = head.into_iter().map(|name| name.to_uppercase().replace('_', " ")).collect();
+        Table { rows: vec![head], longest: MAX_CELL }
     }
 
     /// A table without a head: a name and a value on each line.
     pub fn headless() -> Table {
-        Table::default()
+        Table { rows: Vec::new(), longest: usize::MAX }
     }
 
     /// Adds a row; its first cell is its name and stays whole.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        let longest = self.longest;
         let cells = cells.into_iter().enumerate();
-        self.rows.push(cells.map(|(at, text)| if at == 0 { plain(&text) } else { short(&plain(&text)) }).collect());
+        let cells = cells.map(|(at, text)| if at == 0 { plain(&text) } else { short(&plain(&text), longest) });
+        self.rows.push(cells.collect());
     }
 
     /// The lines.
@@ -51,10 +57,10 @@ pub fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn short(text: &str) -> String {
-    match text.char_indices().nth(MAX_CELL) {
+fn short(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
         None => text.to_string(),
-        Some(_) => text.chars().take(MAX_CELL - 1).chain(['…']).collect(),
+        Some(_) => text.chars().take(longest - 1).chain(['…']).collect(),
     }
 }
 
@@ -97,9 +103,12 @@ mod tests {
 
     #[test]
     fn a_terminal_is_not_commanded_and_a_line_ends() {
-        let mut table = Table::headless();
+        let mut whole = Table::headless();
+        whole.row(["warning".into(), "v".repeat(90)]);
+        assert_eq!(whole.lines(), [format!("warning  {}", "v".repeat(90))]);
+        let mut table = Table::new(["name", "value"]);
         table.row(["n".repeat(90), format!("\u{1b}[2J{}\n", "v".repeat(90))]);
-        let line = &table.lines()[0];
+        let line = &table.lines()[1];
         assert!(line.starts_with(&"n".repeat(90)) && line.ends_with("v…"), "{line}");
         assert_eq!((line.chars().count(), line.contains('\u{1b}')), (90 + 2 + MAX_CELL, false));
     }

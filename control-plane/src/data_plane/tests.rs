@@ -12,6 +12,7 @@ use super::*;
 use crate::catalog::{Catalog, known};
 use crate::current::{Current, Made};
 use crate::settings::{File, Secret};
+use crate::store::keys::NewKey;
 use crate::store::tests::Directory;
 use crate::vault::Slot;
 
@@ -50,8 +51,8 @@ impl Served {
         let envoys = Arc::new(crate::xds::Envoys::new(tokio::sync::mpsc::unbounded_channel().0));
         let configuration = crate::xds::Service::new(watch::Sender::new(Arc::default()).subscribe(), envoys);
         tokio::spawn(serve(listener, service, configuration, std::future::pending()));
-        let (looked_at, looked_into) = (keys.clone(), vault.clone());
-        tokio::spawn(async move { watching.look(looked_at, looked_into).await });
+        let (revocations, changes) = (keys.clone(), store.clone());
+        tokio::spawn(async move { watching.changes(revocations, changes).await });
         let client = DataPlaneClient::connect(format!("http://{address}")).await.unwrap();
         Served { client, feed, keys, store, vault, _directory: directory }
     }
@@ -118,15 +119,15 @@ async fn a_credential_that_is_not_there_is_empty() {
 #[tokio::test]
 async fn a_revoked_key_is_pushed_within_five_seconds_and_to_those_who_come_later() {
     let mut served = Served::start().await;
-    let key = served.keys.create("one", None).await.unwrap();
+    let key = served.keys.create("me", &NewKey { name: "one".into(), ..NewKey::default() }).await.unwrap();
     let key_digest = digest(key.key.expose().as_bytes()).to_vec();
-    let admit = AdmitRequest { key_digest: key_digest.clone() };
+    let admit = AdmitRequest { key_digest: key_digest.clone(), ..AdmitRequest::default() };
     let admitted = served.client.admit(admit.clone()).await.unwrap().into_inner();
     assert!(Grant::read(&admitted.grant).unwrap().caller.starts_with("key_"));
 
     let mut stream = served.watch(0, "").await;
     hear(&mut stream).await.unwrap();
-    served.keys.revoke("one").await.unwrap();
+    served.keys.revoke("me", "one").await.unwrap();
     assert_eq!(hear(&mut stream).await.unwrap().revoked_keys, std::slice::from_ref(&key_digest));
     let mut late = served.watch(0, "").await;
     assert_eq!(hear(&mut late).await.unwrap().revoked_keys, [key_digest]);
@@ -136,9 +137,14 @@ async fn a_revoked_key_is_pushed_within_five_seconds_and_to_those_who_come_later
 #[tokio::test]
 async fn an_unknown_key_gets_nothing_and_a_digest_of_another_length_is_refused() {
     let mut served = Served::start().await;
-    let answer = served.client.admit(AdmitRequest { key_digest: vec![7; 32] }).await.unwrap().into_inner();
+    let answer = served
+        .client
+        .admit(AdmitRequest { key_digest: vec![7; 32], ..AdmitRequest::default() })
+        .await
+        .unwrap()
+        .into_inner();
     assert!(answer.grant.is_empty() && answer.valid_for_ms > 0);
-    assert!(served.client.admit(AdmitRequest { key_digest: vec![7; 31] }).await.is_err());
+    assert!(served.client.admit(AdmitRequest { key_digest: vec![7; 31], ..AdmitRequest::default() }).await.is_err());
 }
 
 #[tokio::test]
@@ -157,8 +163,6 @@ async fn an_accounts_own_credential_is_for_it_and_those_below_it_and_its_change_
     let mut served = Served::start().await;
     let mut stream = served.watch(0, "").await;
     hear(&mut stream).await.unwrap();
-    // The first look of the control plane only learns where it is.
-    tokio::time::sleep(Duration::from_millis(500)).await;
     let slot = Slot::credential("acme.a", "a");
     served.vault.put(&slot, &Secret::new("own"), "me").await.unwrap();
     assert_eq!(hear(&mut stream).await.unwrap().renewed_credentials, ["a@acme.a"]);
@@ -172,6 +176,7 @@ async fn an_accounts_own_credential_is_for_it_and_those_below_it_and_its_change_
     }
     let mut late = served.watch(0, "").await;
     assert_eq!(hear(&mut late).await.unwrap().renewed_credentials, ["a", "a@acme.a"]);
+    assert_eq!(hear(&mut stream).await.unwrap().renewed_credentials, ["a@acme.a"], "it is told twice");
     served.vault.delete(&slot, "me").await.unwrap();
     assert_eq!(hear(&mut stream).await.unwrap().renewed_credentials, ["a@acme.a"]);
     let request = CredentialRequest { credential: "a".into(), caller: "acme.a".into() };

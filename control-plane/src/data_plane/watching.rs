@@ -15,25 +15,17 @@ use super::GRANT_VALIDITY;
 use super::proto::{SnapshotUpdate, WatchRequest};
 use crate::current::Feed;
 use crate::store::keys::Keys;
-use crate::store::now_ms;
-use crate::store::vault::Entries;
+use crate::store::{Store, now_ms};
 
-/// How often the store is asked for keys that another process revoked, and for credentials that it changed; both are to be known
-/// within five seconds.
-const REVOCATION_INTERVAL: Duration = Duration::from_secs(1);
-/// News under way to one stream; one that falls behind is closed and asks anew.
-const REVOCATIONS: usize = 64;
+/// How often the store is asked for keys and accounts that any process changed; a revocation is to be known within five
+/// seconds.
+const CHANGE_INTERVAL: Duration = Duration::from_secs(1);
+/// Changes under way to one stream; one that falls behind is closed and asks anew.
+const CHANGES: usize = 64;
+/// How often the store is told who is alive; some of it may be missed before one is taken for dead.
+const ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// Updates under way to one stream; the next one waits for room.
 const UPDATES: usize = 4;
-
-/// What must be forgotten at once.
-#[derive(Clone, Debug, Default)]
-struct News {
-    /// Keys that were revoked.
-    revoked: Vec<KeyDigest>,
-    /// Accounts' own credentials that changed, as `provider@account`.
-    renewed: Vec<String>,
-}
 
 type Update = Result<SnapshotUpdate, Status>;
 
@@ -52,13 +44,13 @@ pub struct Filter {
 pub struct Watching {
     streams: Mutex<HashMap<u64, Filter>>,
     next: AtomicU64,
-    news: broadcast::Sender<News>,
+    stale: broadcast::Sender<Stale>,
 }
 
 impl Default for Watching {
     fn default() -> Watching {
-        let (news, _) = broadcast::channel(REVOCATIONS);
-        Watching { streams: Mutex::default(), next: AtomicU64::new(0), news }
+        let (stale, _) = broadcast::channel(CHANGES);
+        Watching { streams: Mutex::default(), next: AtomicU64::new(0), stale }
     }
 }
 
@@ -77,31 +69,26 @@ impl Watching {
         self.streams.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Begins a stream. What was revoked or changed while it may still be remembered is told at once.
+    /// Begins a stream. What was revoked while a Grant may still be remembered is told at once.
     pub(super) async fn begin(
         self: &std::sync::Arc<Self>,
         request: WatchRequest,
         current: Feed,
         keys: Keys,
-        vault: Entries,
+        store: Store,
     ) -> ReceiverStream<Update> {
         let (sender, receiver) = mpsc::channel(UPDATES);
         // Subscribed before the store is asked: a revocation between the two is told twice, never not at all.
-        let news = self.news.subscribe();
+        let stale = self.stale.subscribe();
         let stream = self.next.fetch_add(1, Ordering::Relaxed);
         let watching = self.clone();
         tokio::spawn(async move {
-            let since = now_ms() - as_ms(GRANT_VALIDITY);
-            let lately = async {
-                let revoked = keys.revoked_since(since).await?.into_iter().map(|(digest, _)| digest).collect();
-                anyhow::Ok(News { revoked, renewed: vault.changed_since(since).await? })
-            };
-            let lately = lately.await.unwrap_or_else(|error| {
-                error!("the store failed, and a filter does not learn of revoked keys: {error:#}");
-                News::default()
+            let lately = Stale::since(&keys, &store, now_ms() - as_ms(GRANT_VALIDITY)).await.unwrap_or_else(|error| {
+                error!("the store failed, and a filter does not learn of what changed lately: {error:#}");
+                Stale::default()
             });
             let vm = request.vm.clone();
-            watching.run(stream, request, lately, current, news, sender).await;
+            watching.run(stream, request, lately, current, stale, sender).await;
             watching.streams().remove(&stream);
             debug!(vm, "a filter no longer watches");
         });
@@ -112,9 +99,9 @@ impl Watching {
         &self,
         stream: u64,
         request: WatchRequest,
-        lately: News,
+        lately: Stale,
         mut current: Feed,
-        mut news: broadcast::Receiver<News>,
+        mut stale: broadcast::Receiver<Stale>,
         sender: mpsc::Sender<Update>,
     ) {
         let mut last = current.borrow_and_update().clone();
@@ -123,9 +110,10 @@ impl Watching {
             version: last.version,
             // One that refused this very version would refuse it again.
             snapshot: if has_it || request.version == last.version { Vec::new() } else { last.document.clone() },
-            revoked_keys: lately.revoked.iter().map(|digest| digest.to_vec()).collect(),
+            revoked_keys: lately.digests(),
             // A filter that outlived us may hold credentials of before.
-            renewed_credentials: last.credentials.keys().cloned().chain(lately.renewed).collect(),
+            renewed_credentials: last.credentials.keys().cloned().chain(lately.renewed()).collect(),
+            changed_accounts: lately.accounts,
         };
         let mut update = Some(first);
         loop {
@@ -148,16 +136,17 @@ impl Watching {
                     update = Some(SnapshotUpdate {
                         version: now.version,
                         snapshot: if other { now.document.clone() } else { Vec::new() },
-                        revoked_keys: Vec::new(),
                         renewed_credentials: now.renewed_since(&last),
+                        ..SnapshotUpdate::default()
                     });
                     last = now;
                 }
-                told = news.recv() => match told {
-                    Ok(told) => update = Some(SnapshotUpdate {
+                stale = stale.recv() => match stale {
+                    Ok(stale) => update = Some(SnapshotUpdate {
                         version: last.version,
-                        revoked_keys: told.revoked.iter().map(|digest| digest.to_vec()).collect(),
-                        renewed_credentials: told.renewed,
+                        revoked_keys: stale.digests(),
+                        renewed_credentials: stale.renewed(),
+                        changed_accounts: stale.accounts,
                         ..SnapshotUpdate::default()
                     }),
                     // It missed some: the new stream it opens will be told all of them.
@@ -167,39 +156,105 @@ impl Watching {
         }
     }
 
-    /// Looks for revoked keys and changed credentials for ever; by whichever process they were.
-    pub async fn look(&self, keys: Keys, vault: Entries) {
-        let mut told: HashSet<KeyDigest> = HashSet::new();
+    /// Looks for keys and accounts that changed for ever, by whichever process it was.
+    pub async fn changes(&self, keys: Keys, store: Store) {
+        let mut told: HashSet<(String, i64)> = HashSet::new();
         let mut since = now_ms();
-        let mut change: Option<u64> = None;
-        let mut interval = tokio::time::interval(REVOCATION_INTERVAL);
+        // Told twice: an answer that was on its way at the first telling has come at the second.
+        let mut again = Vec::new();
+        let mut interval = tokio::time::interval(CHANGE_INTERVAL);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
-            let fresh = async {
-                let revoked = keys.revoked_since(since - 10 * as_ms(REVOCATION_INTERVAL)).await?;
-                // Those before the start are told to each stream when it begins.
-                let after = match change {
-                    Some(after) => after,
-                    None => vault.last_change().await?,
-                };
-                anyhow::Ok((revoked, vault.changed_after(after).await?))
-            };
-            match fresh.await {
-                Ok((revoked, (last, renewed))) => {
-                    since = revoked.iter().map(|(_, moment)| *moment).max().unwrap_or(since);
-                    change = Some(last);
-                    let revoked: Vec<KeyDigest> =
-                        revoked.into_iter().map(|(digest, _)| digest).filter(|digest| told.insert(*digest)).collect();
-                    if !revoked.is_empty() || !renewed.is_empty() {
-                        info!(keys = revoked.len(), credentials = renewed.len(), "revoked or changed");
+            // Some overlap: a change is seen when it is committed, later than its moment says.
+            match Stale::since(&keys, &store, since - 10 * as_ms(CHANGE_INTERVAL)).await {
+                Ok(stale) => {
+                    since = stale.latest_ms.max(since);
+                    let mut fresh = stale.without(&mut told);
+                    let before = std::mem::replace(&mut again, fresh.credentials.clone());
+                    fresh.credentials.extend(before);
+                    if !fresh.is_empty() {
+                        info!(
+                            keys = fresh.keys.len(),
+                            accounts = fresh.accounts.len(),
+                            credentials = fresh.credentials.len(),
+                            "what is known of them is forgotten"
+                        );
                         // Nobody listening is no error: who comes later is told at the start.
-                        let _ = self.news.send(News { revoked, renewed });
+                        let _ = self.stale.send(fresh);
                     }
                 }
                 Err(error) => error!("the store failed, and revocations are not seen: {error:#}"),
             }
         }
+    }
+
+    /// Tells the store for ever which data planes are alive.
+    pub async fn alive(&self, store: Store) {
+        let mut interval = tokio::time::interval(ALIVE_INTERVAL);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            let vms: HashSet<String> = self.list().into_iter().map(|filter| filter.vm).collect();
+            let vms: Vec<String> = vms.into_iter().collect();
+            let told = if vms.is_empty() { Ok(()) } else { store.seen(&vms).await };
+            if let Err(error) = told {
+                error!("the store failed, and data planes may be taken for dead: {error:#}");
+            }
+        }
+    }
+}
+
+/// What data planes must forget.
+#[derive(Clone, Debug, Default)]
+struct Stale {
+    /// Keys that were revoked, or have other Terms.
+    keys: Vec<(KeyDigest, i64)>,
+    /// Accounts whose Terms are others.
+    accounts: Vec<String>,
+    /// When each of these changed.
+    moments: Vec<i64>,
+    /// Accounts' own credentials that are others, as `provider@account`, and since when.
+    credentials: Vec<(String, i64)>,
+    /// When the last of all changed, in milliseconds since 1970.
+    latest_ms: i64,
+}
+
+impl Stale {
+    async fn since(keys: &Keys, store: &Store, since_ms: i64) -> anyhow::Result<Stale> {
+        let keys = keys.stale_since(since_ms).await?;
+        let (accounts, moments): (Vec<String>, Vec<i64>) =
+            store.accounts_changed_since(since_ms).await?.into_iter().unzip();
+        let credentials = store.credentials_changed_since(since_ms).await?;
+        let latest_ms = keys.iter().map(|(_, moment)| moment).chain(&moments);
+        let latest_ms = latest_ms.chain(credentials.iter().map(|(_, moment)| moment)).copied().max().unwrap_or(0);
+        Ok(Stale { keys, accounts, moments, credentials, latest_ms })
+    }
+
+    /// What was not told yet, which counts as told from now on.
+    fn without(self, told: &mut HashSet<(String, i64)>) -> Stale {
+        let keys = self.keys.into_iter().filter(|(digest, moment)| told.insert((format!("{digest:?}"), *moment)));
+        let keys = keys.collect();
+        let both =
+            self.accounts.into_iter().zip(self.moments).filter(|(id, moment)| told.insert((id.clone(), *moment)));
+        let (accounts, moments) = both.unzip();
+        let credentials = self.credentials.into_iter().filter(|credential| told.insert(credential.clone())).collect();
+        Stale { keys, accounts, moments, credentials, latest_ms: self.latest_ms }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.accounts.is_empty() && self.credentials.is_empty()
+    }
+
+    fn renewed(&self) -> Vec<String> {
+        let mut renewed: Vec<String> = self.credentials.iter().map(|(name, _)| name.clone()).collect();
+        renewed.sort();
+        renewed.dedup();
+        renewed
+    }
+
+    fn digests(&self) -> Vec<Vec<u8>> {
+        self.keys.iter().map(|(digest, _)| digest.to_vec()).collect()
     }
 }
 

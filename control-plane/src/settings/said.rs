@@ -151,6 +151,12 @@ fn json(value: &toml::Value) -> Value {
     }
 }
 
+/// A key, in quotes where it needs them.
+fn key_of(key: &str) -> String {
+    let bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    if bare { key.to_string() } else { text(key) }
+}
+
 /// Rows spelled as TOML, one member a line, and what each line is about.
 struct Spelled {
     text: String,
@@ -162,6 +168,7 @@ impl Spelled {
     fn of(said: &Said) -> Spelled {
         let mut spelled = Spelled { text: String::new(), lines: Vec::new(), problems: Vec::new() };
         for row in said.0.iter().filter(|row| row.kind != Kind::Alias) {
+            spelled.gap(row);
             spelled.line(row, None, &format!("[[{}]]", row.kind.name()));
             let (id, from) = match row.id.rsplit_once('@') {
                 Some((target, from)) if row.kind == Kind::Price && is_day(from) => (target, Some(from)),
@@ -175,11 +182,17 @@ impl Spelled {
         }
         let mut aliases = said.0.iter().filter(|row| row.kind == Kind::Alias).peekable();
         if let Some(first) = aliases.peek() {
+            spelled.gap(first);
             spelled.line(first, None, "[aliases]");
         }
         for row in aliases {
             match row.members.get("to") {
-                Some(to) => spelled.member(row, "to", &row.id, to),
+                Some(to @ (Value::String(_) | Value::Null)) => spelled.member(row, "to", &row.id, to),
+                Some(_) => spelled.problem(
+                    row,
+                    "to",
+                    "must be a string: the name of a model or a route, or \"provider/model\"",
+                ),
                 None => spelled.problem(row, "to", "is missing: an alias says what it stands for"),
             }
             for name in row.members.keys().filter(|name| *name != "to") {
@@ -187,6 +200,13 @@ impl Spelled {
             }
         }
         spelled
+    }
+
+    /// An empty line before a table that is not the first.
+    fn gap(&mut self, row: &SaidRow) {
+        if !self.text.is_empty() {
+            self.line(row, None, "");
+        }
     }
 
     fn line(&mut self, row: &SaidRow, member: Option<&str>, text: &str) {
@@ -200,7 +220,7 @@ impl Spelled {
             return self.problem(row, name, "is said by the row's own name; leave it out");
         }
         match spell(value) {
-            Some(value) => self.line(row, Some(name), &format!("{} = {value}", text(key))),
+            Some(value) => self.line(row, Some(name), &format!("{} = {value}", key_of(key))),
             None => self.problem(row, name, "is or has null, which means nothing here; leave the member out"),
         }
     }
@@ -238,7 +258,7 @@ fn spell(value: &Value) -> Option<String> {
         Value::Null => return None,
         Value::Array(items) => format!("[{}]", items.iter().map(spell).collect::<Option<Vec<_>>>()?.join(", ")),
         Value::Object(members) => {
-            let member = |(name, value): (&String, &Value)| Some(format!("{} = {}", text(name), spell(value)?));
+            let member = |(name, value): (&String, &Value)| Some(format!("{} = {}", key_of(name), spell(value)?));
             format!("{{ {} }}", members.iter().map(member).collect::<Option<Vec<_>>>()?.join(", "))
         }
         Value::String(own) => text(own),

@@ -34,26 +34,28 @@ impl Store {
     /// Notes a change of what is no row: a key or a token, made or revoked. `after` says what it is, never the secret.
     pub async fn note(&self, actor: &str, action: &str, kind: &str, id: &str, after: &str) -> anyhow::Result<()> {
         let mut change = self.exclusive().await?;
-        self.note_in(&mut change, (actor, action), (kind, id), after).await?;
+        self.note_in(&mut change, (actor, action), (kind, id), (None, Some(after))).await?;
         change.commit().await?;
         Ok(())
     }
 
-    /// [`Store::note`] of what an exclusive change does besides.
+    /// [`Store::note`] of what an exclusive change does besides; gives the revision.
     pub(super) async fn note_in(
         &self,
         change: &mut Change,
         (actor, action): (&str, &str),
         (kind, id): (&str, &str),
-        after: &str,
-    ) -> anyhow::Result<()> {
+        (before, after): (Option<&str>, Option<&str>),
+    ) -> anyhow::Result<i64> {
         let insert = sqlx::query(
-            "INSERT INTO audit (revision, at_ms, actor, action, kind, id, after) \
-             SELECT COALESCE(MAX(revision), 0) + 1, $1, $2, $3, $4, $5, $6 FROM audit",
+            "INSERT INTO audit (revision, at_ms, actor, action, kind, id, before, after) \
+             SELECT COALESCE(MAX(revision), 0) + 1, $1, $2, $3, $4, $5, $6, $7 FROM audit RETURNING revision",
         );
-        let insert = insert.bind(super::now_ms()).bind(actor).bind(action).bind(kind).bind(id).bind(after);
-        insert.execute(&mut **change).await?;
-        self.engine.tell(change).await
+        let insert = insert.bind(super::now_ms()).bind(actor).bind(action).bind(kind).bind(id);
+        let insert = insert.bind(before.map(str::to_string)).bind(after.map(str::to_string));
+        let revision = insert.fetch_one(&mut **change).await?.try_get(0)?;
+        self.engine.tell(change).await?;
+        Ok(revision)
     }
 
     /// The changes before revision `before` (`None`: up to the last), the newest first.

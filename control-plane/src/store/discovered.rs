@@ -62,7 +62,7 @@ impl Memory for Discovered {
                 if kept > 0 {
                     let after = json!({ "models": listing.models.len(), "changed": kept }).to_string();
                     let who = ("discovery", "list");
-                    self.store.note_in(&mut change, who, ("discovery", provider), &after).await?;
+                    self.store.note_in(&mut change, who, ("discovery", provider), (None, Some(&after))).await?;
                 }
                 let validator = validator.as_ref().map(|one| {
                     json!({ "address": one.address, "etag": one.etag, "modified": one.modified }).to_string()

@@ -64,6 +64,17 @@ impl Engine {
         Ok(())
     }
 
+    /// The time, in milliseconds since 1970, by the one clock that all who share the store have.
+    pub(super) async fn now_ms(self, change: &mut Change) -> anyhow::Result<i64> {
+        match self {
+            Engine::Sqlite => Ok(super::now_ms()),
+            Engine::Postgres => {
+                let now = "SELECT CAST(EXTRACT(EPOCH FROM CLOCK_TIMESTAMP()) * 1000 AS BIGINT)";
+                Ok(sqlx::query(now).fetch_one(&mut **change).await?.try_get(0)?)
+            }
+        }
+    }
+
     /// Tells the others when the change is committed.
     pub(super) async fn tell(self, change: &mut Change) -> anyhow::Result<()> {
         if self == Engine::Postgres {

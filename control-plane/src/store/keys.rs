@@ -1,17 +1,23 @@
-//! Callers' keys: made, found by digest, revoked.
+//! Callers' keys: made, found by digest, changed, rotated, revoked.
 //!
-//! The key itself is shown once and kept nowhere; see [`super::pepper`] for what is kept.
+//! The key itself is shown once and kept nowhere; see [`super::pepper`] for what is kept. A key may have several secrets: a
+//! rotation makes a new one and lets the old ones end a little later.
 
 use dragoman_core::admission::{Grant, KeyDigest, digest};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use super::accounts::{NotChanged, find};
 use super::pepper::{Pepper, STRENGTH, random};
-use super::{Store, hex, now_ms, optional, unhex};
+use super::rows::Condition;
+use super::{Change, Store, hex, now_ms, optional, unhex};
+use crate::accounts::{Level, Terms, grant};
 use crate::settings::Secret;
 
 /// What every key begins with, so that a leaked one is recognised.
 const PREFIX: &str = "dgm_";
+/// How much of a key is kept to recognise it by: its prefix and four digits.
+const HINT: usize = 8;
 
 /// The keys of callers.
 #[derive(Clone)]
@@ -29,20 +35,53 @@ pub struct Made {
     pub key: Secret,
 }
 
+/// What a key is to be.
+#[derive(Clone, Debug, Default)]
+pub struct NewKey {
+    /// The operator's name for it.
+    pub name: String,
+    /// Whose it is; empty for nobody's.
+    pub account: String,
+    /// What it may do and spend.
+    pub terms: Terms,
+    /// When it ends, in milliseconds since 1970.
+    pub expires_ms: Option<i64>,
+}
+
 /// A key as it is listed; the key itself is not known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Listed {
     /// The caller's id, as Records name it.
     pub id: String,
     /// The operator's name for it.
     pub name: String,
-    /// The routes it may ask for; `None` for every one.
-    pub routes: Option<Vec<String>>,
+    /// Whose it is; empty for nobody's.
+    pub account: String,
+    /// What it may do and spend.
+    pub terms: Terms,
+    /// How its newest secret begins.
+    pub hint: String,
+    /// The number of its last change.
+    pub revision: u64,
     /// When it was made, in milliseconds since 1970.
     pub created_ms: i64,
+    /// When it ends.
+    pub expires_ms: Option<i64>,
     /// When it was revoked.
     pub revoked_ms: Option<i64>,
 }
+
+/// What the caller with a key may do, and how long that holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admitted {
+    /// What it may do.
+    pub grant: Grant,
+    /// When its secret ends, in milliseconds since 1970.
+    pub expires_ms: Option<i64>,
+}
+
+const COLUMNS: &str = "caller.id, caller.name, caller.account, caller.document, caller.revision, caller.created_ms, \
+                       caller.expires_ms, caller.revoked_ms";
 
 impl Keys {
     /// The keys of a store.
@@ -51,142 +90,212 @@ impl Keys {
     }
 
     /// Makes a key; it is shown now or never.
-    pub async fn create(&self, name: &str, routes: Option<&[String]>) -> anyhow::Result<Made> {
-        let key = Secret::new(format!("{PREFIX}{}", hex(&random::<STRENGTH>()?)));
+    pub async fn create(&self, actor: &str, new: &NewKey) -> Result<Made, NotChanged> {
         let id = format!("key_{}", hex(&random::<8>()?));
+        let mut change = self.store.exclusive().await?;
+        let mistakes = mistakes(&mut change, &new.account, &new.terms).await?;
+        if !mistakes.is_empty() {
+            return Err(NotChanged::Wrong(mistakes));
+        }
+        let document = serde_json::to_string(&new.terms)?;
+        let told = serde_json::json!({ "name": new.name, "account": new.account, "terms": new.terms });
+        let note = (None, Some(told.to_string()));
+        let revision =
+            self.store.note_in(&mut change, (actor, "create"), ("key", &id), (note.0, note.1.as_deref())).await?;
+        let insert = sqlx::query(
+            "INSERT INTO caller (id, name, account, document, revision, created_ms, expires_ms) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        );
+        let insert = insert.bind(&id).bind(&new.name).bind(&new.account).bind(document).bind(revision);
+        insert.bind(now_ms()).bind(new.expires_ms).execute(&mut *change).await?;
+        let key = self.secret(&mut change, &id, new.expires_ms).await?;
+        change.commit().await?;
+        Ok(Made { id, key })
+    }
+
+    /// Gives a key another secret; the old ones still work for so long.
+    pub async fn rotate(&self, actor: &str, id: &str, overlap_ms: i64) -> Result<Made, NotChanged> {
+        let mut change = self.store.exclusive().await?;
+        let known = read(&mut change, id).await?.filter(|key| key.revoked_ms.is_none()).ok_or(NotChanged::Missing)?;
+        let ends = now_ms().saturating_add(overlap_ms);
+        let end = sqlx::query(
+            "UPDATE caller_secret SET expires_ms = $1, stale_ms = $2 \
+             WHERE caller = $3 AND revoked_ms IS NULL AND COALESCE(expires_ms, $1) >= $1",
+        );
+        end.bind(ends).bind(now_ms()).bind(id).execute(&mut *change).await?;
+        let key = self.secret(&mut change, id, known.expires_ms).await?;
+        self.store.note_in(&mut change, (actor, "rotate"), ("key", id), (None, Some("{}"))).await?;
+        change.commit().await?;
+        Ok(Made { id: id.to_string(), key })
+    }
+
+    async fn secret(&self, change: &mut Change, id: &str, expires_ms: Option<i64>) -> anyhow::Result<Secret> {
+        let key = Secret::new(format!("{PREFIX}{}", hex(&random::<STRENGTH>()?)));
         let digest = digest(key.expose().as_bytes());
         let tag = self.pepper.tag(&digest)?;
-        let grant = Grant { caller: String::new(), routes: routes.map(<[String]>::to_vec) };
         let insert = sqlx::query(
-            "INSERT INTO caller_key (id, name, tag, sealed, routes, created_ms) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO caller_secret (tag, caller, sealed, hint, created_ms, expires_ms) VALUES ($1, $2, $3, $4, $5, $6)",
         );
-        let routes = grant.routes.is_some().then(|| String::from_utf8_lossy(&grant.write()).into_owned());
-        let insert = insert.bind(&id).bind(name).bind(hex(&tag)).bind(hex(&self.pepper.seal(&tag, &digest)?));
-        insert.bind(routes).bind(now_ms()).execute(&self.store.writer).await?;
-        Ok(Made { id, key })
+        let hint: String = key.expose().chars().take(HINT).collect();
+        let insert =
+            insert.bind(hex(&tag)).bind(id.to_string()).bind(hex(&self.pepper.seal(&tag, &digest)?)).bind(hint);
+        insert.bind(now_ms()).bind(expires_ms).execute(&mut **change).await?;
+        Ok(key)
+    }
+
+    /// Changes what a key may do and spend, and when it ends.
+    pub async fn change(&self, actor: &str, id: &str, to: &NewKey, condition: Condition) -> Result<Listed, NotChanged> {
+        let mut change = self.store.exclusive().await?;
+        let before = read(&mut change, id).await?.ok_or(NotChanged::Missing)?;
+        if !condition.holds_for(Some(before.revision)) {
+            return Err(NotChanged::Condition);
+        }
+        // Budgets hang on the account: a key that moves would take its past along.
+        let mut mistakes = mistakes(&mut change, &before.account, &to.terms).await?;
+        if to.account != before.account {
+            mistakes.push("a key stays with its account; make another one".to_string());
+        }
+        if !mistakes.is_empty() {
+            return Err(NotChanged::Wrong(mistakes));
+        }
+        let (was, document) = (serde_json::to_string(&before.terms)?, serde_json::to_string(&to.terms)?);
+        let note = (Some(was.as_str()), Some(document.as_str()));
+        let revision = self.store.note_in(&mut change, (actor, "put"), ("key", id), note).await?;
+        let update =
+            sqlx::query("UPDATE caller SET name = $1, document = $2, revision = $3, expires_ms = $4 WHERE id = $5");
+        let update = update.bind(&to.name).bind(&document).bind(revision).bind(to.expires_ms).bind(id);
+        update.execute(&mut *change).await?;
+        let stale = sqlx::query("UPDATE caller_secret SET stale_ms = $1 WHERE caller = $2").bind(now_ms()).bind(id);
+        stale.execute(&mut *change).await?;
+        let after = read(&mut change, id).await?.ok_or(NotChanged::Missing)?;
+        change.commit().await?;
+        Ok(after)
     }
 
     /// Whether any key was ever made.
     pub async fn is_empty(&self) -> anyhow::Result<bool> {
-        Ok(sqlx::query("SELECT 1 FROM caller_key LIMIT 1").fetch_optional(&self.store.reader).await?.is_none())
+        Ok(sqlx::query("SELECT id FROM caller LIMIT 1").fetch_optional(&self.store.reader).await?.is_none())
     }
 
-    /// Every key, the oldest first.
-    pub async fn list(&self) -> anyhow::Result<Vec<Listed>> {
-        let rows =
-            sqlx::query("SELECT id, name, routes, created_ms, revoked_ms FROM caller_key ORDER BY created_ms, id");
-        let rows = rows.fetch_all(&self.store.reader).await?;
-        rows.iter().map(listed).collect()
+    /// Keys by their id: those of the tree of accounts at `within` (everybody's when it is empty), after the id `after`.
+    pub async fn list(&self, within: &str, after: &str, limit: u32) -> anyhow::Result<Vec<Listed>> {
+        let find = format!(
+            "SELECT {COLUMNS}, (SELECT hint FROM caller_secret WHERE caller = caller.id ORDER BY created_ms DESC LIMIT 1) \
+             AS hint FROM caller WHERE id > $1 AND ($2 = '' OR account = $2 OR (account > $2 || '.' AND account < $2 || '/')) \
+             ORDER BY id LIMIT $3"
+        );
+        let find = sqlx::query(sqlx::AssertSqlSafe(find)).bind(after).bind(within).bind(i64::from(limit));
+        find.fetch_all(&self.store.reader).await?.iter().map(listed).collect()
+    }
+
+    /// The key of that id.
+    pub async fn key(&self, id: &str) -> anyhow::Result<Option<Listed>> {
+        let find = one();
+        let find = sqlx::query(sqlx::AssertSqlSafe(find)).bind(id);
+        find.fetch_optional(&self.store.reader).await?.as_ref().map(listed).transpose()
     }
 
     /// Revokes the keys of that id or name; how many there were that had not been revoked before.
-    pub async fn revoke(&self, id_or_name: &str) -> anyhow::Result<u64> {
-        let update =
-            sqlx::query("UPDATE caller_key SET revoked_ms = $1 WHERE (id = $2 OR name = $2) AND revoked_ms IS NULL");
-        Ok(update.bind(now_ms()).bind(id_or_name).execute(&self.store.writer).await?.rows_affected())
+    pub async fn revoke(&self, actor: &str, id_or_name: &str) -> anyhow::Result<u64> {
+        let mut change = self.store.exclusive().await?;
+        let find = sqlx::query("SELECT id FROM caller WHERE (id = $1 OR name = $1) AND revoked_ms IS NULL");
+        let found = find.bind(id_or_name).fetch_all(&mut *change).await?;
+        for row in &found {
+            let id: String = row.try_get("id")?;
+            let now = now_ms();
+            let update = sqlx::query("UPDATE caller SET revoked_ms = $1 WHERE id = $2");
+            update.bind(now).bind(&id).execute(&mut *change).await?;
+            let secrets = sqlx::query(
+                "UPDATE caller_secret SET revoked_ms = COALESCE(revoked_ms, $1), stale_ms = $1 WHERE caller = $2",
+            );
+            secrets.bind(now).bind(&id).execute(&mut *change).await?;
+            self.store.note_in(&mut change, (actor, "revoke"), ("key", &id), (None, Some("{}"))).await?;
+        }
+        change.commit().await?;
+        Ok(found.len() as u64)
     }
 
-    /// What the caller with this key may do; `None` when the key is unknown or revoked.
-    pub async fn grant(&self, digest: &KeyDigest) -> anyhow::Result<Option<Grant>> {
+    /// What the caller with this key may do; `None` when the key is unknown, expired or revoked.
+    pub async fn admit(&self, digest: &KeyDigest) -> anyhow::Result<Option<Admitted>> {
         let tag = self.pepper.tag(digest)?;
-        let find = sqlx::query("SELECT id, tag, routes FROM caller_key WHERE tag = $1 AND revoked_ms IS NULL");
+        let find = sqlx::query(
+            "SELECT caller.id, caller.account, caller.document, caller.expires_ms AS ends_ms, secret.tag, \
+             secret.expires_ms FROM caller_secret AS secret JOIN caller ON caller.id = secret.caller \
+             WHERE secret.tag = $1 AND secret.revoked_ms IS NULL AND caller.revoked_ms IS NULL",
+        );
         let Some(row) = find.bind(hex(&tag)).fetch_optional(&self.store.reader).await? else { return Ok(None) };
         // The index compared byte by byte; what decides is this comparison, which takes the same time whatever differs.
         let stored = unhex(row.try_get("tag")?).unwrap_or_default();
         if !self.pepper.verify(digest, &stored)? {
             return Ok(None);
         }
-        Ok(Some(Grant { caller: row.try_get("id")?, routes: routes(&row)? }))
+        let ends = [optional::<i64>(&row, "expires_ms")?, optional::<i64>(&row, "ends_ms")?];
+        let expires_ms = ends.into_iter().flatten().min();
+        if expires_ms.is_some_and(|ends| ends <= now_ms()) {
+            return Ok(None);
+        }
+        let (id, account): (String, String) = (row.try_get("id")?, row.try_get("account")?);
+        let terms = serde_json::from_str(row.try_get("document")?)?;
+        let mut levels = vec![Level { holder: id.clone(), terms }];
+        levels.extend(self.store.levels(&account).await?);
+        Ok(Some(Admitted { grant: grant(&id, &account, &levels), expires_ms }))
     }
 
-    /// The digests of keys revoked at or after `since_ms`, each with its moment.
-    pub async fn revoked_since(&self, since_ms: i64) -> anyhow::Result<Vec<(KeyDigest, i64)>> {
+    /// The digests of keys of which data planes must forget what they know, since `since_ms`, each with its moment.
+    pub async fn stale_since(&self, since_ms: i64) -> anyhow::Result<Vec<(KeyDigest, i64)>> {
         let find =
-            sqlx::query("SELECT tag, sealed, revoked_ms FROM caller_key WHERE revoked_ms >= $1 ORDER BY revoked_ms");
-        let rows = find.bind(since_ms).fetch_all(&self.store.reader).await?;
+            sqlx::query("SELECT tag, sealed, stale_ms FROM caller_secret WHERE stale_ms >= $1 ORDER BY stale_ms");
+        let rows = find.bind(since_ms.max(1)).fetch_all(&self.store.reader).await?;
         let mut digests = Vec::new();
         for row in rows {
             let (tag, sealed) = (unhex(row.try_get("tag")?), unhex(row.try_get("sealed")?));
             let fixed = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| KeyDigest::try_from(bytes).ok());
             if let (Some(tag), Some(sealed)) = (fixed(tag), fixed(sealed)) {
-                digests.push((self.pepper.seal(&tag, &sealed)?, row.try_get("revoked_ms")?));
+                digests.push((self.pepper.seal(&tag, &sealed)?, row.try_get("stale_ms")?));
             }
         }
         Ok(digests)
     }
 }
 
+/// Everything that is wrong with a key's Terms at that account.
+async fn mistakes(change: &mut Change, account: &str, terms: &Terms) -> anyhow::Result<Vec<String>> {
+    let mut mistakes = terms.mistakes();
+    if !account.is_empty() && find(change, account).await?.is_none() {
+        mistakes.push(format!("there is no account `{account}`"));
+    }
+    for level in super::accounts::levels(change, account).await? {
+        let above = |excess: String| format!("{excess} ({})", level.holder);
+        mistakes.extend(terms.excesses(&level.terms).into_iter().map(above));
+    }
+    Ok(mistakes)
+}
+
+fn one() -> String {
+    format!(
+        "SELECT {COLUMNS}, (SELECT hint FROM caller_secret WHERE caller = caller.id ORDER BY created_ms DESC LIMIT 1) \
+         AS hint FROM caller WHERE id = $1"
+    )
+}
+
+async fn read(change: &mut Change, id: &str) -> anyhow::Result<Option<Listed>> {
+    let find = sqlx::query(sqlx::AssertSqlSafe(one())).bind(id.to_string());
+    find.fetch_optional(&mut **change).await?.as_ref().map(listed).transpose()
+}
+
 fn listed(row: &AnyRow) -> anyhow::Result<Listed> {
     Ok(Listed {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
-        routes: routes(row)?,
+        account: row.try_get("account")?,
+        terms: serde_json::from_str(row.try_get("document")?)?,
+        hint: optional(row, "hint")?.unwrap_or_default(),
+        revision: u64::try_from(row.try_get::<i64, _>("revision")?)?,
         created_ms: row.try_get("created_ms")?,
+        expires_ms: optional(row, "expires_ms")?,
         revoked_ms: optional(row, "revoked_ms")?,
     })
 }
 
-/// The routes of a row, kept as a Grant document; an unreadable one allows nothing.
-fn routes(row: &AnyRow) -> anyhow::Result<Option<Vec<String>>> {
-    let text: Option<String> = optional(row, "routes")?;
-    Ok(text.map(|text| Grant::read(text.as_bytes()).and_then(|grant| grant.routes).unwrap_or_default()))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::super::tests::on_both;
-    use super::*;
-
-    async fn keys(store: &Store) -> Keys {
-        Keys::of(store, Pepper::of(store).await.unwrap())
-    }
-
-    #[tokio::test]
-    async fn a_key_is_found_by_its_digest_and_only_by_it() {
-        for fresh in on_both().await {
-            let keys_here = keys(&fresh.open().await).await;
-            assert!(keys_here.is_empty().await.unwrap());
-            let made = keys_here.create("one", Some(&["auto".to_string()])).await.unwrap();
-            assert!(made.key.expose().starts_with("dgm_") && made.key.expose().len() == 68);
-            // Another process, another connection: the same pepper.
-            let elsewhere = keys(&fresh.open().await).await;
-            let grant = elsewhere.grant(&digest(made.key.expose().as_bytes())).await.unwrap().unwrap();
-            assert_eq!((grant.caller, grant.routes), (made.id.clone(), Some(vec!["auto".into()])));
-            assert_eq!(keys_here.list().await.unwrap()[0].id, made.id);
-            assert_eq!(keys_here.grant(&digest(b"dgm_other")).await.unwrap(), None);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_revoked_key_grants_nothing_and_its_digest_is_told() {
-        for fresh in on_both().await {
-            let keys = keys(&fresh.open().await).await;
-            let digest = digest(keys.create("one", None).await.unwrap().key.expose().as_bytes());
-            assert_eq!(keys.grant(&digest).await.unwrap().unwrap().routes, None);
-            assert_eq!(keys.revoke("one").await.unwrap(), 1);
-            assert_eq!(keys.revoke("one").await.unwrap(), 0);
-            assert_eq!(keys.grant(&digest).await.unwrap(), None);
-            let told: Vec<KeyDigest> =
-                keys.revoked_since(0).await.unwrap().into_iter().map(|(digest, _)| digest).collect();
-            assert_eq!(told, [digest]);
-        }
-    }
-
-    #[tokio::test]
-    async fn neither_the_key_nor_its_digest_is_in_the_directory() {
-        let directory = super::super::tests::Directory::new();
-        let keys = keys(&Store::open(&directory.0, None).await.unwrap()).await;
-        let key = keys.create("one", None).await.unwrap().key;
-        let digest = digest(key.expose().as_bytes());
-        for entry in std::fs::read_dir(&directory.0).unwrap() {
-            let path = entry.unwrap().path();
-            let bytes = std::fs::read(&path).unwrap();
-            let has = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
-            assert!(
-                !has(key.expose().as_bytes()) && !has(&digest) && !has(hex(&digest).as_bytes()),
-                "{}",
-                path.display()
-            );
-        }
-    }
-}
+mod tests;

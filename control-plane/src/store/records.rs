@@ -1,9 +1,13 @@
 //! Records: one row for each exchange, however often it is sent.
 
+use dragoman_core::price::Cost;
 use dragoman_core::record::Record;
 use sqlx::Row as _;
 
-use super::{Store, now_ms};
+use super::{Change, Store, budgets, now_ms};
+
+/// Pico-dollars in a micro-dollar.
+const PICO: u128 = 1_000_000;
 
 /// A Record on its way into the store.
 #[derive(Clone, Copy, Debug)]
@@ -12,8 +16,8 @@ pub struct Settling<'r> {
     pub record: &'r Record,
     /// Its document as it came.
     pub document: &'r str,
-    /// What it cost in micro-dollars; `None` when nobody knows.
-    pub cost_micros: Option<u64>,
+    /// What it cost; `None` when nobody knows.
+    pub cost: Option<Cost>,
 }
 
 /// A Record as it is kept.
@@ -41,21 +45,20 @@ pub struct Wanted {
 }
 
 impl Store {
-    /// Stores Records in one transaction and gives back, once all of them are durable, which of them are new. One that is
-    /// there already stays as it is and counts as stored.
+    /// Stores Records in one transaction, charges them to their budgets, and gives back, once all of it is durable, which of
+    /// them are new. One that is there already stays as it is and counts as stored.
     pub async fn settle(&self, records: &[Settling<'_>]) -> anyhow::Result<Vec<bool>> {
-        let mut change = self.change().await?;
+        // Only what is charged to budgets must not be mixed with what others do to them.
+        let charges = records.iter().any(|settling| !settling.record.charged.is_empty());
+        let mut change = if charges { self.exclusive().await? } else { self.change().await? };
         let mut fresh = Vec::with_capacity(records.len());
-        for Settling { record, document, cost_micros } in records {
-            let insert = sqlx::query(
-                "INSERT INTO record (exchange, caller, route, status, began_ms, settled_ms, document, cost_micros) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (exchange) DO NOTHING",
-            );
-            let insert = insert.bind(&record.exchange).bind(&record.caller).bind(&record.route);
-            let insert = insert.bind(i64::from(record.status)).bind(i64::try_from(record.began_ms).unwrap_or(i64::MAX));
-            let cost = cost_micros.map(|cost| i64::try_from(cost).unwrap_or(i64::MAX));
-            let done = insert.bind(now_ms()).bind(*document).bind(cost).execute(&mut *change).await?;
-            fresh.push(done.rows_affected() > 0);
+        for settling in records {
+            fresh.push(insert(&mut change, settling).await?);
+        }
+        if charges {
+            let new = records.iter().zip(&fresh).filter(|(_, fresh)| **fresh);
+            let new: Vec<_> = new.map(|(settling, _)| (settling.record, settling.cost)).collect();
+            budgets::spend(self, &mut change, &new).await?;
         }
         change.commit().await?;
         Ok(fresh)
@@ -90,6 +93,23 @@ impl Store {
     }
 }
 
+/// Whether it was not there before.
+async fn insert(change: &mut Change, settling: &Settling<'_>) -> anyhow::Result<bool> {
+    let Settling { record, document, cost } = settling;
+    let insert = sqlx::query(
+        "INSERT INTO record (exchange, caller, account, route, status, began_ms, settled_ms, document, cost_micros, \
+         cost_rest, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (exchange) DO NOTHING",
+    );
+    let insert = insert.bind(record.exchange.clone()).bind(record.caller.clone()).bind(record.account.clone());
+    let insert = insert.bind(record.route.clone()).bind(i64::from(record.status));
+    let insert = insert.bind(i64::try_from(record.began_ms).unwrap_or(i64::MAX)).bind(now_ms());
+    let signed = |number: u128| i64::try_from(number).unwrap_or(i64::MAX);
+    let (whole, rest) =
+        (cost.map(|cost| signed(cost.pico_dollars() / PICO)), cost.map(|cost| cost.pico_dollars() % PICO));
+    let insert = insert.bind((*document).to_string()).bind(whole).bind(signed(rest.unwrap_or(0)));
+    Ok(insert.bind(record.standing().name()).execute(&mut **change).await?.rows_affected() > 0)
+}
+
 fn kept(row: &sqlx::any::AnyRow) -> anyhow::Result<Kept> {
     Ok(Kept {
         document: row.try_get("document")?,
@@ -111,8 +131,9 @@ mod tests {
     }
 
     async fn settle(store: &Store, records: &[(Record, String)], cost_micros: Option<u64>) -> Vec<bool> {
+        let cost = cost_micros.map(Cost::micro);
         let settling: Vec<Settling<'_>> =
-            records.iter().map(|(record, document)| Settling { record, document, cost_micros }).collect();
+            records.iter().map(|(record, document)| Settling { record, document, cost }).collect();
         store.settle(&settling).await.unwrap()
     }
 

@@ -79,11 +79,16 @@ pub enum Condition {
 
 impl Condition {
     fn holds(self, row: Option<&Row>) -> bool {
+        self.holds_for(row.map(|row| row.revision))
+    }
+
+    /// Whether it holds for what is at that revision, or not there.
+    pub(super) fn holds_for(self, known: Option<u64>) -> bool {
         match self {
             Condition::None => true,
-            Condition::Absent => row.is_none(),
-            Condition::Present => row.is_some(),
-            Condition::Unchanged(revision) => row.is_some_and(|row| row.revision == revision),
+            Condition::Absent => known.is_none(),
+            Condition::Present => known.is_some(),
+            Condition::Unchanged(revision) => known == Some(revision),
         }
     }
 }

@@ -25,6 +25,7 @@ use sqlx::any::AnyRow;
 
 use super::pepper::random;
 use super::{Change, Store, hex, now_ms, optional};
+use crate::accounts::{path, tenant};
 use crate::settings::Secret;
 use crate::vault::{Bound, Broken, Envelope, MAX_MARKS, Manifest, Purpose, Ring, Slot, Tagged, Vault, chain, tenant};
 
@@ -111,7 +112,7 @@ impl From<Broken> for Fault {
 
 /// An account and those above it, in as many places as there are levels; the highest fills what is left.
 fn places(account: &str) -> [String; LEVELS] {
-    let mut chain = chain(account).map(str::to_string);
+    let mut chain = path(account).map(str::to_string);
     let highest = tenant(account).to_string();
     std::array::from_fn(|_| chain.next().unwrap_or_else(|| highest.clone()))
 }
@@ -203,7 +204,7 @@ impl Entries {
             return Err(Fault::Broken(Broken::RolledBack));
         }
         self.saw(tenant(account), manifest.generation);
-        for account in chain(account) {
+        for account in path(account) {
             let slot = Slot { purpose, account: account.to_string(), provider: provider.to_string() };
             let row = rows.iter().find(|(entry, _)| entry.slot == slot);
             match (manifest.find(&slot), row) {
@@ -311,7 +312,8 @@ impl Entries {
     /// Notes a change in the audit log, by which data planes are told as well; the secret is not in it.
     async fn note(&self, change: &mut Change, by: &str, action: &str, slot: &Slot, after: &str) -> anyhow::Result<()> {
         let id = format!("{}/{}", slot.account, slot.provider);
-        self.store.note_in(change, (by, action), (slot.purpose.name(), &id), after).await
+        self.store.note_in(change, (by, action), (slot.purpose.name(), &id), (None, Some(after))).await?;
+        Ok(())
     }
 }
 

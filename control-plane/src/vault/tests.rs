@@ -125,12 +125,3 @@ fn keys_are_read_as_digits_or_base64_and_told_without_themselves() {
         assert!(!why.contains("7777") && !why.contains("1111"), "{why}");
     }
 }
-
-#[test]
-fn an_account_is_followed_by_those_above_it() {
-    assert_eq!(
-        chain("acme.platform.search.alice").collect::<Vec<_>>(),
-        ["acme.platform.search.alice", "acme.platform.search", "acme.platform", "acme"]
-    );
-    assert_eq!((chain("").count(), tenant("acme.a"), tenant("")), (0, "acme", ""));
-}

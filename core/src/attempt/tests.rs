@@ -41,6 +41,7 @@ fn memory_with(dialects: &[DialectId], change: impl Fn(&mut Provider)) -> Memory
             omit: vec![],
             rename: vec![],
             set: vec![],
+            price: crate::price::Price::default(),
         });
         if let Some(provider) = providers.last_mut() {
             change(provider);
@@ -52,7 +53,7 @@ fn memory_with(dialects: &[DialectId], change: impl Fn(&mut Provider)) -> Memory
     }
     let routes = vec![Route { name: "m".into(), candidates: (0..targets.len()).collect(), loss: Loss::Warn }];
     memory.publish(Snapshot::new(1, providers, targets, routes, vec![]).unwrap());
-    memory.admit(digest(b"caller-key"), Some(Grant { caller: "c".into(), routes: None }), 1_000_000, 0);
+    memory.admit(digest(b"caller-key"), Some(Grant { caller: "c".into(), ..Grant::default() }), 1_000_000, 0);
     memory
 }
 
@@ -92,7 +93,7 @@ fn hello(dialect: DialectId, streamed: bool) -> (&'static str, String) {
 
 const GEMINI_HELLO: &str = r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#;
 
-fn exchange(memory: &Memory, path: &str, body: &str) -> (Exchange, Step) {
+fn exchange(memory: &mut Memory, path: &str, body: &str) -> (Exchange, Step) {
     let (mut exchange, step) = Exchange::begin(head(path), "x1".into(), memory, 1000);
     if let Step::Reply(_) = step {
         return (exchange, step);
@@ -101,7 +102,7 @@ fn exchange(memory: &Memory, path: &str, body: &str) -> (Exchange, Step) {
     (exchange, step)
 }
 
-fn asked(memory: &Memory, dialect: DialectId, streamed: bool) -> Rc<Asked> {
+fn asked(memory: &mut Memory, dialect: DialectId, streamed: bool) -> Rc<Asked> {
     let (path, body) = hello(dialect, streamed);
     let (exchange, step) = exchange(memory, path, &body);
     assert!(matches!(step, Step::Send(_)), "{step:?}");
@@ -262,7 +263,7 @@ fn pieces(bytes: &[u8], cuts: &[usize]) -> Vec<Vec<u8>> {
 
 /// Serves `bytes` from a provider of `to` to a client of `from`, in these chunks.
 fn serve(from: DialectId, to: DialectId, streamed: bool, kind: &str, chunks: &[&[u8]]) -> (Passed, Outcome) {
-    let asked = asked(&memory(&[to]), from, streamed);
+    let asked = asked(&mut memory(&[to]), from, streamed);
     let (mut attempt, _) = begin(&asked, 1);
     let passed = answer(&mut attempt, "200", kind, chunks);
     (passed, attempt.end(1010))
@@ -284,7 +285,7 @@ fn same_dialect_passes_the_very_bytes() {
 #[test]
 fn same_dialect_asks_with_the_very_bytes() {
     for dialect in CLIENTS {
-        let asked = asked(&memory(&[dialect]), dialect, true);
+        let asked = asked(&mut memory(&[dialect]), dialect, true);
         let (_, outgoing) = begin(&asked, 1);
         assert_eq!(outgoing.body, Body::Keep);
     }
@@ -366,7 +367,7 @@ proptest! {
         let mut bytes = stream_of(to).as_bytes().to_vec();
         let at = at.index(bytes.len());
         bytes.splice(at..at, noise);
-        let asked = asked(&memory(&[to]), from, kind == 0);
+        let asked = asked(&mut memory(&[to]), from, kind == 0);
         let (mut attempt, _) = begin(&asked, 1);
         let kind = [SSE, JSON, "text/html"][kind];
         answer(&mut attempt, &status.to_string(), kind, &[&bytes]);
@@ -388,7 +389,7 @@ const NO_ANSWERS: [(&str, &str); 6] = [
 fn a_200_without_an_answer_is_retried_and_at_last_told_as_an_error() {
     for (kind, body) in NO_ANSWERS {
         for from in CLIENTS {
-            let asked = asked(&memory(&[CHAT, CHAT]), from, kind == SSE);
+            let asked = asked(&mut memory(&[CHAT, CHAT]), from, kind == SSE);
             let (mut first, _) = begin(&asked, 1);
             let passed = answer(&mut first, "200", kind, &[body.as_bytes()]);
             assert!(passed.retry, "{from:?} {body}");
@@ -420,7 +421,7 @@ fn statuses_are_retried_or_told() {
         (413, false),
         (422, false),
     ] {
-        let asked = asked(&memory(&[CHAT, CHAT]), MESSAGES, false);
+        let asked = asked(&mut memory(&[CHAT, CHAT]), MESSAGES, false);
         let (mut attempt, _) = begin(&asked, 1);
         let passed = answer(&mut attempt, &status.to_string(), JSON, &[error]);
         assert_eq!(passed.retry, retried, "{status}");
@@ -434,7 +435,7 @@ fn statuses_are_retried_or_told() {
 #[test]
 fn no_attempt_carries_the_credential_of_another() {
     for client in CLIENTS {
-        let asked = asked(&memory(&[CHAT, MESSAGES, GENERATE]), client, true);
+        let asked = asked(&mut memory(&[CHAT, MESSAGES, GENERATE]), client, true);
         let (_, first) = begin(&asked, 1);
         // The head that attempt 2 finds is the one that attempt 1 has left.
         let left: Vec<HeaderRef> = first.head.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
@@ -459,7 +460,7 @@ fn no_attempt_carries_the_credential_of_another() {
 
 #[test]
 fn a_provider_that_echoes_the_credential_is_not_passed_on() {
-    let asked = asked(&memory(&[CHAT]), CHAT, false);
+    let asked = asked(&mut memory(&[CHAT]), CHAT, false);
     let (mut attempt, _) = begin(&asked, 1);
     let body = br#"{"error":{"message":"bad key secret-of-p1","type":"t"}}"#;
     let passed = answer(&mut attempt, "401", JSON, &[body]);
@@ -469,7 +470,7 @@ fn a_provider_that_echoes_the_credential_is_not_passed_on() {
 
 #[test]
 fn a_client_that_leaves_is_told_from_a_provider_that_is_silent() {
-    let asked = asked(&memory(&[CHAT]), CHAT, true);
+    let asked = asked(&mut memory(&[CHAT]), CHAT, true);
     let (silent, _) = begin(&asked, 1);
     assert_eq!(silent.end(1010).ending, Ending::Silent);
     let (mut left, _) = begin(&asked, 1);
@@ -482,7 +483,7 @@ fn a_client_that_leaves_is_told_from_a_provider_that_is_silent() {
 #[test]
 fn a_head_without_a_body_is_retried_or_explained() {
     for status in ["200", "429", "529", "404"] {
-        let asked = asked(&memory(&[CHAT, CHAT]), MESSAGES, false);
+        let asked = asked(&mut memory(&[CHAT, CHAT]), MESSAGES, false);
         let head =
             vec![(b":status".to_vec(), status.as_bytes().to_vec()), (b"x-echo".to_vec(), b"secret-of-p2".to_vec())];
         let (mut last, _) = begin(&asked, 2);

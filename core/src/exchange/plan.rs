@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::content::Content;
 use super::head::{Head, HeadEdits};
+use super::payment::Bounds;
 use super::wish::Wish;
 use crate::admission::Grant;
 use crate::catalog::{Operation, Provider, Service, Target};
@@ -33,6 +34,8 @@ pub struct Asked {
     pub model: String,
     /// How the answer shall come.
     pub delivery: Delivery,
+    /// What it can come to at most.
+    pub bounds: Bounds,
     /// What was known when it was planned.
     pub snapshot: Rc<Snapshot>,
     /// What to do about loss.
@@ -67,14 +70,15 @@ impl Sought<'_> {
     pub(crate) fn admit(&self, grant: &Grant) -> Result<(), Refusal> {
         match self.wish.model.as_str() {
             // What names no model may be about any model: a batch holds whole requests, a file somebody else's words.
-            "" if grant.routes.is_some() => Err(Refusal::RouteForbidden(self.endpoint.operation.name().into())),
+            "" if !grant.allows_every_route() => Err(Refusal::RouteForbidden(self.endpoint.operation.name().into())),
             model if !model.is_empty() && !grant.allows(model) => Err(Refusal::RouteForbidden(select::shown(model))),
             _ => Ok(()),
         }
     }
 
-    /// What is thought of everybody who might answer; data path and explanation alike go by it.
-    pub(crate) fn judge<'s>(&self, snapshot: &'s Snapshot) -> Judgement<'s> {
+    /// What is thought of everybody who might answer; data path and explanation alike go by it. Without a Grant the caller may
+    /// use everybody.
+    pub(crate) fn judge<'s>(&self, grant: Option<&Grant>, snapshot: &'s Snapshot) -> Judgement<'s> {
         let Sought { head, endpoint, wish, .. } = self;
         let mut judgement = match wish.model.as_str() {
             "" => {
@@ -83,6 +87,9 @@ impl Sought<'_> {
             }
             model => select::judge(model, wish.needs, snapshot),
         };
+        if let Some(grant) = grant.filter(|grant| !grant.scopes.is_empty()) {
+            judgement.strike(|_, target| (!grant.allows_target(&target.id)).then_some(Verdict::NotGranted));
+        }
         if judgement.loss == Loss::Strict && endpoint.operation == Operation::Generate {
             judgement.strike(|_, target| self.unsaid(target, snapshot));
         }
@@ -152,6 +159,16 @@ impl Asked {
         // It was readable when it was planned; should it not be, an empty request of the dialect says the same.
         let request = request.unwrap_or_else(|_| Request::new(self.endpoint.dialect, self.delivery));
         client.writer(&request, self.reply())
+    }
+
+    /// Plans anew for a cheaper route; the client's own word for the model stays in its answer.
+    pub(super) fn plan_anew(&mut self, route: &str, grant: &Grant) -> Result<(), Refusal> {
+        let wish = Wish { model: route.to_string(), ..Wish::read(&self.endpoint, &self.content)? };
+        let sought = Sought { head: &self.head, endpoint: &self.endpoint, content: &self.content, wish: &wish };
+        let plan = sought.judge(Some(grant), &self.snapshot).into_plan(&wish.model, wish.needs)?;
+        self.loss = plan.loss;
+        self.plan = plan.targets.into_iter().map(|target| Planned { target, credential: None }).collect();
+        Ok(())
     }
 
     /// Takes credentials out of the worker's memory; gives back the ids of those that are not there.

@@ -17,6 +17,7 @@ fn memory() -> Memory {
         omit: vec![],
         rename: vec![],
         set: vec![],
+        price: crate::price::Price::default(),
     };
     let target = Target::unlisted("p/m".into(), 0, "m");
     let routes = vec![
@@ -28,7 +29,11 @@ fn memory() -> Memory {
 }
 
 fn grant() -> Grant {
-    Grant { caller: "c".into(), routes: Some(vec!["m".into()]) }
+    Grant {
+        caller: "c".into(),
+        scopes: vec![crate::admission::Scope { routes: Some(vec!["m".into()]), ..crate::admission::Scope::default() }],
+        ..Grant::default()
+    }
 }
 
 fn admitted() -> Memory {
@@ -83,7 +88,7 @@ fn a_head_is_refused_at_once() {
         ),
     ];
     for (pairs, status, words) in cases {
-        let (_, step) = Exchange::begin(head(pairs), "x".into(), &admitted(), 0);
+        let (_, step) = Exchange::begin(head(pairs), "x".into(), &mut admitted(), 0);
         let (refused_status, message) = refused(&step);
         assert_eq!(refused_status, status, "{pairs:?}");
         assert!(message.contains(words), "{message}");
@@ -110,10 +115,10 @@ fn a_body_is_refused_before_anything_is_sent() {
         (&deep, 400, "nested too deeply"),
     ];
     for (body, status, words) in cases {
-        let memory = admitted();
-        let (mut exchange, step) = Exchange::begin(head(CHAT), "x".into(), &memory, 0);
+        let mut memory = admitted();
+        let (mut exchange, step) = Exchange::begin(head(CHAT), "x".into(), &mut memory, 0);
         assert!(matches!(step, Step::Wait));
-        let (refused_status, message) = refused(&exchange.body(body.as_bytes().to_vec(), &memory, 0));
+        let (refused_status, message) = refused(&exchange.body(body.as_bytes().to_vec(), &mut memory, 0));
         assert_eq!((refused_status, message.contains(words)), (status, true), "{body}: {message}");
         exchange.close();
         assert_eq!(exchange.record().unwrap().status, status);
@@ -126,20 +131,20 @@ const BODY: &[u8] = br#"{"model":"m","messages":[{"role":"user","content":"hi"}]
 fn an_unknown_key_is_asked_for_once_and_the_body_may_come_first_or_last() {
     for body_first in [true, false] {
         let mut memory = memory();
-        let (mut exchange, step) = Exchange::begin(head(CHAT), "x".into(), &memory, 0);
+        let (mut exchange, step) = Exchange::begin(head(CHAT), "x".into(), &mut memory, 0);
         assert!(matches!(step, Step::Ask(questions) if questions == [Question::Admit(digest(b"k"))]));
         if body_first {
-            assert!(matches!(exchange.body(BODY.to_vec(), &memory, 0), Step::Wait));
+            assert!(matches!(exchange.body(BODY.to_vec(), &mut memory, 0), Step::Wait));
         }
         memory.admit(digest(b"k"), Some(grant()), 1000, 0);
-        let mut step = exchange.advance(&memory, 0);
+        let mut step = exchange.advance(&mut memory, 0);
         if !body_first {
             assert!(matches!(step, Step::Wait));
-            step = exchange.body(BODY.to_vec(), &memory, 0);
+            step = exchange.body(BODY.to_vec(), &mut memory, 0);
         }
         assert!(matches!(step, Step::Ask(questions) if questions == [Question::Credential("p".into())]));
         memory.equip("p".into(), Credential { header: "x".into(), value: Secret::new(vec![]) }, 0, 0);
-        let Step::Send(edits) = exchange.advance(&memory, 0) else { panic!() };
+        let Step::Send(edits) = exchange.advance(&mut memory, 0) else { panic!() };
         assert!(edits.set.contains(&(b"x-dragoman-try-1".to_vec(), crate::catalog::slot("provider_p").into_bytes())));
         assert!(edits.set.contains(&(b"x-envoy-max-retries".to_vec(), b"0".to_vec())));
     }
@@ -147,16 +152,16 @@ fn an_unknown_key_is_asked_for_once_and_the_body_may_come_first_or_last() {
 
 #[test]
 fn without_an_answer_from_the_control_plane_the_caller_is_told_to_try_again() {
-    let memory = memory();
-    let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &memory, 0);
+    let mut memory = memory();
+    let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &mut memory, 0);
     assert_eq!(refused(&exchange.unanswered()).0, 503);
-    let memory = admitted();
+    let mut memory = admitted();
     let mut without = Memory::default();
     without.publish(memory.snapshot().map(|known| Snapshot::read(&known.write()).unwrap()).unwrap());
     without.admit(digest(b"k"), Some(grant()), 1000, 0);
-    let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &without, 0);
-    assert!(matches!(exchange.body(BODY.to_vec(), &without, 0), Step::Ask(_)));
-    let (status, message) = refused(&exchange.advance(&without, 0));
+    let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &mut without, 0);
+    assert!(matches!(exchange.body(BODY.to_vec(), &mut without, 0), Step::Ask(_)));
+    let (status, message) = refused(&exchange.advance(&mut without, 0));
     assert_eq!(status, 503);
     assert!(message.contains("credential"), "{message}");
 }
@@ -164,23 +169,25 @@ fn without_an_answer_from_the_control_plane_the_caller_is_told_to_try_again() {
 #[test]
 fn envoys_own_answers_are_said_in_the_clients_dialect() {
     for (status, expected) in [(503, 503), (504, 504)] {
-        let memory = admitted();
-        let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &memory, 0);
-        assert!(matches!(exchange.body(BODY.to_vec(), &memory, 0), Step::Send(_)));
-        let FinalHead::Replace(edits, body) = exchange.response_head(status, false) else { panic!() };
+        let mut memory = admitted();
+        let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &mut memory, 0);
+        assert!(matches!(exchange.body(BODY.to_vec(), &mut memory, 0), Step::Send(_)));
+        let FinalHead::Replace(edits, body) = exchange.response_head(status, false, &Memory::default()) else {
+            panic!()
+        };
         assert!(edits.set.contains(&(b":status".to_vec(), expected.to_string().into_bytes())));
         assert!(Json::parse(&body).unwrap().get("error").is_some());
     }
-    let memory = admitted();
-    let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &memory, 0);
-    assert!(matches!(exchange.response_head(413, false), FinalHead::Replace(..)));
+    let mut memory = admitted();
+    let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &mut memory, 0);
+    assert!(matches!(exchange.response_head(413, false, &Memory::default()), FinalHead::Replace(..)));
 }
 
 #[test]
 fn a_record_waits_for_the_client_and_for_every_attempt() {
-    let memory = admitted();
-    let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &memory, 0);
-    exchange.body(BODY.to_vec(), &memory, 0);
+    let mut memory = admitted();
+    let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &mut memory, 0);
+    exchange.body(BODY.to_vec(), &mut memory, 0);
     exchange.attempt_began();
     exchange.close();
     assert!(exchange.record().is_none());
@@ -192,7 +199,7 @@ fn a_record_waits_for_the_client_and_for_every_attempt() {
 fn replied(path: &str, extra: &[(&str, &str)]) -> (u16, String) {
     let mut pairs = vec![(":method", "GET"), (":path", path), ("authorization", "Bearer k")];
     pairs.extend(extra);
-    let (_, step) = Exchange::begin(head(&pairs), "x1".into(), &admitted(), 1000);
+    let (_, step) = Exchange::begin(head(&pairs), "x1".into(), &mut admitted(), 1000);
     let Step::Reply(reply) = step else { panic!("{step:?}") };
     (reply.status, String::from_utf8(reply.body).unwrap())
 }
@@ -227,7 +234,8 @@ fn a_model_that_is_not_there_or_not_for_the_caller_is_not_found() {
 #[test]
 fn a_greeting_needs_no_key() {
     for method in ["GET", "HEAD"] {
-        let (exchange, step) = Exchange::begin(head(&[(":method", method), (":path", "/")]), "x1".into(), &memory(), 0);
+        let (exchange, step) =
+            Exchange::begin(head(&[(":method", method), (":path", "/")]), "x1".into(), &mut memory(), 0);
         assert!(matches!(&step, Step::Reply(reply) if reply.status == 200), "{step:?}");
         assert_eq!(exchange.record.status, 200);
     }
@@ -244,11 +252,11 @@ fn a_record_says_what_was_needed_and_of_which_trace_it_is_even_when_nobody_was_a
     };
     let long = "x".repeat(10_000);
     for (model, refusal, route) in [("m", "", "m"), ("closed", "route_forbidden", "closed"), (&long, "", "")] {
-        let memory = admitted();
+        let mut memory = admitted();
         let mut pairs = CHAT.to_vec();
         pairs.push(("traceparent", TRACE));
-        let (mut exchange, _) = Exchange::begin(head(&pairs), "x".into(), &memory, 0);
-        exchange.body(body(model).into_bytes(), &memory, 0);
+        let (mut exchange, _) = Exchange::begin(head(&pairs), "x".into(), &mut memory, 0);
+        exchange.body(body(model).into_bytes(), &mut memory, 0);
         exchange.close();
         let record = exchange.record().unwrap();
         assert_eq!((record.needs.join(" "), record.estimated_tokens, record.tied.as_str()), ("tools".into(), 3, "n"));
@@ -266,7 +274,7 @@ fn a_trace_that_is_none_or_several_is_not_recorded() {
     for said in [&[][..], &["nonsense"], &[TRACE, TRACE]] {
         let mut pairs = CHAT.to_vec();
         pairs.extend(said.iter().map(|value| ("traceparent", *value)));
-        let (exchange, _) = Exchange::begin(head(&pairs), "x".into(), &admitted(), 0);
+        let (exchange, _) = Exchange::begin(head(&pairs), "x".into(), &mut admitted(), 0);
         assert_eq!(exchange.record.trace, "", "{said:?}");
     }
 }

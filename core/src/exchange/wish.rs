@@ -4,6 +4,7 @@ use super::content::Content;
 use crate::catalog::Operation;
 use crate::dialect::{self, Endpoint, ReadError};
 use crate::hub::Delivery;
+use crate::json::Json;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::select::{self, Needs};
@@ -19,6 +20,8 @@ pub(crate) struct Wish {
     pub(crate) needs: Needs,
     /// The most tokens of the answer, where the request says it.
     pub(crate) output_limit: Option<u64>,
+    /// How many answers it wants at once.
+    pub(crate) answers: u64,
 }
 
 impl Wish {
@@ -27,7 +30,13 @@ impl Wish {
         let bad = |error: ReadError| Refusal::BadMember { param: error.param, problem: error.problem };
         let or_path = |model: String| endpoint.model.clone().filter(|_| model.is_empty()).unwrap_or(model);
         let needs = Needs::only(endpoint.dialect, endpoint.operation);
-        let wish = |model, needs| Wish { model, delivery: Delivery::Whole, needs, output_limit: None };
+        let wish = |model, needs| Wish {
+            model,
+            delivery: Delivery::Whole,
+            needs,
+            output_limit: None,
+            answers: answers(content),
+        };
         match endpoint.operation {
             Operation::Generate => {
                 let request = dialect::client(endpoint.dialect).read_request(endpoint, content.json()).map_err(bad)?;
@@ -60,6 +69,17 @@ impl Wish {
         record.estimated_tokens = self.needs.tokens;
         record.tied = self.needs.tied.unwrap_or_default().to_string();
     }
+}
+
+/// Most answers that are believed to be wanted; providers take fewer.
+const MAX_ANSWERS: u64 = 128;
+
+/// How many answers are wanted at once, in whichever dialect.
+fn answers(content: &Content) -> u64 {
+    let Content::Json(document) = content else { return 1 };
+    let json = document.json();
+    let said = json.get("n").or_else(|| json.at(&["generationConfig", "candidateCount"])).and_then(Json::u64);
+    said.unwrap_or(1).clamp(1, MAX_ANSWERS)
 }
 
 /// What is interpreted must name a model.

@@ -31,6 +31,7 @@ fn snapshot(loss: Loss) -> Snapshot {
             omit: vec!["seed".into()],
             rename: vec![],
             set: vec![],
+            price: crate::price::Price::default(),
             id: id.clone(),
         });
         targets.push(Target::unlisted(format!("{id}/large"), index, "large"));
@@ -51,7 +52,7 @@ fn snapshot(loss: Loss) -> Snapshot {
 fn memory(snapshot: Snapshot) -> Memory {
     let mut memory = Memory::default();
     memory.publish(snapshot);
-    memory.admit(digest(b"k"), Some(Grant { caller: "c".into(), routes: None }), u64::MAX, 0);
+    memory.admit(digest(b"k"), Some(Grant { caller: "c".into(), ..Grant::default() }), u64::MAX, 0);
     memory
 }
 
@@ -62,7 +63,7 @@ fn headers() -> Vec<(Vec<u8>, Vec<u8>)> {
 }
 
 /// What the data path makes of a request: the Record, and what an attempt at each planned target loses.
-fn lived(method: &str, path: &str, body: &[u8], memory: &Memory) -> (Record, Vec<(String, Losses)>) {
+fn lived(method: &str, path: &str, body: &[u8], memory: &mut Memory) -> (Record, Vec<(String, Losses)>) {
     let mut all = vec![(b":method".to_vec(), method.into()), (b":path".to_vec(), path.into())];
     all.extend(headers());
     let (mut exchange, step) = Exchange::begin(Head { headers: all }, "x".into(), memory, 0);
@@ -93,8 +94,9 @@ fn written(explanation: &Explanation<'_>) -> String {
 }
 
 /// The law: what is explained is what is done, now and later.
-fn agree(method: &str, path: &str, body: &[u8], memory: &Memory) -> Result<(), String> {
-    let snapshot = memory.snapshot().unwrap();
+fn agree(method: &str, path: &str, body: &[u8], memory: &mut Memory) -> Result<(), String> {
+    let snapshot = Rc::clone(memory.snapshot().unwrap());
+    let snapshot = snapshot.as_ref();
     let (record, told) = lived(method, path, body, memory);
     let now = explain(method, path, &headers(), body, None, snapshot);
     let later = explain_record(&record, snapshot);
@@ -141,7 +143,7 @@ fn every_golden_request_is_explained_as_it_is_served() {
             }
             let bytes = fs::read(&path).unwrap();
             for loss in Loss::ALL {
-                let memory = memory(snapshot(loss));
+                let mut memory = memory(snapshot(loss));
                 for model in ["all", "small", "foreign", "f-1", "messages/large", "converse/new", "nobody"] {
                     let named = edit(Json::parse(&bytes).unwrap(), &[Edit::Set("model", format!("\"{model}\""))]);
                     let (url, body) = match dialect {
@@ -153,7 +155,7 @@ fn every_golden_request_is_explained_as_it_is_served() {
                             (format!("/v1beta/models/{model}:generateContent"), whole)
                         }
                     };
-                    let agreed = agree("POST", &url, body.as_bytes(), &memory);
+                    let agreed = agree("POST", &url, body.as_bytes(), &mut memory);
                     agreed.unwrap_or_else(|error| panic!("{} {model} {loss:?}: {error}", path.display()));
                     seen += 1;
                 }
@@ -165,7 +167,7 @@ fn every_golden_request_is_explained_as_it_is_served() {
 
 #[test]
 fn what_is_relayed_or_refused_is_explained_as_it_is_served() {
-    let memory = memory(snapshot(Loss::Warn));
+    let mut memory = memory(snapshot(Loss::Warn));
     let chat = br#"{"model":"all","messages":[{"role":"user","content":"hi"}]}"#;
     let cases: [(&str, &str, &[u8]); 13] = [
         ("GET", "/", b""),
@@ -183,15 +185,15 @@ fn what_is_relayed_or_refused_is_explained_as_it_is_served() {
         ("POST", "/v1/chat/completions", br#"{"model":"foreign","n":2,"messages":[{"role":"user","content":"hi"}]}"#),
     ];
     for (method, path, body) in cases {
-        agree(method, path, body, &memory).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        agree(method, path, body, &mut memory).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
     }
 }
 
 #[test]
 fn a_member_that_ties_is_named_now_and_later() {
-    let memory = memory(snapshot(Loss::Warn));
+    let mut memory = memory(snapshot(Loss::Warn));
     let body = br#"{"model":"foreign","n":2,"messages":[{"role":"user","content":"hi"}]}"#;
-    let (record, _) = lived("POST", "/v1/chat/completions", body, &memory);
+    let (record, _) = lived("POST", "/v1/chat/completions", body, &mut memory);
     let snapshot = memory.snapshot().unwrap();
     let now = explain("POST", "/v1/chat/completions", &headers(), body, None, snapshot);
     let Fate::Refused(denial) = &now.fate else { panic!("{now:?}") };
@@ -229,7 +231,14 @@ fn what_a_strict_route_leaves_out_is_explained_by_what_cannot_be_said() {
 
 #[test]
 fn a_grant_is_kept_to_and_a_document_has_what_was_reached() {
-    let grant = Grant { caller: "c".into(), routes: Some(vec!["all".into()]) };
+    let grant = Grant {
+        caller: "c".into(),
+        scopes: vec![crate::admission::Scope {
+            routes: Some(vec!["all".into()]),
+            ..crate::admission::Scope::default()
+        }],
+        ..Grant::default()
+    };
     let snapshot = snapshot(Loss::Warn);
     let body = br#"{"model":"small","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
     let explanation = explain("POST", "/v1/messages", &headers(), body, Some(&grant), &snapshot);

@@ -125,9 +125,12 @@ fn kind(verdict: &Verdict) -> &'static str {
         Verdict::Thoughtless | Verdict::Cramped => "set_aside",
         Verdict::Late => "beyond_most_attempts",
         Verdict::Repeated => "repeated",
-        Verdict::NoService | Verdict::Lacks(_) | Verdict::Unsaid(_) | Verdict::NotKeeper | Verdict::NotRecorded => {
-            "excluded"
-        }
+        Verdict::NoService
+        | Verdict::Lacks(_)
+        | Verdict::Unsaid(_)
+        | Verdict::NotGranted
+        | Verdict::NotKeeper
+        | Verdict::NotRecorded => "excluded",
     }
 }
 
@@ -140,6 +143,7 @@ fn reason(verdict: &Verdict) -> Option<&'static str> {
         Verdict::NoService => Some("service"),
         Verdict::Lacks(_) => Some("abilities"),
         Verdict::Unsaid(_) => Some("loss"),
+        Verdict::NotGranted => Some("grant"),
         Verdict::NotKeeper => Some("keeper"),
         Verdict::NotRecorded => Some("not_recorded"),
     }

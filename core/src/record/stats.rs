@@ -258,6 +258,7 @@ mod tests {
             omit: vec![],
             rename: vec![],
             set: vec![],
+            price: crate::price::Price::default(),
         };
         let target = Target::unlisted("p/m-4.1:free".into(), 0, "m-4.1:free");
         Snapshot::new(1, vec![provider], vec![target], vec![], vec![]).unwrap()

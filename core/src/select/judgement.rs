@@ -54,6 +54,8 @@ pub enum Verdict {
     Late,
     /// The route is strict, and these members cannot be said to it.
     Unsaid(Vec<String>),
+    /// The caller may not use it.
+    NotGranted,
     /// What is kept is kept by one provider, and that is another.
     NotKeeper,
     /// It was not in the Plan that was recorded: it had no credential, or a strict route's words could not be said to it.
@@ -125,7 +127,8 @@ pub fn judge_keeper<'s>(provider: Option<&str>, needs: Needs, snapshot: &'s Snap
         return Judgement { resolution: Resolution::Keeper(""), loss: Loss::Warn, candidates: vec![] };
     };
     let verdict = if serves(row) { Verdict::Planned(1) } else { Verdict::NoService };
-    let target = Cow::Owned(Target::unlisted(row.id.clone(), index, ""));
+    let target = Target { price: row.price.clone(), ..Target::unlisted(row.id.clone(), index, "") };
+    let target = Cow::Owned(target);
     let candidates = vec![Candidate { target, verdict }];
     Judgement { resolution: Resolution::Keeper(&row.id), loss: Loss::Warn, candidates }
 }
@@ -166,6 +169,7 @@ impl Judgement<'_> {
             match &candidate.verdict {
                 Verdict::Unsaid(members) => return Some(Refusal::CannotSay(members.clone())),
                 Verdict::Lacks(abilities) => lacking.extend(abilities.names()),
+                Verdict::NotGranted => return Some(Refusal::RouteForbidden(model)),
                 _ => {}
             }
         }
@@ -233,7 +237,7 @@ fn target_at<'s>(index: usize, model: &str, snapshot: &'s Snapshot) -> Option<(&
     let target = match snapshot.target(&id) {
         Some(listed) => Cow::Borrowed(listed),
         None if snapshot.withholds(&provider.id, &id) => return None,
-        None => Cow::Owned(Target::unlisted(id, index, model)),
+        None => Cow::Owned(Target { price: provider.price.clone(), ..Target::unlisted(id, index, model) }),
     };
     Some((provider, target))
 }

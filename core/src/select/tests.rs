@@ -13,6 +13,7 @@ fn provider(id: &str, dialect: DialectId) -> Provider {
         omit: vec![],
         rename: vec![],
         set: vec![],
+        price: crate::price::Price::default(),
     }
 }
 

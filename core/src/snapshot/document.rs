@@ -1,5 +1,7 @@
 //! The Snapshot as JSON, in both directions.
 
+mod price;
+
 use super::{Family, Loss, MAX_SNAPSHOT, Route, Snapshot};
 use crate::catalog::{Abilities, DialectId, Operation, Origin, Paths, Provider, Service, Target, ThinkingStyle};
 use crate::json::{Json, Writer};
@@ -54,6 +56,7 @@ fn write_provider(row: &Provider, out: &mut Writer) {
         out.field("omit").array(|out| row.omit.iter().for_each(|name| out.string(name)));
         out.field("rename").array(|out| row.rename.iter().for_each(|pair| write_pair(pair, out)));
         out.field("set").array(|out| row.set.iter().for_each(|pair| write_pair(pair, out)));
+        price::write(&row.price, out.field("price"));
     });
 }
 
@@ -74,6 +77,7 @@ fn write_target(row: &Target, out: &mut Writer) {
         out.field("abilities").array(|out| row.abilities.names().for_each(|name| out.string(name)));
         out.field("thinking").string(row.thinking.name());
         out.field("unsigned").string(&row.unsigned);
+        price::write(&row.price, out.field("price"));
     });
 }
 
@@ -138,6 +142,7 @@ fn read_provider(row: Json<'_>) -> Option<Provider> {
         omit: row.get("omit")?.items().map(plain).collect::<Option<_>>()?,
         rename: row.get("rename")?.items().map(read_pair).collect::<Option<_>>()?,
         set: row.get("set")?.items().map(read_pair).collect::<Option<Vec<_>>>().filter(|set| all_json(set))?,
+        price: price::read(row.get("price")?)?,
     })
 }
 
@@ -181,6 +186,7 @@ fn read_target(row: Json<'_>) -> Option<Target> {
             .fold(Abilities::NONE, Abilities::and),
         thinking: ThinkingStyle::named(&string(row, "thinking")?)?,
         unsigned: string(row, "unsigned")?,
+        price: price::read(row.get("price")?)?,
     })
 }
 

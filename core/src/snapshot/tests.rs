@@ -1,5 +1,6 @@
 use super::*;
 use crate::catalog::{Abilities, DialectId, Operation, Origin, Paths, Service, ThinkingStyle};
+use crate::price::{Price, Rates, Tier};
 
 fn provider(id: &str) -> Provider {
     Provider {
@@ -16,7 +17,25 @@ fn provider(id: &str) -> Provider {
         omit: vec!["seed".into()],
         rename: vec![("max_completion_tokens".into(), "max_tokens".into())],
         set: vec![("version".into(), "\"2\"".into())],
+        price: price(),
     }
+}
+
+fn price() -> Price {
+    let rates = Rates { input: 3_000_000, output: 15_000_000, ..Rates::default() };
+    let long = Rates {
+        input: 1,
+        output: 2,
+        cache_read: Some(3),
+        cache_write: Some(4),
+        cache_write_1h: Some(5),
+        reasoning: Some(6),
+        audio_input: Some(7),
+        audio_output: Some(8),
+        image: Some(9),
+        request: Some(10),
+    };
+    Price { tiers: vec![Tier { above: 200_000, rates: long }], ..Price::of(rates) }
 }
 
 fn target(id: &str, provider: usize) -> Target {
@@ -26,6 +45,7 @@ fn target(id: &str, provider: usize) -> Target {
         abilities: Abilities::TOOLS.and(Abilities::THINKING),
         thinking: ThinkingStyle::Tokens,
         unsigned: "none".into(),
+        price: price(),
         ..Target::unlisted(id.into(), provider, "m \"quoted\"")
     }
 }

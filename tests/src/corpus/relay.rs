@@ -150,8 +150,8 @@ fn ask(dialect: DialectId, delivery: Delivery) -> Option<Rc<Asked>> {
         header(":authority", "gateway"),
         header("authorization", &format!("Bearer {KEY}")),
     ];
-    let (mut exchange, _) = Exchange::begin(Head { headers: headers.to_vec() }, "x1".into(), &memory, 0);
-    exchange.body(body.to_string().into_bytes(), &memory, 0);
+    let (mut exchange, _) = Exchange::begin(Head { headers: headers.to_vec() }, "x1".into(), &mut memory, 0);
+    exchange.body(body.to_string().into_bytes(), &mut memory, 0);
     exchange.asked()
 }
 
@@ -176,7 +176,7 @@ fn memory(dialect: DialectId) -> Option<Memory> {
     });
     let mut memory = Memory::default();
     memory.publish(Snapshot::read(snapshot.to_string().as_bytes()).ok()?);
-    let grant = Grant { caller: "c".into(), routes: None };
+    let grant = Grant { caller: "c".into(), ..Grant::default() };
     memory.admit(digest(KEY.as_bytes()), Some(grant), 1_000_000, 0);
     Some(memory)
 }

@@ -75,7 +75,7 @@ pub fn plane(generation: &str) -> ControlPlane {
     routes.push(Route { name: CHAIN.into(), candidates, loss: Loss::Warn });
     plane.snapshot = Snapshot::new(1, providers, targets, routes, vec![]).unwrap().write();
     for caller in [KEY.to_owned(), format!("{KEY}{generation}")] {
-        let grant = Grant { caller: caller.clone(), routes: None };
+        let grant = Grant { caller: caller.clone(), ..Grant::default() };
         plane.grants.insert(digest(caller.as_bytes()).to_vec(), grant.write());
     }
     plane

@@ -2,42 +2,20 @@
 
 use sqlx::Row as _;
 
-use super::Entries;
+use super::Store;
 use crate::vault::Purpose;
 
-impl Entries {
-    /// The last change of anything; what comes later is asked for by [`Entries::changed_after`].
-    pub async fn last_change(&self) -> anyhow::Result<u64> {
-        self.store.revision().await
-    }
-
-    /// The credentials that were put or taken away after that change, as `provider@account`, and the last change of them.
-    pub async fn changed_after(&self, revision: u64) -> anyhow::Result<(u64, Vec<String>)> {
-        let find = sqlx::query("SELECT revision, id FROM audit WHERE kind = $1 AND revision > $2 ORDER BY revision");
-        let find = find.bind(Purpose::Credential.name()).bind(i64::try_from(revision)?);
-        let (mut last, mut changed) = (revision, Vec::new());
-        for row in find.fetch_all(&self.store.reader).await? {
-            last = u64::try_from(row.try_get::<i64, _>("revision")?)?;
-            changed.extend(named(&row.try_get::<String, _>("id")?));
-        }
-        Ok((last, changed))
-    }
-
-    /// Those of the time since then, in milliseconds since 1970.
-    pub async fn changed_since(&self, since_ms: i64) -> anyhow::Result<Vec<String>> {
-        let find = sqlx::query("SELECT id FROM audit WHERE kind = $1 AND at_ms >= $2");
-        let rows = find.bind(Purpose::Credential.name()).bind(since_ms).fetch_all(&self.store.reader).await?;
+impl Store {
+    /// Accounts' own credentials that were put or taken away since then, in milliseconds since 1970, as `provider@account`, each
+    /// with its moment.
+    pub async fn credentials_changed_since(&self, since_ms: i64) -> anyhow::Result<Vec<(String, i64)>> {
+        let find = sqlx::query("SELECT id, at_ms FROM audit WHERE kind = $1 AND at_ms >= $2 ORDER BY revision");
+        let rows = find.bind(Purpose::Credential.name()).bind(since_ms).fetch_all(&self.reader).await?;
         let mut changed = Vec::new();
         for row in rows {
-            changed.extend(named(&row.try_get::<String, _>("id")?));
+            let (id, at_ms): (String, i64) = (row.try_get("id")?, row.try_get("at_ms")?);
+            changed.extend(id.split_once('/').map(|(account, provider)| (format!("{provider}@{account}"), at_ms)));
         }
-        changed.sort();
-        changed.dedup();
         Ok(changed)
     }
-}
-
-/// `account/provider` of the audit log as the data plane is told it.
-fn named(id: &str) -> Option<String> {
-    id.split_once('/').map(|(account, provider)| format!("{provider}@{account}"))
 }

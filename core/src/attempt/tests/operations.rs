@@ -14,7 +14,7 @@ fn sent(outgoing: &Outgoing, name: &str) -> String {
 
 /// The first attempt of a request.
 fn ask(
-    memory: &Memory,
+    memory: &mut Memory,
     method: &str,
     path: &str,
     extra: &[(&str, &str)],
@@ -41,11 +41,11 @@ const JSON_BODY: [(&str, &str); 1] = [("content-type", "application/json")];
 
 #[test]
 fn a_form_is_relayed_with_the_model_that_the_provider_knows() {
-    let memory = serving(CHAT, &[Operation::Transcribe]);
+    let mut memory = serving(CHAT, &[Operation::Transcribe]);
     let form = b"--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n\x00\xff\r\n--b\r\n\
         Content-Disposition: form-data; name=\"model\"\r\n\r\np1/whisper\r\n--b--\r\n";
     let kind = [("content-type", "multipart/form-data; boundary=b")];
-    let (_, outgoing) = ask(&memory, "POST", "/v1/audio/transcriptions", &kind, form).unwrap();
+    let (_, outgoing) = ask(&mut memory, "POST", "/v1/audio/transcriptions", &kind, form).unwrap();
     assert_eq!(sent(&outgoing, ":path"), "/base/v1/audio/transcriptions");
     assert_eq!(sent(&outgoing, "content-type"), kind[0].1);
     let Body::Replace(body) = &outgoing.body else { panic!("{:?}", outgoing.body) };
@@ -56,9 +56,9 @@ fn a_form_is_relayed_with_the_model_that_the_provider_knows() {
 
 #[test]
 fn sound_passes_as_it_is() {
-    let memory = serving(CHAT, &[Operation::Speech]);
+    let mut memory = serving(CHAT, &[Operation::Speech]);
     let body = br#"{"model":"m","input":"hi","voice":"v"}"#;
-    let (mut attempt, outgoing) = ask(&memory, "POST", "/v1/audio/speech", &JSON_BODY, body).unwrap();
+    let (mut attempt, outgoing) = ask(&mut memory, "POST", "/v1/audio/speech", &JSON_BODY, body).unwrap();
     assert_eq!(outgoing.body, Body::Keep);
     let passed = answer(&mut attempt, "200", "audio/mpeg", &[b"\xff\xfb\x00", b"\x01"]);
     assert_eq!(passed.bytes, b"\xff\xfb\x00\x01");
@@ -67,30 +67,30 @@ fn sound_passes_as_it_is() {
 
 #[test]
 fn tokens_are_counted_by_the_targets_own_model() {
-    let memory = serving(MESSAGES, &[Operation::CountTokens]);
+    let mut memory = serving(MESSAGES, &[Operation::CountTokens]);
     let body = br#"{"messages":[{"role":"user","content":"hi"}],"model":"p1/c"}"#;
     let (mut attempt, outgoing) =
-        ask(&memory, "POST", "/v1/messages/count_tokens?beta=true", &JSON_BODY, body).unwrap();
+        ask(&mut memory, "POST", "/v1/messages/count_tokens?beta=true", &JSON_BODY, body).unwrap();
     assert_eq!(sent(&outgoing, ":path"), "/base/v1/messages/count_tokens?beta=true");
     let expected = br#"{"messages":[{"role":"user","content":"hi"}],"model":"c"}"#;
     assert_eq!(outgoing.body, Body::Replace(expected.to_vec()));
     let passed = answer(&mut attempt, "200", JSON, &[br#"{ "input_tokens": 9 }"#]);
     assert_eq!(passed.text(), r#"{ "input_tokens": 9 }"#);
-    let memory = serving(GENERATE, &[Operation::CountTokens]);
-    let (_, outgoing) = ask(&memory, "POST", "/v1beta/models/m:countTokens", &JSON_BODY, b"{}").unwrap();
+    let mut memory = serving(GENERATE, &[Operation::CountTokens]);
+    let (_, outgoing) = ask(&mut memory, "POST", "/v1beta/models/m:countTokens", &JSON_BODY, b"{}").unwrap();
     assert_eq!(sent(&outgoing, ":path"), "/base/v1beta/models/m:countTokens");
 }
 
 #[test]
 fn what_names_no_model_goes_to_the_provider_that_is_named() {
-    let memory = memory_with(&[CHAT, CHAT], |provider| provider.services[0].operations = vec![Operation::Files]);
+    let mut memory = memory_with(&[CHAT, CHAT], |provider| provider.services[0].operations = vec![Operation::Files]);
     let named = [("x-dragoman-provider", "p2")];
-    let (_, outgoing) = ask(&memory, "GET", "/v1/files/f-1/content?x=1", &named, b"").unwrap();
+    let (_, outgoing) = ask(&mut memory, "GET", "/v1/files/f-1/content?x=1", &named, b"").unwrap();
     assert_eq!(sent(&outgoing, ":authority"), "p2.example");
     assert_eq!(sent(&outgoing, ":method"), "GET");
     assert_eq!(sent(&outgoing, ":path"), "/base/v1/files/f-1/content?x=1");
     assert_eq!(sent(&outgoing, "content-length"), "");
-    let (mut attempt, outgoing) = ask(&memory, "DELETE", "/v1/files/f-1", &[], b"").unwrap();
+    let (mut attempt, outgoing) = ask(&mut memory, "DELETE", "/v1/files/f-1", &[], b"").unwrap();
     assert_eq!(sent(&outgoing, ":authority"), "p1.example");
     let gone = [(b":status".to_vec(), b"204".to_vec())];
     assert!(matches!(attempt.response_head(&gone, true, 1001), HeadVerdict::Pass(_)));
@@ -100,17 +100,21 @@ fn what_names_no_model_goes_to_the_provider_that_is_named() {
 #[test]
 fn a_key_of_some_routes_only_may_not_touch_files() {
     let mut memory = serving(CHAT, &[Operation::Files]);
-    let grant = Grant { caller: "c".into(), routes: Some(vec!["m".into()]) };
+    let grant = Grant {
+        caller: "c".into(),
+        scopes: vec![crate::admission::Scope { routes: Some(vec!["m".into()]), ..crate::admission::Scope::default() }],
+        ..Grant::default()
+    };
     memory.admit(digest(b"caller-key"), Some(grant), 1_000_000, 0);
-    let Err(Step::Reply(reply)) = ask(&memory, "GET", "/v1/files", &[], b"") else { panic!("must be refused") };
+    let Err(Step::Reply(reply)) = ask(&mut memory, "GET", "/v1/files", &[], b"") else { panic!("must be refused") };
     assert_eq!(reply.status, 403);
 }
 
 #[test]
 fn nobody_does_it() {
-    let memory = memory(&[MESSAGES]);
+    let mut memory = memory(&[MESSAGES]);
     let body = br#"{"model":"m","prompt":"hi"}"#;
-    let Err(Step::Reply(reply)) = ask(&memory, "POST", "/v1/images/generations", &JSON_BODY, body) else {
+    let Err(Step::Reply(reply)) = ask(&mut memory, "POST", "/v1/images/generations", &JSON_BODY, body) else {
         panic!("must be refused")
     };
     assert_eq!(reply.status, 404);
@@ -119,7 +123,7 @@ fn nobody_does_it() {
 
 #[test]
 fn a_providers_own_path_may_name_the_model() {
-    let memory = memory_with(&[MESSAGES], |provider| {
+    let mut memory = memory_with(&[MESSAGES], |provider| {
         let paths = ["/p/{model}:rawPredict", "/p/{model}:streamRawPredict"].map(String::from);
         let [whole, streamed] = paths;
         provider.services[0].paths = Some(Paths { whole, streamed });
@@ -128,7 +132,7 @@ fn a_providers_own_path_may_name_the_model() {
     for (streamed, path) in [(false, "/base/p/m:rawPredict?beta=true"), (true, "/base/p/m:streamRawPredict?beta=true")]
     {
         for client in [MESSAGES, CHAT] {
-            let (_, outgoing) = begin(&asked(&memory, client, streamed), 1);
+            let (_, outgoing) = begin(&asked(&mut memory, client, streamed), 1);
             let expected = if client == MESSAGES { path } else { path.trim_end_matches("?beta=true") };
             assert_eq!(sent(&outgoing, ":path"), expected);
             let Body::Replace(body) = outgoing.body else { panic!("the model must go") };
@@ -142,14 +146,14 @@ fn a_providers_own_path_may_name_the_model() {
 
 #[test]
 fn a_proof_finds_back_to_its_maker_and_to_nobody_else() {
-    let memory = memory(&[MESSAGES, MESSAGES]);
+    let mut memory = memory(&[MESSAGES, MESSAGES]);
     let snapshot = memory.snapshot().unwrap();
     let proof = format!("{}sig", crate::hub::provenance::mark(snapshot.slot(0).unwrap()));
     let turns = format!(
         r#"[{{"role":"user","content":"a"}},{{"role":"assistant","content":[{{"type":"thinking","thinking":"t","signature":"{proof}"}},{{"type":"text","text":"b"}}]}},{{"role":"user","content":"c"}}]"#
     );
     let body = format!(r#"{{"model":"m","max_tokens":9,"messages":{turns}}}"#);
-    let (exchange, step) = exchange(&memory, "/v1/messages", &body);
+    let (exchange, step) = exchange(&mut memory, "/v1/messages", &body);
     assert!(matches!(step, Step::Send(_)), "{step:?}");
     let asked = exchange.asked().unwrap();
     let body = |number| match begin(&asked, number).1.body {
@@ -164,8 +168,8 @@ fn a_proof_finds_back_to_its_maker_and_to_nobody_else() {
 
 #[test]
 fn an_interpreted_answers_proof_is_marked() {
-    let memory = memory(&[MESSAGES]);
-    let (mut attempt, _) = begin(&asked(&memory, GENERATE, false), 1);
+    let mut memory = memory(&[MESSAGES]);
+    let (mut attempt, _) = begin(&asked(&mut memory, GENERATE, false), 1);
     let body = br#"{"id":"1","type":"message","role":"assistant","model":"m","content":[{"type":"thinking","thinking":"t","signature":"sig"},{"type":"text","text":"b"}],"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":2}}"#;
     let passed = answer(&mut attempt, "200", JSON, &[body]);
     let slot = memory.snapshot().unwrap().slot(0).unwrap().to_string();
@@ -178,8 +182,8 @@ fn an_interpreted_answers_proof_is_marked() {
 
 #[test]
 fn a_wait_is_passed_on_in_whole_seconds() {
-    let memory = memory(&[GENERATE]);
-    let (mut attempt, _) = begin(&asked(&memory, CHAT, false), 1);
+    let mut memory = memory(&[GENERATE]);
+    let (mut attempt, _) = begin(&asked(&mut memory, CHAT, false), 1);
     let head = [(b":status".to_vec(), b"429".to_vec())];
     assert!(matches!(attempt.response_head(&head, false, 1001), HeadVerdict::Hold));
     let body =
@@ -192,8 +196,8 @@ fn a_wait_is_passed_on_in_whole_seconds() {
 
 #[test]
 fn a_wait_that_stands_in_the_body_is_heard_before_the_next_target_is_tried() {
-    let memory = memory(&[GENERATE, CHAT]);
-    let (mut attempt, _) = begin(&asked(&memory, CHAT, false), 1);
+    let mut memory = memory(&[GENERATE, CHAT]);
+    let (mut attempt, _) = begin(&asked(&mut memory, CHAT, false), 1);
     let body = br#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"q","details":[{"retryDelay":"3s"}]}}"#;
     let passed = answer(&mut attempt, "429", JSON, &[body]);
     assert!(passed.retry);

@@ -1,0 +1,132 @@
+//! What data planes took with them when they died, or no longer use.
+
+use dragoman_core::record::Record;
+use sqlx::Row as _;
+
+use super::spend::{Bill, at, charge, free};
+use super::{BudgetId, Holders, MARGIN_MS, read_loan, signed, write};
+use crate::store::{Change, Store, now_ms};
+
+/// A data plane that no control plane has seen for so long is dead: longer than the longest pause of its calls.
+const DEAD_MS: i64 = 30_000;
+/// Most leases and reservations looked at in one turn: the lock is held meanwhile.
+const AT_ONCE: i64 = 500;
+
+/// What was taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Reaped {
+    /// Leases that had ended.
+    pub leases: usize,
+    /// Exchanges whose data plane died, settled with all that was held for them.
+    pub exchanges: usize,
+}
+
+impl Store {
+    /// Notes that these data planes are alive.
+    pub async fn seen(&self, vms: &[String]) -> anyhow::Result<()> {
+        let mut change = self.change().await?;
+        let now = self.engine.now_ms(&mut change).await?;
+        for vm in vms {
+            let put =
+                "INSERT INTO data_plane (vm, seen_ms) VALUES ($1, $2) ON CONFLICT (vm) DO UPDATE SET seen_ms = $2";
+            sqlx::query(put).bind(vm).bind(now).execute(&mut *change).await?;
+        }
+        change.commit().await?;
+        Ok(())
+    }
+
+    /// Takes back what leases that have ended left, and settles what dead data planes had reserved. Whichever control plane
+    /// does it, once.
+    pub async fn reap(&self) -> anyhow::Result<Reaped> {
+        let mut change = self.exclusive().await?;
+        let now = self.engine.now_ms(&mut change).await?;
+        let mut holders = Holders::default();
+        let leases = leases(&mut change, &mut holders, now).await?;
+        let exchanges = reservations(&mut change, &mut holders, now).await?;
+        change.commit().await?;
+        Ok(Reaped { leases, exchanges })
+    }
+}
+
+async fn leases(change: &mut Change, holders: &mut Holders, now: i64) -> anyhow::Result<usize> {
+    let find = sqlx::query(
+        "SELECT vm, holder, unit, period, began_ms FROM lease WHERE ended_ms IS NULL AND expires_ms < $1 \
+         ORDER BY holder, unit, period, began_ms, vm LIMIT $2",
+    );
+    let rows = find.bind(now - MARGIN_MS).bind(AT_ONCE).fetch_all(&mut **change).await?;
+    for row in &rows {
+        let text = |name: &str| row.try_get::<String, _>(name);
+        let id = format!("{}/{}/{}", text("holder")?, text("unit")?, text("period")?);
+        let Some(id) = BudgetId::read(&id) else { continue };
+        let bill = Bill { id, began_ms: row.try_get("began_ms")?, vm: text("vm")? };
+        let mut open = at(change, holders, &bill).await?;
+        let mut loan = read_loan(change, &bill.vm, &bill.id, bill.began_ms).await?;
+        open.kept.window.take_back(&mut loan);
+        write(change, &open).await?;
+        let end = sqlx::query(
+            "UPDATE lease SET lent = $1, ended_ms = $2 WHERE vm = $3 AND holder = $4 AND unit = $5 AND period = $6 \
+             AND began_ms = $7",
+        );
+        let end = end.bind(signed(loan.lent)).bind(now).bind(bill.vm).bind(bill.id.holder.clone());
+        let end = end.bind(bill.id.unit.name()).bind(bill.id.period.name()).bind(bill.began_ms);
+        end.execute(&mut **change).await?;
+    }
+    Ok(rows.len())
+}
+
+async fn reservations(change: &mut Change, holders: &mut Holders, now: i64) -> anyhow::Result<usize> {
+    let find = sqlx::query(
+        "SELECT r.exchange, r.vm, r.caller, r.account, r.made_ms, r.document FROM reservation AS r \
+         LEFT JOIN data_plane AS d ON d.vm = r.vm WHERE COALESCE(d.seen_ms, r.made_ms) < $1 \
+         OR EXISTS (SELECT 1 FROM record WHERE record.exchange = r.exchange) LIMIT $2",
+    );
+    let rows = find.bind(now - DEAD_MS).bind(AT_ONCE).fetch_all(&mut **change).await?;
+    for row in &rows {
+        let exchange: String = row.try_get("exchange")?;
+        let document: String = row.try_get("document")?;
+        free(change, holders, &document).await?;
+        sqlx::query("DELETE FROM reservation WHERE exchange = $1").bind(&exchange).execute(&mut **change).await?;
+        let made_ms: i64 = row.try_get("made_ms")?;
+        let record = Record {
+            exchange,
+            caller: row.try_get("caller")?,
+            account: row.try_get("account")?,
+            began_ms: u64::try_from(made_ms).unwrap_or(0),
+            refusal: "data_plane_lost".to_string(),
+            ..Record::default()
+        };
+        settle(change, holders, &record, &document, now).await?;
+    }
+    Ok(rows.len())
+}
+
+/// Charges all that was held for an exchange whose end nobody will tell: the provider may have billed all of it.
+async fn settle(
+    change: &mut Change,
+    holders: &mut Holders,
+    record: &Record,
+    document: &str,
+    now: i64,
+) -> anyhow::Result<()> {
+    let held: Vec<(String, i64, u64)> = serde_json::from_str(document)?;
+    let held: Vec<(BudgetId, i64, u64)> =
+        held.into_iter().filter_map(|(id, began_ms, amount)| Some((BudgetId::read(&id)?, began_ms, amount))).collect();
+    let money = |(id, _, amount): &(BudgetId, i64, u64)| (id.unit == super::Unit::Usd).then_some(*amount);
+    let cost = held.iter().filter_map(money).max();
+    let insert = sqlx::query(
+        "INSERT INTO record (exchange, caller, account, route, status, began_ms, settled_ms, document, cost_micros, state) \
+         VALUES ($1, $2, $3, '', 0, $4, $5, $6, $7, 'settled_estimated') ON CONFLICT (exchange) DO NOTHING",
+    );
+    let insert = insert.bind(&record.exchange).bind(&record.caller).bind(&record.account).bind(signed(record.began_ms));
+    let insert = insert.bind(now_ms()).bind(String::from_utf8(record.write())?).bind(cost.map(signed));
+    // It was settled after all, and what was held is only given back.
+    if insert.execute(&mut **change).await?.rows_affected() == 0 {
+        return Ok(());
+    }
+    for (id, began_ms, amount) in held {
+        let scale = if id.unit == super::Unit::Usd { 1_000_000 } else { 1 };
+        let bill = Bill { id, began_ms, vm: record.vm().to_string() };
+        charge(change, holders, &bill, u128::from(amount) * scale, now).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! Records turn what was lent and held into what is spent.
+
+use std::collections::BTreeMap;
+
+use dragoman_core::admission::Unit;
+use dragoman_core::price::Cost;
+use dragoman_core::record::{Outcome, Record};
+use sqlx::Row as _;
+
+use super::{BudgetId, Holders, Open, open, read, read_loan, signed, write};
+use crate::accounts::{BudgetTerms, Span};
+use crate::store::{Change, Store};
+
+/// Pico-dollars in a micro-dollar.
+const PICO: u128 = 1_000_000;
+
+/// What is charged to one window by one data plane, in the order in which windows are locked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Bill {
+    pub(super) id: BudgetId,
+    pub(super) began_ms: i64,
+    pub(super) vm: String,
+}
+
+/// Charges Records that were stored for the first time in this change; the second of a pair is what it cost.
+pub(in crate::store) async fn spend(
+    store: &Store,
+    change: &mut Change,
+    fresh: &[(&Record, Option<Cost>)],
+) -> anyhow::Result<()> {
+    let now = store.engine.now_ms(change).await?;
+    let mut holders = Holders::default();
+    release(change, &mut holders, fresh).await?;
+    // In pico-dollars where it is money, so that nothing is rounded twice.
+    let mut bills: BTreeMap<Bill, u128> = BTreeMap::new();
+    for (record, cost) in fresh {
+        for charged in &record.charged {
+            let Some(id) = BudgetId::read(&charged.budget).filter(|id| id.unit != Unit::Concurrent) else { continue };
+            let amount = match id.unit {
+                Unit::Usd => cost.map_or(0, Cost::pico_dollars),
+                Unit::Tokens => record.outcomes.iter().map(|outcome| u128::from(Outcome::tokens(outcome))).sum(),
+                Unit::Requests | Unit::Concurrent => 1,
+            };
+            // What went without a lease is charged to the window in which it began.
+            let began_ms = match charged.window_ms {
+                0 => span_of(change, &mut holders, &id, signed(record.began_ms)).await?.unwrap_or(0),
+                known => signed(known),
+            };
+            let bill = Bill { id, began_ms, vm: record.vm().to_string() };
+            *bills.entry(bill).or_default() += amount;
+        }
+    }
+    for (bill, amount) in bills {
+        charge(change, &mut holders, &bill, amount, now).await?;
+    }
+    Ok(())
+}
+
+async fn span_of(change: &mut Change, holders: &mut Holders, id: &BudgetId, at_ms: i64) -> anyhow::Result<Option<i64>> {
+    Ok(open(change, holders, id.clone(), at_ms).await?.map(|open| open.span.began_ms))
+}
+
+/// One window, by one data plane.
+pub(super) async fn charge(
+    change: &mut Change,
+    holders: &mut Holders,
+    bill: &Bill,
+    amount: u128,
+    now: i64,
+) -> anyhow::Result<()> {
+    let mut open = at(change, holders, bill).await?;
+    let mut loan = read_loan(change, &bill.vm, &bill.id, bill.began_ms).await?;
+    let whole = match bill.id.unit {
+        Unit::Usd => {
+            let sum = amount + u128::from(open.kept.rest);
+            open.kept.rest = u64::try_from(sum % PICO).unwrap_or(0);
+            sum / PICO
+        }
+        _ => amount,
+    };
+    let whole = u64::try_from(whole).unwrap_or(u64::MAX);
+    open.kept.window.spend_of(&mut loan, whole);
+    let update = sqlx::query(
+        "UPDATE lease SET used = $1 WHERE vm = $2 AND holder = $3 AND unit = $4 AND period = $5 AND began_ms = $6",
+    );
+    let update = update.bind(signed(loan.used)).bind(bill.vm.clone()).bind(bill.id.holder.clone());
+    let update = update.bind(bill.id.unit.name()).bind(bill.id.period.name()).bind(bill.began_ms);
+    update.execute(&mut **change).await?;
+    notice(change, &mut open, now).await?;
+    write(change, &open).await
+}
+
+/// The window of a bill, which may be over, and whose budget may be gone.
+pub(super) async fn at(change: &mut Change, holders: &mut Holders, bill: &Bill) -> anyhow::Result<Open> {
+    let known = open(change, holders, bill.id.clone(), bill.began_ms).await?;
+    if let Some(open) = known.filter(|open| open.span.began_ms == bill.began_ms) {
+        return Ok(open);
+    }
+    let kept = read(change, &bill.id, bill.began_ms).await?;
+    let span = Span { began_ms: bill.began_ms, ends_ms: None };
+    Ok(Open { id: bill.id.clone(), terms: BudgetTerms::default(), span, kept })
+}
+
+/// Gives back what was held for exchanges that are over.
+async fn release(change: &mut Change, holders: &mut Holders, fresh: &[(&Record, Option<Cost>)]) -> anyhow::Result<()> {
+    let any = sqlx::query("SELECT exchange FROM reservation LIMIT 1").fetch_optional(&mut **change).await?;
+    if any.is_none() {
+        return Ok(());
+    }
+    for (record, _) in fresh {
+        let take = sqlx::query("DELETE FROM reservation WHERE exchange = $1 RETURNING document");
+        let Some(row) = take.bind(record.exchange.clone()).fetch_optional(&mut **change).await? else { continue };
+        free(change, holders, row.try_get("document")?).await?;
+    }
+    Ok(())
+}
+
+/// Gives back what a reservation's document says.
+pub(super) async fn free(change: &mut Change, holders: &mut Holders, document: &str) -> anyhow::Result<()> {
+    let held: Vec<(String, i64, u64)> = serde_json::from_str(document)?;
+    for (id, began_ms, amount) in held {
+        let Some(id) = BudgetId::read(&id) else { continue };
+        let mut open = at(change, holders, &Bill { id, began_ms, vm: String::new() }).await?;
+        open.kept.window.release(amount);
+        write(change, &open).await?;
+    }
+    Ok(())
+}
+
+/// Notes that a share of a limit is spent, once for each window and share.
+async fn notice(change: &mut Change, open: &mut Open, now: i64) -> anyhow::Result<()> {
+    let (window, limit) = (open.kept.window, open.kept.window.limit);
+    if limit == 0 {
+        return Ok(());
+    }
+    let percent = u128::from(window.spent) * 100 / u128::from(limit);
+    let reached = open.terms.tell_at().iter().copied().map(u64::from).filter(|share| u128::from(*share) <= percent);
+    let Some(highest) = reached.max().filter(|share| *share > open.kept.told) else { return Ok(()) };
+    open.kept.told = highest;
+    let id = &open.id;
+    let insert = sqlx::query(
+        "INSERT INTO budget_notice (holder, unit, period, began_ms, percent, spent, most, made_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (holder, unit, period, began_ms, percent) DO NOTHING",
+    );
+    let insert = insert.bind(id.holder.clone()).bind(id.unit.name()).bind(id.period.name()).bind(open.span.began_ms);
+    let insert = insert.bind(signed(highest)).bind(signed(window.spent)).bind(signed(limit)).bind(now);
+    insert.execute(&mut **change).await?;
+    tracing::warn!(budget = %id, percent = highest, spent = window.spent, limit, "a budget's threshold is reached");
+    Ok(())
+}

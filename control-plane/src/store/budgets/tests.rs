@@ -1,0 +1,172 @@
+use dragoman_core::price::Cost;
+use dragoman_core::record::{Charged, Outcome, Record};
+use dragoman_core::usage::Usage;
+
+use super::super::records::Settling;
+use super::super::rows::Condition;
+use super::super::tests::on_both;
+use super::*;
+use crate::accounts::{AccountId, AccountKind};
+
+const BUDGET: &str = "acme/tokens/total";
+
+async fn tenant(store: &Store, terms: &str) {
+    let (id, terms) = (AccountId::read("acme").unwrap(), serde_json::from_str(terms).unwrap());
+    store.put_account("me", &id, AccountKind::Tenant, &terms, Condition::None).await.unwrap();
+}
+
+fn want(id: &str, taken: u64, wanted: u64) -> Want {
+    Want { id: id.into(), window_ms: 0, taken, wanted }
+}
+
+async fn window(store: &Store, id: &str) -> Window {
+    let mut change = store.exclusive().await.unwrap();
+    let id = BudgetId::read(id).unwrap();
+    let now = store.engine.now_ms(&mut change).await.unwrap();
+    open(&mut change, &mut Holders::default(), id, now).await.unwrap().unwrap().kept.window
+}
+
+fn record(exchange: &str, budget: &str, tokens: u64) -> Record {
+    Record {
+        exchange: format!("{exchange}-vm1"),
+        caller: "key_1".into(),
+        charged: vec![Charged { budget: budget.into(), window_ms: 0 }],
+        outcomes: vec![Outcome { usage: Usage { input: Some(tokens), ..Usage::default() }, ..Outcome::default() }],
+        began_ms: u64::try_from(super::super::now_ms()).unwrap(),
+        ..Record::default()
+    }
+}
+
+async fn settle(store: &Store, records: &[Record], cost: Option<Cost>) {
+    let documents: Vec<String> = records.iter().map(|record| String::from_utf8(record.write()).unwrap()).collect();
+    let settling: Vec<Settling<'_>> =
+        records.iter().zip(&documents).map(|(record, document)| Settling { record, document, cost }).collect();
+    store.settle(&settling).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_lent_to_all_is_never_more_than_the_limit_and_comes_back_when_leases_end() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        tenant(&store, r#"{"budgets":[{"tokens":1000}]}"#).await;
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..8 {
+            let store = fresh.open().await;
+            tasks.spawn(async move {
+                let leases = store.lend(&format!("vm{number}"), &[want(BUDGET, 0, 300)]).await.unwrap();
+                leases.list[0].lent
+            });
+        }
+        let lent: u64 = tasks.join_all().await.into_iter().sum();
+        assert_eq!((lent, window(&store, BUDGET).await.leased), (1000, 1000));
+        let more = store.lend("vm9", &[want(BUDGET, 0, 1)]).await.unwrap();
+        assert_eq!((more.list[0].lent, more.list[0].is_all, more.list[0].used), (0, true, 1000));
+        assert_eq!(store.reap().await.unwrap(), Reaped::default(), "none has ended");
+        sqlx::query("UPDATE lease SET expires_ms = 1").execute(&store.writer).await.unwrap();
+        assert_eq!(store.reap().await.unwrap().leases, 9);
+        assert_eq!(window(&store, BUDGET).await.free(), 1000);
+    }
+}
+
+#[tokio::test]
+async fn a_record_is_charged_once_and_leases_become_spent() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        tenant(&store, r#"{"budgets":[{"tokens":1000}]}"#).await;
+        store.lend("vm1", &[want(BUDGET, 0, 400)]).await.unwrap();
+        for _ in 0..3 {
+            settle(&store, &[record("a", BUDGET, 100), record("b", BUDGET, 50)], None).await;
+        }
+        let window = window(&store, BUDGET).await;
+        assert_eq!((window.spent, window.leased, window.free()), (150, 250, 600));
+        // What was asked for before the Records came is counted over all: nothing more is lent.
+        let again = store.lend("vm1", &[want(BUDGET, 150, 250)]).await.unwrap();
+        assert_eq!(again.list[0].lent, 400);
+    }
+}
+
+#[tokio::test]
+async fn money_is_added_up_without_rounding() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        let budget = "acme/usd/total";
+        tenant(&store, r#"{"budgets":[{"usd":"1"}]}"#).await;
+        for batch in 0..4 {
+            let records: Vec<Record> = (0..10).map(|number| record(&format!("{batch}-{number}"), budget, 1)).collect();
+            settle(&store, &records, Some(Cost::pico(150_000))).await;
+        }
+        assert_eq!(window(&store, budget).await.spent, 6, "forty times 0.15 micro-dollars");
+    }
+}
+
+#[tokio::test]
+async fn a_strict_budget_is_held_for_all_or_nothing_and_given_back_with_the_record() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        tenant(&store, r#"{"budgets":[{"tokens":100,"strict":true},{"requests":1,"strict":true}]}"#).await;
+        let wants = [want(BUDGET, 0, 60), want("acme/requests/total", 0, 1)];
+        let hold = async |exchange: &str| {
+            let leases = store.hold("vm1", exchange, ("key_1", "acme"), &wants).await.unwrap();
+            leases.list.iter().all(|lease| lease.is_held)
+        };
+        assert!(hold("a-vm1").await && hold("a-vm1").await, "asked twice, held once");
+        assert!(!hold("b-vm1").await);
+        assert_eq!(window(&store, BUDGET).await.reserved, 60);
+        let mut over = record("a", BUDGET, 10);
+        over.charged.push(Charged { budget: "acme/requests/total".into(), window_ms: 0 });
+        settle(&store, &[over], None).await;
+        let window = window(&store, BUDGET).await;
+        assert_eq!((window.reserved, window.spent), (0, 10));
+        assert!(!hold("c-vm1").await, "the one request is spent");
+    }
+}
+
+#[tokio::test]
+async fn what_a_dead_data_plane_had_reserved_is_settled_as_estimated() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        tenant(&store, r#"{"budgets":[{"tokens":100,"strict":true}]}"#).await;
+        store.hold("vm1", "a-vm1", ("key_1", "acme"), &[want(BUDGET, 0, 60)]).await.unwrap();
+        store.seen(&["vm1".into()]).await.unwrap();
+        assert_eq!(store.reap().await.unwrap(), Reaped::default());
+        sqlx::query("UPDATE data_plane SET seen_ms = 1").execute(&store.writer).await.unwrap();
+        assert_eq!(store.reap().await.unwrap().exchanges, 1);
+        let window = window(&store, BUDGET).await;
+        assert_eq!((window.reserved, window.spent), (0, 60));
+        let kept = store.record("a-vm1").await.unwrap().unwrap();
+        assert!(kept.document.contains("data_plane_lost"));
+        // It was not dead after all: its Record comes late and changes nothing.
+        settle(&store, &[record("a", BUDGET, 10)], None).await;
+        assert_eq!(self::window(&store, BUDGET).await.spent, 60);
+    }
+}
+
+#[tokio::test]
+async fn each_share_of_a_limit_is_noticed_once() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        tenant(&store, r#"{"budgets":[{"tokens":100}]}"#).await;
+        let noticed = async || -> Vec<i64> {
+            let rows = sqlx::query("SELECT percent FROM budget_notice ORDER BY percent").fetch_all(&store.reader).await;
+            rows.unwrap().iter().map(|row| row.try_get("percent").unwrap()).collect()
+        };
+        settle(&store, &[record("a", BUDGET, 49)], None).await;
+        assert!(noticed().await.is_empty());
+        settle(&store, &[record("b", BUDGET, 1)], None).await;
+        settle(&store, &[record("c", BUDGET, 1)], None).await;
+        assert_eq!(noticed().await, [50]);
+        settle(&store, &[record("d", BUDGET, 70)], None).await;
+        assert_eq!(noticed().await, [50, 100]);
+    }
+}
+
+#[tokio::test]
+async fn a_budget_that_is_no_more_limits_nothing() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        tenant(&store, "{}").await;
+        let lease = store.lend("vm1", &[want(BUDGET, 7, 5)]).await.unwrap().list.remove(0);
+        assert!(lease.lent > 12 && !lease.is_all);
+        settle(&store, &[record("a", BUDGET, 5)], None).await;
+    }
+}

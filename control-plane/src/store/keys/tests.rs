@@ -1,0 +1,115 @@
+use super::super::tests::on_both;
+use super::*;
+use crate::accounts::{AccountId, AccountKind};
+
+async fn keys(store: &Store) -> Keys {
+    Keys::of(store, Pepper::of(store).await.unwrap())
+}
+
+fn of(key: &Secret) -> KeyDigest {
+    digest(key.expose().as_bytes())
+}
+
+fn named(name: &str, terms: &str) -> NewKey {
+    NewKey { name: name.into(), terms: serde_json::from_str(terms).unwrap(), ..NewKey::default() }
+}
+
+#[tokio::test]
+async fn a_key_is_found_by_its_digest_and_only_by_it() {
+    for fresh in on_both().await {
+        let keys_here = keys(&fresh.open().await).await;
+        assert!(keys_here.is_empty().await.unwrap());
+        let made = keys_here.create("me", &named("one", r#"{"routes":["auto"]}"#)).await.unwrap();
+        assert!(made.key.expose().starts_with("dgm_") && made.key.expose().len() == 68);
+        // Another process, another connection: the same pepper.
+        let elsewhere = keys(&fresh.open().await).await;
+        let grant = elsewhere.admit(&of(&made.key)).await.unwrap().unwrap().grant;
+        assert_eq!((grant.caller.as_str(), grant.allows("auto"), grant.allows("m")), (made.id.as_str(), true, false));
+        let listed = keys_here.list("", "", 9).await.unwrap();
+        assert_eq!((listed[0].id.as_str(), listed[0].hint.as_str()), (made.id.as_str(), &made.key.expose()[..8]));
+        assert_eq!(keys_here.admit(&digest(b"dgm_other")).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_key_grants_nothing_and_its_digest_is_told() {
+    for fresh in on_both().await {
+        let keys = keys(&fresh.open().await).await;
+        let digest = of(&keys.create("me", &named("one", "{}")).await.unwrap().key);
+        assert!(keys.admit(&digest).await.unwrap().is_some());
+        assert_eq!(keys.revoke("me", "one").await.unwrap(), 1);
+        assert_eq!(keys.revoke("me", "one").await.unwrap(), 0);
+        assert_eq!(keys.admit(&digest).await.unwrap(), None);
+        let told: Vec<KeyDigest> = keys.stale_since(0).await.unwrap().into_iter().map(|(digest, _)| digest).collect();
+        assert_eq!(told, [digest]);
+    }
+}
+
+#[tokio::test]
+async fn a_key_ends_when_it_was_said() {
+    for fresh in on_both().await {
+        let keys = keys(&fresh.open().await).await;
+        for (ends, good) in [(now_ms() + 60_000, true), (now_ms() - 1, false)] {
+            let new = NewKey { expires_ms: Some(ends), ..named("one", "{}") };
+            let made = keys.create("me", &new).await.unwrap();
+            let admitted = keys.admit(&of(&made.key)).await.unwrap();
+            assert_eq!(admitted.map(|admitted| admitted.expires_ms), good.then_some(Some(ends)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rotated_key_has_two_secrets_for_a_while_and_stays_the_same_caller() {
+    for fresh in on_both().await {
+        let keys = keys(&fresh.open().await).await;
+        let old = keys.create("me", &named("one", "{}")).await.unwrap();
+        let new = keys.rotate("me", &old.id, 60_000).await.unwrap();
+        for key in [&old.key, &new.key] {
+            assert_eq!(keys.admit(&of(key)).await.unwrap().unwrap().grant.caller, old.id);
+        }
+        let newest = keys.rotate("me", &old.id, -1).await.unwrap();
+        let good = async |key: &Secret| keys.admit(&of(key)).await.unwrap().is_some();
+        assert_eq!([good(&old.key).await, good(&new.key).await, good(&newest.key).await], [false, false, true]);
+        assert!(matches!(keys.rotate("me", "key_none", 0).await, Err(NotChanged::Missing)));
+    }
+}
+
+#[tokio::test]
+async fn a_key_has_the_terms_of_all_levels_and_never_more_than_those_above() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        let keys = keys(&store).await;
+        let account = AccountId::read("acme").unwrap();
+        let terms = serde_json::from_str(r#"{"providers":["p"],"budgets":[{"usd":"10","per":"month"}]}"#).unwrap();
+        store.put_account("me", &account, AccountKind::Tenant, &terms, Condition::None).await.unwrap();
+        let of_acme = |terms: &str| NewKey { account: "acme".into(), ..named("one", terms) };
+        let exceeding = keys.create("me", &of_acme(r#"{"budgets":[{"usd":"11","per":"month"}]}"#)).await;
+        assert!(matches!(exceeding, Err(NotChanged::Wrong(_))));
+        assert!(matches!(
+            keys.create("me", &NewKey { account: "no".into(), ..NewKey::default() }).await,
+            Err(NotChanged::Wrong(_))
+        ));
+        let made = keys.create("me", &of_acme(r#"{"budgets":[{"requests":5,"per":"minute"}]}"#)).await.unwrap();
+        let grant = keys.admit(&of(&made.key)).await.unwrap().unwrap().grant;
+        let budgets: Vec<&str> = grant.budgets.iter().map(|budget| budget.id.as_str()).collect();
+        assert_eq!(budgets, [format!("{}/requests/minute", made.id).as_str(), "acme/usd/month"]);
+        assert!(grant.allows_target("p/m") && !grant.allows_target("q/m"));
+        let changed = keys.change("me", &made.id, &of_acme("{}"), Condition::None).await.unwrap();
+        assert_eq!(changed.terms, Terms::default());
+        assert_eq!(keys.stale_since(1).await.unwrap().len(), 1, "data planes forget what they knew");
+    }
+}
+
+#[tokio::test]
+async fn neither_the_key_nor_its_digest_is_in_the_directory() {
+    let directory = super::super::tests::Directory::new();
+    let keys = keys(&Store::open(&directory.0, None).await.unwrap()).await;
+    let key = keys.create("me", &named("one", "{}")).await.unwrap().key;
+    let digest = of(&key);
+    for entry in std::fs::read_dir(&directory.0).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let has = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
+        assert!(!has(key.expose().as_bytes()) && !has(&digest) && !has(hex(&digest).as_bytes()), "{}", path.display());
+    }
+}

@@ -1,0 +1,132 @@
+//! What may be spent: one budget of an account or a key, as a Grant names it.
+
+use crate::json::{Json, Writer};
+
+/// What a budget counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unit {
+    /// Money, in micro-dollars.
+    Usd,
+    /// Tokens read and written.
+    Tokens,
+    /// Requests.
+    Requests,
+    /// Requests under way at the same time.
+    Concurrent,
+}
+
+impl Unit {
+    /// Every unit.
+    pub const ALL: [Unit; 4] = [Unit::Usd, Unit::Tokens, Unit::Requests, Unit::Concurrent];
+
+    /// Its name in documents and ids.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unit::Usd => "usd",
+            Unit::Tokens => "tokens",
+            Unit::Requests => "requests",
+            Unit::Concurrent => "concurrent",
+        }
+    }
+
+    /// The unit of that name.
+    pub fn named(name: &str) -> Option<Unit> {
+        Unit::ALL.into_iter().find(|unit| unit.name() == name)
+    }
+}
+
+/// How exactly a budget is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// From leases in the worker's memory: no question per request, and at most the outstanding leases too much.
+    #[default]
+    Fast,
+    /// Each request is reserved durably before it is sent: never too much, one question per request.
+    Strict,
+}
+
+/// What happens to a request that a budget has no room for.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum AtLimit {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// This cheaper route answers it.
+    Downgrade(String),
+    /// It goes on, and everybody is told.
+    Warn,
+}
+
+/// What happens when the leases have ended and the control plane does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Away {
+    /// Requests are refused until it does.
+    #[default]
+    Closed,
+    /// Each worker goes on up to so much, in the budget's unit.
+    Open(u64),
+}
+
+/// One budget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// `holder/unit/period`, where the holder is an account or a key.
+    pub id: String,
+    /// What it counts.
+    pub unit: Unit,
+    /// How exactly.
+    pub mode: Mode,
+    /// What happens at its limit.
+    pub at_limit: AtLimit,
+    /// What happens without the control plane.
+    pub away: Away,
+}
+
+impl Budget {
+    /// One that refuses at its limit, kept by leases.
+    pub fn of(holder: &str, unit: Unit, period: &str) -> Budget {
+        let id = format!("{holder}/{}/{period}", unit.name());
+        Budget { id, unit, mode: Mode::default(), at_limit: AtLimit::default(), away: Away::default() }
+    }
+
+    /// Whose it is.
+    pub fn holder(&self) -> &str {
+        self.id.split('/').next().unwrap_or_default()
+    }
+
+    /// Its period's name.
+    pub fn period(&self) -> &str {
+        self.id.rsplit('/').next().unwrap_or_default()
+    }
+
+    pub(super) fn read(row: Json<'_>) -> Option<Budget> {
+        let plain = |name: &str| row.get(name).and_then(Json::text).map(|text| text.decode().into_owned());
+        let id = plain("id")?;
+        let unit = Unit::named(id.split('/').nth(1)?)?;
+        let mode = if plain("mode").as_deref() == Some("strict") { Mode::Strict } else { Mode::Fast };
+        let at_limit = match (plain("downgrade"), row.get("warn").and_then(Json::bool)) {
+            (Some(route), _) => AtLimit::Downgrade(route),
+            (None, Some(true)) => AtLimit::Warn,
+            (None, _) => AtLimit::Refuse,
+        };
+        let away = row.get("open").and_then(Json::u64).map_or(Away::Closed, Away::Open);
+        Some(Budget { id, unit, mode, at_limit, away })
+    }
+
+    pub(super) fn write(&self, out: &mut Writer) {
+        out.object(|out| {
+            out.field("id").string(&self.id);
+            if self.mode == Mode::Strict {
+                out.field("mode").string("strict");
+            }
+            match &self.at_limit {
+                AtLimit::Refuse => {}
+                AtLimit::Downgrade(route) => out.field("downgrade").string(route),
+                AtLimit::Warn => out.field("warn").bool(true),
+            }
+            if let Away::Open(most) = self.away {
+                out.field("open").number(most);
+            }
+        });
+    }
+}
