@@ -27,7 +27,7 @@ use super::pepper::random;
 use super::{Change, Store, hex, now_ms, optional};
 use crate::accounts::{path, tenant};
 use crate::settings::Secret;
-use crate::vault::{Bound, Broken, Envelope, MAX_MARKS, Manifest, Purpose, Ring, Slot, Tagged, Vault, chain, tenant};
+use crate::vault::{Bound, Broken, Envelope, MAX_MARKS, Manifest, Purpose, Ring, Slot, Tagged, Vault};
 
 pub use rotate::Rotated;
 
