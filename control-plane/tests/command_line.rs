@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use dragoman::accounts::{AccountId, AccountKind, Terms};
+use dragoman::store::Store;
+use dragoman::store::rows::Condition;
+
 /// How long a start may take on a loaded machine.
 const READY: Duration = Duration::from_secs(60);
 
@@ -251,6 +255,18 @@ fn keys_are_the_same_through_both_doors() {
     assert!(served.read(&["key", "show", "first-door"]).contains("revoked"));
 }
 
+/// Makes accounts in a data directory.
+fn accounts(directory: &Path, wanted: &[(&str, AccountKind)]) {
+    let made = async {
+        let store = Store::open(directory, None).await.unwrap();
+        for (id, kind) in wanted {
+            let id = AccountId::read(id).unwrap();
+            store.put_account("test", &id, *kind, &Terms::default(), Condition::None).await.unwrap();
+        }
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(made);
+}
+
 #[test]
 fn an_accounts_own_credential_is_put_and_shown_by_its_end_only() {
     const SECRET: &str = "sk-canary-of-the-command-line-a1b2";
@@ -258,6 +274,7 @@ fn an_accounts_own_credential_is_put_and_shown_by_its_end_only() {
     served.token = served.read(&["token", "create", "--role", "operator"]).trim_end().to_string();
     served.write("wanted.toml", WANTED);
     served.read(&["apply", "-f", "wanted.toml"]);
+    accounts(&served.directory.join(".dragoman"), &[("acme", AccountKind::Tenant), ("acme.search", AccountKind::Team)]);
     let put = served.run(&["credential", "set", "acme.search", "corp"], &format!("{SECRET}\n"));
     assert_eq!(words(&put.stdout), "acme.search has its own credential for corp\n", "{}", words(&put.stderr));
     let mut by_variable = command(&served.directory, &["credential", "set", "acme", "corp", "--env", "OWN", "--json"]);
