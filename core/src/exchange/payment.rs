@@ -190,3 +190,6 @@ fn spent(budget: &Budget, lease: &Lease, worst: Amounts) -> Refusal {
         resets_in_ms: lease.resets_in_ms,
     }))
 }
+
+#[cfg(test)]
+mod tests;

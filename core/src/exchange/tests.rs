@@ -2,6 +2,7 @@ use super::*;
 use crate::catalog::{Origin as Place, Provider, Service, Target};
 use crate::json::Json;
 use crate::memory::{Credential, CredentialId};
+use crate::record::Outcome;
 use crate::secret::Secret;
 use crate::snapshot::{Loss, Route, Snapshot};
 

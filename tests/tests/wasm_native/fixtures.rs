@@ -62,6 +62,7 @@ pub fn plane(generation: &str) -> ControlPlane {
             omit: vec!["seed".into()],
             rename: vec![("max_completion_tokens".into(), "max_tokens".into())],
             set: vec![],
+            price: dragoman_core::price::Price::default(),
             id: id.clone(),
         });
         for own_name in [true, false] {

@@ -58,7 +58,7 @@ pub fn serve(memory: &mut Memory, id: &str, request: &Request, answers: &[Option
     if let Some(mut head) = told.head {
         let status = str::from_utf8(get(&head, ":status").unwrap()).unwrap().parse().unwrap_or(0);
         let retry = !(200..300).contains(&status) && get(&head, RETRY).is_some();
-        match exchange.response_head(status, retry) {
+        match exchange.response_head(status, retry, memory) {
             FinalHead::Pass(edits) => apply(&mut head, &edits),
             FinalHead::Replace(edits, body) => {
                 if told.ends == Ends::Head {
