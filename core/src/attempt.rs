@@ -22,8 +22,9 @@ mod settle;
 
 use std::rc::Rc;
 
-use crate::exchange::{Asked, HeadEdits, HeaderRef};
+use crate::exchange::{Asked, HeadEdits, HeaderRef, Opening};
 use crate::loss::Losses;
+use crate::memory::CredentialId;
 use crate::record::{Ending, Outcome};
 
 pub(crate) use request::telling;
@@ -103,11 +104,12 @@ impl Attempt {
         &self.losses
     }
 
-    /// The credential to forget, when the provider rejected it.
-    pub fn rejected_credential(&self) -> Option<String> {
-        let rejected = matches!(self.outcome.status, 401 | 403);
-        let provider = self.asked.plan.get(self.number - 1).and_then(|planned| self.asked.provider(planned));
-        provider.filter(|provider| rejected && !provider.credential.is_empty()).map(|row| row.credential.clone())
+    /// The credential to forget, when the provider rejected it: the one that was sent, and nobody else's for that provider.
+    pub fn rejected_credential(&self) -> Option<&CredentialId> {
+        match &self.asked.plan.get(self.number - 1)?.opening {
+            Opening::With(which) if matches!(self.outcome.status, 401 | 403) => Some(which),
+            _ => None,
+        }
     }
 
     /// What became of it. Called once, when the attempt's stream is gone.

@@ -29,7 +29,7 @@ use std::rc::Rc;
 use crate::admission::{Grant, KeyDigest, Want, digest};
 use crate::catalog::{DialectId, Operation};
 use crate::dialect::Endpoint;
-use crate::memory::{Memory, Standing};
+use crate::memory::{CredentialId, Memory, Standing};
 use crate::record::Record;
 use crate::refusal::Refusal;
 
@@ -38,7 +38,7 @@ pub use head::{Head, HeadEdits, Header, HeaderRef, MAX_BODY};
 pub use payment::Bounds;
 use payment::Payment;
 pub(crate) use plan::Sought;
-pub use plan::{Asked, Planned};
+pub use plan::{Asked, Opening, Planned};
 pub use reply::{LocalReply, error_reply};
 pub(crate) use wish::Wish;
 
@@ -73,8 +73,8 @@ pub enum Step {
 pub enum Question {
     /// Who holds this key?
     Admit(KeyDigest),
-    /// What authenticates to this provider?
-    Credential(String),
+    /// What authenticates to this provider, in whose name?
+    Credential(CredentialId),
     /// More of the leases of these budgets.
     Lend(Vec<String>),
     /// So much of these budgets, kept for one exchange.
@@ -298,7 +298,7 @@ impl Exchange {
             bounds,
             snapshot: Rc::clone(snapshot),
             loss: plan.loss,
-            plan: plan.targets.into_iter().map(|target| Planned { target, credential: None }).collect(),
+            plan: Planned::all(plan.targets, grant, snapshot),
         })
     }
 

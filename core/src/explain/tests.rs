@@ -27,6 +27,7 @@ fn snapshot(loss: Loss) -> Snapshot {
             origin: Origin { tls: true, host: format!("{index}.example"), port: 443, base: String::new() },
             services: vec![Service { operations, ..Service::new(dialect, "/v1") }],
             credential: String::new(),
+            own_only: false,
             headers: vec![],
             omit: vec!["seed".into()],
             rename: vec![],

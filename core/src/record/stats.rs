@@ -257,6 +257,7 @@ mod tests {
             origin: Origin { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
             services: vec![Service::new(DialectId::Messages, "/v1")],
             credential: String::new(),
+            own_only: false,
             headers: vec![],
             omit: vec![],
             rename: vec![],

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use dragoman_core::admission::Grant;
 use dragoman_core::attempt::{Attempt, Body, HeadVerdict};
 use dragoman_core::exchange::{Asked, Exchange, FinalHead, Head, HeadEdits, LocalReply, Question, RETRY, Step};
-use dragoman_core::memory::{Credential, Memory};
+use dragoman_core::memory::{Credential, CredentialId, Memory};
 use dragoman_core::secret::Secret;
 use dragoman_core::snapshot::Snapshot;
 use dragoman_tests::mock_host::world::{self, Header, NOW_NS, get};
@@ -27,7 +27,7 @@ pub fn memory(plane: &ControlPlane) -> Memory {
     }
     for (id, (header, value)) in &plane.credentials {
         let credential = Credential { header: header.clone(), value: Secret::new(value.clone()) };
-        memory.equip(id.clone(), credential, 0, NOW_MS);
+        memory.equip(CredentialId::of_gateway(id), credential, 0, NOW_MS);
     }
     memory
 }

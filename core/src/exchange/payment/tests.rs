@@ -15,6 +15,7 @@ fn memory(budgets: Vec<Budget>) -> Memory {
         origin: Origin { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
         services: vec![Service::new(DialectId::ChatCompletions, "/v1")],
         credential: String::new(),
+        own_only: false,
         headers: vec![],
         omit: vec![],
         rename: vec![],
