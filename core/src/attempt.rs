@@ -18,12 +18,15 @@ mod failure;
 mod relay;
 mod request;
 mod response;
+mod retouched;
+mod withheld;
 
 use std::rc::Rc;
 
 use crate::exchange::{Asked, HeadEdits, HeaderRef};
 use crate::loss::Losses;
 use crate::record::{Ending, Outcome};
+use crate::rule::Retouch;
 use crate::usage::Usage;
 
 pub(crate) use request::telling;
@@ -54,6 +57,8 @@ pub struct Attempt {
     losses: Losses,
     /// Names of the provider's response headers that the client must not see.
     withheld: Vec<Vec<u8>>,
+    /// What rules change of the answer's members; set when a good head came.
+    retouch: Option<Retouch>,
     outcome: Outcome,
     over: bool,
 }
@@ -82,6 +87,7 @@ impl Attempt {
             state: State::AwaitingHead(told.awaiting),
             losses: told.losses,
             withheld: Vec::new(),
+            retouch: None,
             outcome,
             over: false,
             asked,

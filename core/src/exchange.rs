@@ -253,6 +253,8 @@ impl Exchange {
         sought.admit(grant)?;
         let plan = sought.judge(snapshot).into_plan(&wish.model, wish.needs)?;
         self.record.route.clone_from(&wish.model);
+        let rules = sought.rules(Some(grant), snapshot, self.began_ms);
+        self.record.rules = rules.names().map(str::to_string).collect();
         Ok(Asked {
             id: self.id.clone(),
             began_ms: self.began_ms,
@@ -263,6 +265,7 @@ impl Exchange {
             delivery: wish.delivery,
             snapshot: Rc::clone(snapshot),
             loss: plan.loss,
+            rules,
             plan: plan.targets.into_iter().map(|target| Planned { target, credential: None }).collect(),
         })
     }
@@ -327,8 +330,12 @@ impl Exchange {
         if self.answering > 0 && !retry_marked {
             self.record.status = status;
             let mut edits = HeadEdits::default();
-            if let Some(planned) = asked.plan.get(self.answering - 1) {
+            let dialect = asked.endpoint.dialect;
+            if let Some(planned) = asked.plan.get(self.answering - 1).filter(|_| !asked.rules.masks(dialect)) {
                 edits.set("x-dragoman-target", &planned.target.id);
+            }
+            for (name, value) in asked.rules.response_headers(dialect) {
+                edits.set(&name, &value);
             }
             edits.set("x-dragoman-attempts", &self.answering.to_string());
             edits.set(REQUEST_ID, &self.id);

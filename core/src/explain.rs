@@ -27,6 +27,7 @@ use crate::catalog::{Abilities, DialectId, Operation};
 use crate::exchange::{Asked, Content, Head, MAX_BODY, Planned, Sought, Wish};
 use crate::hub::Delivery;
 use crate::refusal::Refusal;
+use crate::rule::Touched;
 use crate::select::{Judgement, Needs, Resolution, Verdict};
 use crate::snapshot::{Loss, Snapshot};
 
@@ -51,6 +52,10 @@ pub struct Explanation<'s> {
     pub wanted: Option<Wanted>,
     /// What is done about loss.
     pub loss: Option<Loss>,
+    /// Names of the rules that hold, in order.
+    pub rules: Vec<String>,
+    /// What they do to an answer.
+    pub answered: Vec<Touched>,
     /// Everybody who was thought of, in order.
     pub candidates: Vec<Weighed>,
     /// What comes of it.
@@ -146,6 +151,8 @@ impl<'s> Explanation<'s> {
             delivery: None,
             wanted: None,
             loss: None,
+            rules: Vec::new(),
+            answered: Vec::new(),
             candidates: Vec::new(),
             fate: Fate::Sent,
         }
@@ -193,12 +200,15 @@ impl<'s> Explanation<'s> {
         let refusal = judgement.refusal(&wish.model, wish.needs);
         let (loss, planned) = (judgement.loss, judgement.planned().cloned());
         let plan = planned.map(|target| Planned { target, credential: None }).collect();
+        let rules = sought.rules(grant, snapshot, 0);
+        self.rules = rules.names().map(str::to_string).collect();
+        self.answered = rules.answered(endpoint.dialect);
         self.weigh(judgement, snapshot);
         refusal.map_or(Ok(()), Err)?;
         let Wish { model, delivery, .. } = wish;
         // Attempts share their Snapshot; a copy is made here once, for somebody who reads it.
         let (id, snapshot) = (String::new(), Rc::new(snapshot.clone()));
-        self.tell(&Asked { id, began_ms: 0, endpoint, head, content, model, delivery, snapshot, loss, plan });
+        self.tell(&Asked { id, began_ms: 0, endpoint, head, content, model, delivery, snapshot, loss, rules, plan });
         Ok(())
     }
 

@@ -16,12 +16,15 @@
 //! assert!(String::from_utf8(interpreter.take()).unwrap().contains(r#""text":"hello""#));
 //! ```
 
+mod closing;
+
 use crate::dialect::{Frame, ReadResponse, WriteResponse};
 use crate::framing::{EventStream, JsonArray, MAX_FRAME, Sse};
 use crate::hub::event::{Block, ErrorClass, Event, Piece, ProviderError};
 use crate::hub::{Delivery, Sequencer, provenance};
 use crate::json::{Document, Text};
 use crate::usage::Usage;
+use closing::Closing;
 
 /// How a provider frames its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +99,7 @@ pub struct Interpreter {
 /// The half that speaks: it is lent to the framer's callback while the reader reads.
 struct Voice {
     sequencer: Sequencer,
+    closing: Closing,
     speech: Speech,
 }
 
@@ -145,7 +149,14 @@ impl Interpreter {
             proof: String::new(),
             lost: Vec::new(),
         };
-        Interpreter { framer, reader, voice: Voice { sequencer: Sequencer::new(), speech } }
+        let voice = Voice { sequencer: Sequencer::new(), closing: Closing::Silent, speech };
+        Interpreter { framer, reader, voice }
+    }
+
+    /// The same, with this said behind the answer's last words; nothing when it is `None`.
+    pub fn closing_with(mut self, text: Option<&str>) -> Interpreter {
+        self.voice.closing = Closing::with(text);
+        self
     }
 
     /// Takes the next bytes; `ends` with the last ones.
@@ -232,13 +243,13 @@ impl Voice {
     }
 
     fn hear(&mut self, piece: Piece<'_>) {
-        let Voice { sequencer, speech } = self;
-        sequencer.push(piece, &mut |event| speech.say(&event));
+        let Voice { sequencer, closing, speech } = self;
+        sequencer.push(piece, &mut |event| closing.pass(&event, &mut |event| speech.say(event)));
     }
 
     fn finish(&mut self) {
-        let Voice { sequencer, speech } = self;
-        sequencer.finish(&mut |event| speech.say(&event));
+        let Voice { sequencer, closing, speech } = self;
+        sequencer.finish(&mut |event| closing.pass(&event, &mut |event| speech.say(event)));
     }
 }
 

@@ -199,7 +199,11 @@ mod tests {
             assert!(memory.due("p", 1_000, Duration::from_secs(300)).await);
             memory.save("p", 1_000, &listed(&["a", "b"], Extent::Whole)).await.unwrap();
             memory.save("p", 1_500, &listed(&["a", "b"], Extent::Whole)).await.unwrap();
-            assert_eq!(store.revision().await.unwrap(), 1, "what is new is a change for all, what is as before is none");
+            assert_eq!(
+                store.revision().await.unwrap(),
+                1,
+                "what is new is a change for all, what is as before is none"
+            );
             assert_eq!(memory.last("p").await.unwrap().etag.as_deref(), Some("\"1\""));
             memory.save("p", 2_000, &listed(&["b"], Extent::Cut)).await.unwrap();
             assert_eq!(vanished().await, [("a".into(), false), ("b".into(), false)]);

@@ -58,6 +58,7 @@ impl Attempt {
             let secret = value.strip_prefix(b"Bearer ").unwrap_or(value);
             !secret.is_empty() && memchr::memmem::find(&body, secret).is_some()
         });
+        let leaks = leaks || self.asked.rules.masks(own);
         let is_dialects = Json::parse(&body).is_ok_and(|json| json.get("error").is_some());
         if theirs != own || leaks || !is_dialects || body.len() >= MAX_ERROR_BODY {
             let message = if leaks { String::new() } else { error.message };

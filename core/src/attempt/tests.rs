@@ -11,6 +11,7 @@ use crate::snapshot::{Loss, Route, Snapshot};
 use proptest::prelude::*;
 
 mod operations;
+mod rules;
 
 const CHAT: DialectId = DialectId::ChatCompletions;
 const MESSAGES: DialectId = DialectId::Messages;
