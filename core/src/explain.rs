@@ -69,7 +69,7 @@ pub struct Wanted {
     pub abilities: Abilities,
     /// About how many tokens it must read.
     pub estimated_tokens: u64,
-    /// The most tokens of the answer, where the request says it.
+    /// The most tokens of the answer, where the request, or a rule, says it.
     pub output_limit: Option<u64>,
     /// A member that only a service of the client's own dialect can honour.
     pub tied: Option<String>,
@@ -203,6 +203,9 @@ impl<'s> Explanation<'s> {
         let rules = sought.rules(grant, snapshot, 0);
         self.rules = rules.names().map(str::to_string).collect();
         self.answered = rules.answered(endpoint.dialect);
+        if let Some(wanted) = &mut self.wanted {
+            wanted.output_limit = rules.output_limit(wanted.output_limit);
+        }
         self.weigh(judgement, snapshot);
         refusal.map_or(Ok(()), Err)?;
         let Wish { model, delivery, .. } = wish;

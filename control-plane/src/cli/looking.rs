@@ -140,7 +140,7 @@ impl Explain {
 
 fn told(explanation: &Value) -> anyhow::Result<()> {
     let mut about = Table::headless();
-    for name in ["fate", "snapshot", "dialect", "operation", "streamed", "model", "loss", "plan"] {
+    for name in ["fate", "snapshot", "dialect", "operation", "streamed", "model", "loss", "rules", "plan"] {
         if !explanation[name].is_null() {
             about.row([name.to_string(), cell(&explanation[name])]);
         }

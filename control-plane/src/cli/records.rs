@@ -165,6 +165,7 @@ fn told(item: &Value) -> anyhow::Result<()> {
         "operation",
         "route",
         "streamed",
+        "rules",
         "snapshot",
         "plan",
         "approximated",
