@@ -7,6 +7,11 @@ use crate::record::Ending;
 use crate::rule::Retouch;
 
 impl Attempt {
+    /// Whether the client must not learn who answers.
+    pub(super) fn masks(&self) -> bool {
+        self.asked.rules.masks(self.asked.endpoint.dialect)
+    }
+
     /// The changes of a good answer's members, if rules want some. What is not generated is nothing that they know.
     pub(super) fn retouching(&self) -> Option<Retouch> {
         let asked = &self.asked;

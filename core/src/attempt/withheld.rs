@@ -37,7 +37,7 @@ impl Attempt {
         let planned = self.asked.plan.get(self.number - 1);
         let secret = planned.and_then(|planned| planned.credential.as_ref()).map(|known| known.value.expose());
         let secret = secret.map(|value| value.strip_prefix(b"Bearer ").unwrap_or(value)).unwrap_or_default();
-        let masks = self.asked.rules.masks(self.asked.endpoint.dialect);
+        let masks = self.masks();
         let hidden = |(name, value): &(&[u8], &[u8])| {
             // A shorter value can't hold it; and making a searcher costs more than looking at a length.
             let echoes =

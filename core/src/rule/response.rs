@@ -2,11 +2,14 @@
 
 use super::request::{Touched, quoted};
 use super::retouch::{Done, Retouch};
-use super::word::answering_model;
+use super::word::{answering_model, troubles};
 use super::{Holding, Rule, Touch};
 use crate::catalog::DialectId;
 use crate::hub::Delivery;
 use crate::json::path::Path;
+
+/// What is said of a trouble in the middle of an answer whose maker is masked.
+const TROUBLE: &str = "the answer broke off";
 
 impl Holding {
     fn concerned(&self, dialect: DialectId) -> impl Iterator<Item = &Rule> {
@@ -26,6 +29,8 @@ impl Holding {
         if self.masks(dialect) {
             let route = quoted(&self.words.route);
             done.extend(answering_model(dialect).iter().map(|place| Done::Replace(Path::of(place), route.clone())));
+            let trouble = quoted(TROUBLE);
+            done.extend(troubles(dialect).iter().map(|place| Done::Replace(Path::of(place), trouble.clone())));
         }
         (!done.is_empty()).then(|| Retouch::new(done, delivery))
     }

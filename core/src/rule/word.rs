@@ -259,6 +259,14 @@ impl System {
     }
 }
 
+/// Where an event of a dialect says what went wrong in the middle of an answer.
+pub(super) fn troubles(dialect: DialectId) -> &'static [Place] {
+    match dialect {
+        DialectId::Responses => &[&[&["message"]], &[&["response"], &["error"], &["message"]]],
+        _ => &[&[&["error"], &["message"]]],
+    }
+}
+
 /// Where an answer of a dialect, or an event of one, names the model.
 pub(super) fn answering_model(dialect: DialectId) -> &'static [Place] {
     match dialect {

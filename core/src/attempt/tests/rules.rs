@@ -182,6 +182,53 @@ fn a_masked_error_does_not_say_whose_it_is() {
     assert!(!passed.text().contains("Corp") && passed.text().contains("error"), "{}", passed.text());
 }
 
+#[test]
+fn a_masked_stream_that_breaks_does_not_say_whose_it_was() {
+    let troubles = [
+        (CHAT, "data: {\"error\":{\"message\":\"Corp Inc. is tired\",\"type\":\"server_error\"}}\n\n"),
+        (
+            MESSAGES,
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"Corp Inc. is tired\"}}\n\n",
+        ),
+        (GENERATE, "data: {\"error\":{\"code\":500,\"message\":\"Corp Inc. is tired\",\"status\":\"INTERNAL\"}}\n\n"),
+        (
+            RESPONSES,
+            "event: error\ndata: {\"type\":\"error\",\"code\":\"x\",\"message\":\"Corp Inc. is tired\",\"param\":null}\n\n",
+        ),
+    ];
+    for (to, trouble) in troubles {
+        for from in CLIENTS {
+            let stream = stream_of(to);
+            let stops = ["finish_reason\":\"stop", "message_delta", "finishReason", "response.completed"];
+            let stop = stops.iter().filter_map(|stop| stream.find(stop)).min().unwrap();
+            let begun = stream[..stop].rfind("\n\n").map_or(0, |at| at + 2);
+            for bytes in [format!("{}{trouble}", &stream[..begun]), trouble.to_string()] {
+                let asked = asked(&ruled(&[to], &[MASK]), from, true);
+                let (mut attempt, _) = begin(&asked, 1);
+                let passed = answer(&mut attempt, "200", SSE, &[bytes.as_bytes()]);
+                let text = passed.text();
+                assert!(text.contains("error") && !text.contains("Corp"), "{from:?} {to:?} {text}");
+                assert!(matches!(attempt.end(1010).ending, Ending::Broken | Ending::Refused), "{from:?} {to:?} {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_array_of_answers_is_changed_item_by_item() {
+    let memory = ruled(&[GENERATE], &[r#"{"name":"r","response":{"set":{"by":"us"},"remove":["unknown"]}}"#]);
+    let array = "[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"h\"}],\"role\":\"model\"}}],\"unknown\":1e-0}\n,\r\n\
+        {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"}\"}],\"role\":\"model\"},\"finishReason\":\"STOP\"}]}]\n";
+    let changed = array.replace(",\"unknown\":1e-0}", ",\"by\":\"us\"}").replace("}]}]\n", "}],\"by\":\"us\"}]\n");
+    for cut in 0..array.len() {
+        let path = "/v1beta/models/m:streamGenerateContent";
+        let (exchange, _) = exchange(&memory, path, GEMINI_HELLO);
+        let (mut attempt, _) = begin(&exchange.asked().unwrap(), 1);
+        let (one, two) = array.as_bytes().split_at(cut);
+        assert_eq!(answer(&mut attempt, "200", JSON, &[one, two]).text(), changed);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
