@@ -10,7 +10,7 @@ use std::path::Path;
 use dragoman_core::framing::MAX_FRAME;
 use dragoman_core::json::{ScanError, Trouble, scan};
 use dragoman_core::refusal::{Refusal, Unanswered, UnknownMethod};
-use dragoman_core::{attempt, exchange, hub, loss, memory, select, snapshot};
+use dragoman_core::{attempt, exchange, hub, loss, memory, rule, select, snapshot};
 
 /// One of each. A new variant must be added here: the match below does not compile without it.
 fn refusals() -> Vec<Refusal> {
@@ -63,7 +63,7 @@ fn reference(root: &Path) -> String {
         writeln!(page, "| `{}` | {} | {} |", refusal.code(), told.status, told.message.replace('|', "\\|")).unwrap();
     }
     page.push_str("\n## Limits\n\n| limit | value |\n|---|--:|\n");
-    let limits: [(&str, usize); 13] = [
+    let limits: [(&str, usize); 17] = [
         ("largest request body, bytes", exchange::MAX_BODY),
         ("deepest nesting of JSON", scan::MAX_DEPTH as usize),
         ("most members of a request's outermost object", scan::MAX_TOP_LEVEL_MEMBERS),
@@ -77,6 +77,10 @@ fn reference(root: &Path) -> String {
         ("most members listed as dropped, and as approximated", loss::MAX_LOST),
         ("most Grants remembered by one worker", memory::MAX_GRANTS),
         ("largest Snapshot, bytes", snapshot::MAX_SNAPSHOT),
+        ("most rules", rule::MAX_RULES),
+        ("most changes of one rule", rule::MAX_ACTIONS),
+        ("most routes, accounts or keys of one rule, each", rule::MAX_SCOPE),
+        ("longest text of a rule, bytes", rule::template::MAX_TEXT),
     ];
     for (name, value) in limits {
         writeln!(page, "| {name} | {value} |").unwrap();
