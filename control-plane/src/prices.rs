@@ -48,7 +48,9 @@ pub enum CostKnown {
     Listed,
     /// Tokens were reported, and counted at the ceiling.
     Ceiling,
-    /// The provider answered and reported no tokens: what it takes for them is not in the sum.
+    /// Tokens were not reported, or too few, and were estimated.
+    Estimated,
+    /// The provider answered and reported no tokens, and nobody can tell how many: what it takes for them is not in the sum.
     Unreported,
     /// There was no answer to pay for.
     Nothing,
@@ -143,6 +145,10 @@ impl PriceBook {
     fn outcome(&self, outcome: &Outcome, at_ms: u64) -> OutcomeCost {
         let listed = self.listed(&outcome.target, at_ms);
         let price = listed.unwrap_or(&self.ceiling);
+        if let Some(estimate) = &outcome.estimate {
+            let cost = price.estimated_cost(&outcome.usage, estimate);
+            return OutcomeCost { cost, micro_dollars: cost.micro_dollars(), known: CostKnown::Estimated };
+        }
         let (cost, known) = match (outcome.usage.is_reported(), outcome.ending) {
             (true, _) if listed.is_some() => (price.cost(&outcome.usage), CostKnown::Listed),
             (true, _) => (price.cost(&outcome.usage), CostKnown::Ceiling),
@@ -186,6 +192,7 @@ pub fn dollars(micro_dollars: u64) -> String {
 mod tests {
     use super::*;
     use crate::catalog::known;
+    use dragoman_core::estimate::Estimate;
     use dragoman_core::usage::Usage;
 
     const OWN: &str = r#"
@@ -267,6 +274,10 @@ output = 0.5
                 outcome("c/two", Ending::Answered, Usage::default()),
                 outcome("x/y", Ending::Answered, usage),
                 outcome("x/y", Ending::Abandoned, Usage::default()),
+                Outcome {
+                    estimate: Some(Estimate { input: 1_000, output: 10 }),
+                    ..outcome("c/one", Ending::Abandoned, Usage::default())
+                },
             ],
             ..Record::default()
         };
@@ -281,6 +292,7 @@ output = 0.5
                 (10_000, CostKnown::Unreported),
                 (5_050, CostKnown::Ceiling),
                 (0, CostKnown::Unreported),
+                (2_040, CostKnown::Estimated),
             ]
         );
     }
