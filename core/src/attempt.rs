@@ -18,6 +18,7 @@ mod failure;
 mod relay;
 mod request;
 mod response;
+mod settle;
 
 use std::rc::Rc;
 
@@ -25,13 +26,13 @@ use crate::exchange::{Asked, HeadEdits, HeaderRef, Opening};
 use crate::loss::Losses;
 use crate::memory::CredentialId;
 use crate::record::{Ending, Outcome};
-use crate::usage::Usage;
 
 pub(crate) use request::telling;
 pub use request::{Outgoing, Telling, Way};
 pub use response::{Answer, HeadVerdict, MAX_ERROR_BODY};
 
 use response::State;
+use settle::Counted;
 
 /// What to do with the body bytes at hand.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct Attempt {
     /// Names of the provider's response headers that the client must not see.
     withheld: Vec<Vec<u8>>,
     outcome: Outcome,
+    /// Tokens of output that were seen, when it is over.
+    seen: u64,
     over: bool,
 }
 
@@ -84,6 +87,7 @@ impl Attempt {
             losses: told.losses,
             withheld: Vec::new(),
             outcome,
+            seen: 0,
             over: false,
             asked,
         };
@@ -112,13 +116,14 @@ impl Attempt {
     pub fn end(mut self, now_ms: u64) -> Outcome {
         self.outcome.total_ms = now_ms.saturating_sub(self.began_ms);
         if !self.over {
-            self.outcome.usage.update(self.state.usage());
+            self.count(self.state.counted());
             // A stream that is taken away while it answers: the client left, or the connection broke.
             self.outcome.ending = match self.state {
                 State::AwaitingHead(_) | State::Gate(_) | State::Embedding(_) | State::Failing { .. } => Ending::Silent,
                 State::Relaying(_) | State::Interpreting(_) | State::Done => Ending::Abandoned,
             };
         }
+        self.settle();
         self.outcome
     }
 
@@ -131,10 +136,15 @@ impl Attempt {
         HeadEdits { remove: self.withheld.clone(), set: Vec::new() }
     }
 
-    fn conclude(&mut self, ending: Ending, usage: Usage) {
+    fn conclude(&mut self, ending: Ending, counted: Counted) {
         self.over = true;
         self.outcome.ending = ending;
-        self.outcome.usage.update(usage);
+        self.count(counted);
+    }
+
+    fn count(&mut self, counted: Counted) {
+        self.outcome.usage.update(counted.usage);
+        self.seen = self.seen.max(counted.seen);
     }
 }
 

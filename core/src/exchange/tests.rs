@@ -268,7 +268,7 @@ fn a_record_says_what_was_needed_and_of_which_trace_it_is_even_when_nobody_was_a
         exchange.body(body(model).into_bytes(), &mut memory, 0);
         exchange.close();
         let record = exchange.record().unwrap();
-        assert_eq!((record.needs.join(" "), record.estimated_tokens, record.tied.as_str()), ("tools".into(), 3, "n"));
+        assert_eq!((record.needs.join(" "), record.estimated_tokens, record.tied.as_str()), ("tools".into(), 165, "n"));
         assert_eq!((record.trace.as_str(), record.snapshot), (TRACE, 1));
         assert!(record.route.len() <= 256, "a name that is refused may be anything");
         if model.len() < 100 {

@@ -124,7 +124,7 @@ fn a_lease_is_asked_for_once_and_a_control_plane_that_is_away_is_not_waited_for(
     let (mut exchange, step) = ask(&mut memory, &body(""));
     let Step::Ask(questions) = step else { panic!("{step:?}") };
     assert_eq!(questions, [Question::Lend(vec![MONTH.into()])]);
-    assert_eq!(memory.purse.wants(&[MONTH.into()])[0].wanted, 100_020, "in micro-dollars");
+    assert_eq!(memory.purse.wants(&[MONTH.into()])[0].wanted, 101_012, "in micro-dollars");
     memory.purse.unanswered(0);
     let (status, text, headers) = refused(exchange.advance(&mut memory, 0));
     assert_eq!((status, text.contains("cannot be asked right now")), (503, true));
@@ -142,7 +142,7 @@ fn a_strict_budget_is_held_before_the_request_goes() {
     let Step::Ask(questions) = step else { panic!("{step:?}") };
     let [Question::Hold { exchange: id, caller, account, wants }] = &questions[..] else { panic!("{questions:?}") };
     assert_eq!((id.as_str(), caller.as_str(), account.as_str()), ("x-vm1", "key_1", "acme"));
-    assert_eq!((wants[0].id.as_str(), wants[0].wanted), (MONTH, 100_020));
+    assert_eq!((wants[0].id.as_str(), wants[0].wanted), (MONTH, 101_012));
     let held = Lease { id: MONTH.into(), window_ms: 7, is_held: true, ..Lease::default() };
     memory.purse.learn_held("x-vm1".into(), Leases { list: vec![held] });
     assert!(matches!(exchange.advance(&mut memory, 0), Step::Send(_)));
