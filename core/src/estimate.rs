@@ -17,7 +17,7 @@
 //! use dragoman_core::json::Json;
 //! let mut ink = Ink::default();
 //! ink.read(Json::parse(br#""The quick brown fox jumps over the lazy dog.""#).unwrap().text().unwrap());
-//! assert_eq!(ink.tokens(), 11);
+//! assert_eq!(ink.tokens(), 10);
 //! ```
 
 use crate::json::{Brackets, Text};
