@@ -9,7 +9,7 @@ use std::path::Path;
 
 use dragoman_core::framing::MAX_FRAME;
 use dragoman_core::json::{ScanError, Trouble, scan};
-use dragoman_core::refusal::{Refusal, Unanswered, UnknownMethod};
+use dragoman_core::refusal::{Refusal, SpentBudget, Unanswered, UnknownMethod};
 use dragoman_core::{attempt, exchange, hub, loss, memory, rule, select, snapshot};
 
 /// One of each. A new variant must be added here: the match below does not compile without it.
@@ -22,6 +22,24 @@ fn refusals() -> Vec<Refusal> {
         Refusal::KeyInQuery,
         Refusal::UnknownKey,
         Refusal::RouteForbidden("<model>".into()),
+        Refusal::SourceForbidden,
+        Refusal::BudgetSpent(Box::new(SpentBudget {
+            id: "<account or key>/usd/month".into(),
+            unit: "usd",
+            limit: 100_000_000,
+            used: 100_000_000,
+            needed: 1,
+            resets_in_ms: Some(864_000_000),
+        })),
+        Refusal::BudgetSpent(Box::new(SpentBudget {
+            id: "<account or key>/requests/minute".into(),
+            unit: "requests",
+            limit: 60,
+            used: 60,
+            needed: 1,
+            resets_in_ms: Some(20_000),
+        })),
+        Refusal::BudgetUnknown("<budget>".into()),
         Refusal::BadJson(ScanError { at: 7, trouble: Trouble::Unexpected }),
         Refusal::BadMember { param: "<member>".into(), problem: "<what is wrong with it>".into() },
         Refusal::CompressedBody,
@@ -46,6 +64,7 @@ fn refusals() -> Vec<Refusal> {
             Refusal::BadMember { .. } | Refusal::CompressedBody | Refusal::TooLarge(_) | Refusal::UnknownModel(_) => {}
             Refusal::Unable { .. } | Refusal::Tied { .. } | Refusal::Unserved { .. } => {}
             Refusal::CannotSay(_) | Refusal::NotReady | Refusal::ControlPlaneAway | Refusal::NoCredential(_) => {}
+            Refusal::SourceForbidden | Refusal::BudgetSpent(_) | Refusal::BudgetUnknown(_) => {}
             Refusal::NoAnswer(_) | Refusal::Forgotten | Refusal::Busy => {}
         }
     }
