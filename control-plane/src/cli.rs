@@ -3,18 +3,19 @@
 //! ```text
 //! local          init, check, render, import, completions, translate: need nobody
 //! door           key, token, record: the admin API with a token, the data directory without
-//! client         provider … suspension, snapshot, apply, diff, export, status, audit, explain: the admin API
+//! client         provider … suspension, account, snapshot, apply, diff, export, status, audit, explain: the admin API
 //! ```
 //!
 //! Exit codes: 0 good; 2 what was given is wrong ([`BadInput`]); 1 everything else, and of `diff` that something differs.
 
+mod accounts;
 mod bad_input;
 mod bundle;
 mod client;
 mod configuration;
-mod credentials;
 mod door;
 mod input;
+mod keys;
 mod local;
 mod looking;
 mod records;
@@ -22,6 +23,8 @@ mod rows;
 mod shown;
 mod snapshots;
 mod table;
+mod terms;
+mod tokens;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -113,12 +116,15 @@ enum Command {
     /// Published Snapshots.
     #[command(subcommand)]
     Snapshot(snapshots::SnapshotCommand),
+    /// Accounts: who pays, and what they may do and spend.
+    #[command(subcommand)]
+    Account(accounts::AccountCommand),
     /// Callers' keys.
     #[command(subcommand)]
-    Key(credentials::KeyCommand),
+    Key(keys::KeyCommand),
     /// Tokens of the admin API.
     #[command(subcommand)]
-    Token(credentials::TokenCommand),
+    Token(tokens::TokenCommand),
     /// Records of exchanges.
     #[command(subcommand)]
     Record(records::RecordCommand),
@@ -208,6 +214,7 @@ pub async fn main() -> anyhow::Result<ExitCode> {
         Command::Diff(rows) => return rows.diff().await,
         Command::Export(asked) => asked.run().await,
         Command::Snapshot(command) => command.run().await,
+        Command::Account(command) => command.run().await,
         Command::Key(command) => command.run().await,
         Command::Token(command) => command.run().await,
         Command::Record(command) => command.run().await,
