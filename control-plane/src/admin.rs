@@ -19,6 +19,7 @@ mod api;
 mod body;
 mod budgets;
 mod configuration;
+mod credentials;
 mod discovery;
 mod distribution;
 mod explain;
@@ -56,6 +57,7 @@ use crate::store::discovered::Discovered;
 use crate::store::keys::Keys;
 use crate::store::repeated::Repeated;
 use crate::store::tokens::Tokens;
+use crate::store::vault::Entries;
 use crate::xds::Envoys;
 
 use api::Api;
@@ -68,6 +70,8 @@ pub struct Admin {
     pub store: Store,
     /// Callers' keys.
     pub keys: Keys,
+    /// Accounts' own credentials.
+    pub vault: Entries,
     /// The tokens of this API.
     pub tokens: Tokens,
     /// Answers that were given.
@@ -91,6 +95,7 @@ fn api() -> Api {
     configuration::add(&mut api);
     accounts::add(&mut api);
     keys::add(&mut api);
+    credentials::add(&mut api);
     tokens::add(&mut api);
     records::add(&mut api);
     snapshots::add(&mut api);

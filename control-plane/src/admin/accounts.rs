@@ -60,7 +60,7 @@ pub struct NewAccount {
 
 /// What is no more.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Deleted {
+pub struct GoneAccount {
     /// Its id.
     deleted: String,
 }
@@ -91,7 +91,7 @@ pub fn add(api: &mut Api) {
     let words = "Takes away an account on which no other one, no good key and no good token hangs.";
     let delete = Endpoint::new(Verb::Delete, "/accounts/{id}", Policy::Keys, "delete_account", words);
     let delete = delete.header("if-match", "", "Only if the account is as this entity tag says.");
-    let deleted = api.schema::<Deleted>();
+    let deleted = api.schema::<GoneAccount>();
     api.add(delete.gives(200, Some(deleted)).refuses(&[404, 409, 412]), delete_account);
     let (budgets, _) = (api.schema::<Budgets>(), api.schema::<BudgetView>());
     let words = "The budgets of an account: limit, spent, lent, held, free, and when they begin anew.";
@@ -158,11 +158,11 @@ async fn delete_account(
     Extension(caller): Extension<Caller>,
     Id(id): Id,
     headers: HeaderMap,
-) -> Result<Json<Deleted>, Problem> {
+) -> Result<Json<GoneAccount>, Problem> {
     caller.may_change(&id)?;
     let deleted = admin.store.delete_account(&caller.actor(), &id, condition(&headers)?).await;
     deleted.map_err(|why| Problem::not_changed("account", &id, why))?;
-    Ok(Json(Deleted { deleted: id }))
+    Ok(Json(GoneAccount { deleted: id }))
 }
 
 async fn get_budgets(
