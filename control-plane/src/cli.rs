@@ -3,18 +3,19 @@
 //! ```text
 //! local          init, check, render, import, completions, translate: need nobody; vault: the store itself
 //! door           key, token, record: the admin API with a token, the data directory without
-//! client         provider … rule, credential, snapshot, apply, diff, export, status, audit, explain: the admin API
+//! client         provider … rule, account, credential, snapshot, apply, diff, export, status, audit, explain: the admin API
 //! ```
 //!
 //! Exit codes: 0 good; 2 what was given is wrong ([`BadInput`]); 1 everything else, and of `diff` that something differs.
 
+mod accounts;
 mod bad_input;
 mod bundle;
 mod client;
 mod configuration;
-mod credentials;
 mod door;
 mod input;
+mod keys;
 mod local;
 mod looking;
 mod records;
@@ -22,6 +23,8 @@ mod rows;
 mod shown;
 mod snapshots;
 mod table;
+mod terms;
+mod tokens;
 mod vault;
 
 use std::io::Write;
@@ -117,9 +120,12 @@ enum Command {
     /// Published Snapshots.
     #[command(subcommand)]
     Snapshot(snapshots::SnapshotCommand),
+    /// Accounts: who pays, and what they may do and spend.
+    #[command(subcommand)]
+    Account(accounts::AccountCommand),
     /// Callers' keys.
     #[command(subcommand)]
-    Key(credentials::KeyCommand),
+    Key(keys::KeyCommand),
     /// Accounts' own credentials for providers.
     #[command(subcommand)]
     Credential(vault::CredentialCommand),
@@ -128,7 +134,7 @@ enum Command {
     Vault(vault::VaultCommand),
     /// Tokens of the admin API.
     #[command(subcommand)]
-    Token(credentials::TokenCommand),
+    Token(tokens::TokenCommand),
     /// Records of exchanges.
     #[command(subcommand)]
     Record(records::RecordCommand),
@@ -219,6 +225,7 @@ pub async fn main() -> anyhow::Result<ExitCode> {
         Command::Diff(rows) => return rows.diff().await,
         Command::Export(asked) => asked.run().await,
         Command::Snapshot(command) => command.run().await,
+        Command::Account(command) => command.run().await,
         Command::Key(command) => command.run().await,
         Command::Credential(command) => command.run().await,
         Command::Vault(command) => command.run().await,

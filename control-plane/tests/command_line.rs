@@ -234,7 +234,7 @@ fn keys_are_the_same_through_both_doors() {
     let mut served = Served::start("keys");
     let first = served.read(&["key", "create", "--name", "first-door", "--routes", "a,b"]);
     assert!(first.starts_with("dgm_") && first.lines().count() == 1);
-    served.token = served.read(&["token", "create", "--role", "tenant-admin"]).trim_end().to_string();
+    served.token = served.read(&["token", "create", "--role", "operator"]).trim_end().to_string();
     let second = served.read(&["key", "create", "--name", "second-door"]);
     assert!(second.starts_with("dgm_") && second.lines().count() == 1);
     let by_api = served.read(&["key", "list", "--json"]);

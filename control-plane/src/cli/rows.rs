@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use reqwest::header::IF_MATCH;
 use serde_json::Value;
 
 use super::client::{Api, Client, Question};
@@ -243,13 +242,7 @@ impl Set {
 
 impl Only {
     fn ask<'c>(&self, client: &'c Client, method: Method, kind: Kind, id: &str) -> anyhow::Result<Question<'c>> {
-        let question = client.ask(method, &[kind.plural(), id])?;
-        match &self.if_match {
-            // A tag has quotes, which shells take away.
-            Some(tag) if !tag.starts_with('"') && tag != "*" => question.header(IF_MATCH, &format!("\"{tag}\"")),
-            Some(tag) => question.header(IF_MATCH, tag),
-            None => Ok(question),
-        }
+        client.ask(method, &[kind.plural(), id])?.only_if(self.if_match.as_deref())
     }
 }
 
