@@ -145,7 +145,9 @@ impl PriceBook {
         let price = listed.unwrap_or(&self.ceiling);
         // What the data plane said is what held when it planned; prices may have changed since.
         let cost_of = |price: &Price| outcome.cost.unwrap_or_else(|| price.cost(&outcome.usage));
-        let (cost, known) = match (outcome.usage.is_reported(), outcome.ending) {
+        // What nobody reported and the data plane estimated has a cost as well.
+        let is_known = outcome.usage.is_reported() || outcome.estimate.is_some() && outcome.cost.is_some();
+        let (cost, known) = match (is_known, outcome.ending) {
             (true, _) if listed.is_some() => (cost_of(price), CostKnown::Listed),
             (true, _) => (cost_of(price), CostKnown::Ceiling),
             // A fee for each request needs no report.

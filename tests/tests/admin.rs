@@ -19,3 +19,5 @@ mod pair;
 mod panel;
 #[path = "admin/roles.rs"]
 mod roles;
+#[path = "admin/tenants.rs"]
+mod tenants;

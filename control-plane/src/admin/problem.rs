@@ -98,7 +98,9 @@ impl Problem {
             NotChanged::InUse => Problem::new(
                 StatusCode::CONFLICT,
                 "in_use",
-                format!("Accounts, good keys, good tokens or credentials hang on the {what} `{shown}`; take those away first."),
+                format!(
+                    "Accounts, good keys, good tokens or credentials hang on the {what} `{shown}`; take those away first."
+                ),
             ),
             NotChanged::Failed(error) => Problem::failed(error),
         }
