@@ -160,7 +160,7 @@ impl DataPlane for Service {
         let settling: Vec<Settling<'_>> = records
             .iter()
             .zip(&costs)
-            .map(|((record, document), costs)| Settling { record, document, cost: costs.whole })
+            .map(|((record, document), costs)| Settling { record, document, cost: costs.whole, attempts: &costs.exact })
             .collect();
         let fresh = self.store.settle(&settling).await.map_err(unavailable)?;
         for (((record, _), costs), fresh) in records.iter().zip(&costs).zip(fresh) {

@@ -25,6 +25,8 @@ pub struct Observers {
 pub struct Costs {
     /// In micro-dollars, in the order of the attempts.
     pub attempts: Vec<Option<u64>>,
+    /// The same exactly, as the ledger has them.
+    pub exact: Vec<Option<Cost>>,
     /// Their sum, exactly, if all are known.
     pub whole: Option<Cost>,
 }
@@ -36,9 +38,10 @@ impl Costs {
         let known = |known: CostKnown| known != CostKnown::Unreported;
         let attempts: Vec<Option<u64>> =
             costs.iter().map(|cost| known(cost.known).then_some(cost.micro_dollars)).collect();
+        let exact = costs.iter().map(|cost| known(cost.known).then_some(cost.cost)).collect();
         let sum = |sum: Cost, cost: &OutcomeCost| known(cost.known).then(|| sum.and(cost.cost));
         let whole = costs.iter().try_fold(Cost::default(), sum);
-        Costs { attempts, whole }
+        Costs { attempts, exact, whole }
     }
 }
 

@@ -12,11 +12,14 @@
 //! Limits: a busy writer is waited for five seconds.
 
 pub mod accounts;
+mod attempts;
 pub mod audit;
 pub mod budgets;
+pub mod costs;
 pub mod discovered;
 mod engine;
 pub mod keys;
+pub mod ledger;
 pub mod pepper;
 pub mod records;
 pub mod repeated;

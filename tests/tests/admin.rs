@@ -21,3 +21,5 @@ mod pair;
 mod panel;
 #[path = "admin/roles.rs"]
 mod roles;
+#[path = "admin/tenants.rs"]
+mod tenants;

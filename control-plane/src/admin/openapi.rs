@@ -82,12 +82,15 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
 fn responses(endpoint: &Endpoint) -> Value {
     let mut responses = Map::new();
     for (status, schema) in &endpoint.answers {
-        let mut answer = json!({ "description": "Done." });
+        let answer = responses.entry(status.to_string()).or_insert_with(|| json!({ "description": "Done." }));
         if let (Some(members), Some(schema)) = (answer.as_object_mut(), schema) {
             let kind = schema["contentMediaType"].as_str().unwrap_or("application/json");
-            members.insert("content".into(), json!({ kind: { "schema": schema } }));
+            // One status may be answered in several forms.
+            let content = members.entry("content").or_insert_with(|| json!({}));
+            if let Some(content) = content.as_object_mut() {
+                content.insert(kind.to_string(), json!({ "schema": schema }));
+            }
         }
-        responses.insert(status.to_string(), answer);
     }
     let body = [413, 415, 422];
     let usual = [400, 503].into_iter().chain(if endpoint.policy == Policy::Open { vec![] } else { vec![401, 403] });

@@ -1,7 +1,7 @@
 //! Records of exchanges, and the audit log of this API.
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -10,7 +10,7 @@ use super::Admin;
 use super::api::{Api, Endpoint, Verb};
 use super::body::{Asked, Id};
 use super::page::{self, Listed, Page};
-use super::policy::Policy;
+use super::policy::{Caller, Policy};
 use super::problem::Problem;
 use crate::store::audit::Entry;
 use crate::store::records::{Kept, Wanted};
@@ -22,6 +22,8 @@ pub struct RecordView {
     exchange: String,
     /// When it began, in milliseconds since 1970.
     began_ms: i64,
+    /// Who pays; empty when nobody does.
+    account: String,
     /// What it cost in micro-dollars; null when nobody knows.
     cost_micros: Option<u64>,
     /// The Record as the data plane made it.
@@ -59,21 +61,23 @@ struct Query {
     after: Option<String>,
     caller: Option<String>,
     route: Option<String>,
+    account: Option<String>,
 }
 
 /// Adds the endpoints.
 pub fn add(api: &mut Api) {
     let (record, change) = (api.schema::<RecordView>(), api.schema::<Change>());
     let text = || json!({ "type": "string" });
-    let list = Endpoint::new(Verb::Get, "/records", Policy::Read, "list_records", "Records, the newest first.");
+    let list = Endpoint::new(Verb::Get, "/records", Policy::Spending, "list_records", "Records, the newest first.");
     let list = page::asked_after(list, "^[0-9]{1,18}-.+$").query("caller", text(), "Of this caller only.").query(
         "route",
         text(),
         "Of this route only.",
     );
-    api.add(list.gives(200, Some(page::schema(record.clone()))), list_records);
+    let list = list.query("account", text(), "Of this account and of all below it only.");
+    api.add(list.gives(200, Some(page::schema(record.clone()))).refuses(&[404]), list_records);
     let read =
-        Endpoint::new(Verb::Get, "/records/{exchange}", Policy::Read, "get_record", "The Record of one exchange.");
+        Endpoint::new(Verb::Get, "/records/{exchange}", Policy::Spending, "get_record", "The Record of one exchange.");
     api.add(read.gives(200, Some(record)).refuses(&[404]), get_record);
     let audit = Endpoint::new(
         Verb::Get,
@@ -87,11 +91,13 @@ pub fn add(api: &mut Api) {
 
 fn view(kept: Kept) -> RecordView {
     let record = serde_json::from_str(&kept.document).unwrap_or_default();
-    RecordView { exchange: kept.exchange, began_ms: kept.began_ms, cost_micros: kept.cost_micros, record }
+    let Kept { exchange, began_ms, account, cost_micros, .. } = kept;
+    RecordView { exchange, began_ms, account, cost_micros, record }
 }
 
 async fn list_records(
     State(admin): State<Admin>,
+    Extension(caller): Extension<Caller>,
     Asked(query): Asked<Query>,
 ) -> Result<Json<Listed<RecordView>>, Problem> {
     let limit = page::limit(query.limit)?;
@@ -103,14 +109,19 @@ async fn list_records(
             Some(place.ok_or_else(|| Problem::bad("`after` is the `next` of another page."))?)
         }
     };
-    let wanted = Wanted { caller: query.caller, route: query.route, after };
+    let within = Some(caller.tree(query.account)?).filter(|account| !account.is_empty());
+    let wanted = Wanted { caller: query.caller, route: query.route, within, after };
     let found = admin.store.records(&wanted, u32::try_from(limit + 1).unwrap_or(u32::MAX)).await?;
     let items = found.into_iter().map(view).collect();
     Ok(Json(Listed::cut(items, limit, |record: &RecordView| format!("{}-{}", record.began_ms, record.exchange))))
 }
 
-async fn get_record(State(admin): State<Admin>, Id(exchange): Id) -> Result<Json<RecordView>, Problem> {
-    let found = admin.store.record(&exchange).await?;
+async fn get_record(
+    State(admin): State<Admin>,
+    Extension(caller): Extension<Caller>,
+    Id(exchange): Id,
+) -> Result<Json<RecordView>, Problem> {
+    let found = admin.store.record(&exchange).await?.filter(|kept| caller.sees(&kept.account));
     found.map(view).map(Json).ok_or_else(|| Problem::missing("Record", &exchange))
 }
 

@@ -24,6 +24,9 @@ pub enum RecordCommand {
         /// Of this route only.
         #[arg(long, value_name = "NAME")]
         route: Option<String>,
+        /// Of this account and of all below it only.
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
         /// How many.
         #[arg(long, default_value_t = 20)]
         limit: u32,
@@ -60,8 +63,8 @@ impl RecordCommand {
     /// Does it.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
-            RecordCommand::List { caller, route, limit, place, shown } => {
-                let wanted = Wanted { caller, route, after: None };
+            RecordCommand::List { caller, route, account, limit, place, shown } => {
+                let wanted = Wanted { caller, route, within: account, after: None };
                 let items: Vec<Value> = found(place, &wanted, limit).await?.iter().map(item).collect();
                 shown.list(&items, listed)
             }
@@ -95,13 +98,14 @@ async fn found(place: Place, wanted: &Wanted, limit: u32) -> anyhow::Result<Vec<
         Door::Store(store) => return store.records(wanted, limit).await,
         Door::Api(client) => client,
     };
-    let query = [("caller", &wanted.caller), ("route", &wanted.route)];
+    let query = [("caller", &wanted.caller), ("route", &wanted.route), ("account", &wanted.within)];
     let query: Vec<(&str, &str)> = query.iter().filter_map(|(name, of)| Some((*name, of.as_deref()?))).collect();
     let items = client.list(&["records"], &query, limit.try_into().unwrap_or(usize::MAX)).await?;
     let kept = |item: &Value| Kept {
         document: item["record"].to_string(),
         began_ms: item["began_ms"].as_i64().unwrap_or(0),
         exchange: cell(&item["exchange"]),
+        account: cell(&item["account"]),
         cost_micros: item["cost_micros"].as_u64(),
     };
     Ok(items.iter().map(kept).collect())
@@ -110,7 +114,8 @@ async fn found(place: Place, wanted: &Wanted, limit: u32) -> anyhow::Result<Vec<
 /// As the API lists it.
 fn item(kept: &Kept) -> Value {
     let record: Value = serde_json::from_str(&kept.document).unwrap_or_default();
-    json!({ "exchange": kept.exchange, "began_ms": kept.began_ms, "cost_micros": kept.cost_micros, "record": record })
+    json!({ "exchange": kept.exchange, "began_ms": kept.began_ms, "account": kept.account, "cost_micros": kept.cost_micros,
+            "record": record })
 }
 
 /// Micro-dollars as dollars; empty when nobody knows.
@@ -150,6 +155,7 @@ fn told(item: &Value) -> anyhow::Result<()> {
         "status",
         "refusal",
         "caller",
+        "account",
         "dialect",
         "operation",
         "route",
@@ -193,7 +199,13 @@ mod tests {
             ..Record::default()
         };
         let document = String::from_utf8(record.write()).unwrap();
-        let items = [item(&Kept { document, began_ms: 0, exchange: "x".into(), cost_micros: Some(1_500_007) })];
+        let items = [item(&Kept {
+            document,
+            began_ms: 0,
+            exchange: "x".into(),
+            account: String::new(),
+            cost_micros: Some(1_500_007),
+        })];
         assert_eq!(
             listed(&items).lines()[1],
             "x         1970-01-01 00:00  200     k       r      a/m answered  $1.500007"

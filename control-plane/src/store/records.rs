@@ -4,10 +4,10 @@ use dragoman_core::price::Cost;
 use dragoman_core::record::Record;
 use sqlx::Row as _;
 
+use super::accounts::within;
+use super::attempts::{self, Amount, signed};
 use super::{Change, Store, budgets, now_ms};
-
-/// Pico-dollars in a micro-dollar.
-const PICO: u128 = 1_000_000;
+use crate::accounts::tenant;
 
 /// A Record on its way into the store.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,8 @@ pub struct Settling<'r> {
     pub document: &'r str,
     /// What it cost; `None` when nobody knows.
     pub cost: Option<Cost>,
+    /// What each attempt cost, in their order; `None` when nobody knows. One that is not there cost nothing.
+    pub attempts: &'r [Option<Cost>],
 }
 
 /// A Record as it is kept.
@@ -29,6 +31,8 @@ pub struct Kept {
     pub began_ms: i64,
     /// The exchange's id.
     pub exchange: String,
+    /// Who pays; empty when nobody does.
+    pub account: String,
     /// What it cost in micro-dollars.
     pub cost_micros: Option<u64>,
 }
@@ -40,9 +44,13 @@ pub struct Wanted {
     pub caller: Option<String>,
     /// Of this route.
     pub route: Option<String>,
+    /// Of this account and of all below it.
+    pub within: Option<String>,
     /// Those after this one in the order of the list.
     pub after: Option<(i64, String)>,
 }
+
+const COLUMNS: &str = "document, began_ms, exchange, account, COALESCE(cost_micros, -1) AS cost";
 
 impl Store {
     /// Stores Records in one transaction, charges them to their budgets, and gives back, once all of it is durable, which of
@@ -69,45 +77,66 @@ impl Store {
         let (began, exchange) = wanted.after.clone().unwrap_or((i64::MAX, String::new()));
         // A page begins where the last one ended, found by an index that begins with what is asked for: the thousandth costs
         // as much as the first, and so does one of a caller who asks once a year.
-        let of: String = [("caller", &wanted.caller), ("route", &wanted.route)]
+        let tenant = wanted.within.as_deref().map(|account| tenant(account).to_string());
+        let columns = [("caller", &wanted.caller), ("route", &wanted.route), ("tenant", &tenant), ("", &wanted.within)];
+        let of: String = columns
             .into_iter()
             .filter(|(_, value)| value.is_some())
             .zip(4..)
-            .map(|((column, _), number)| format!("{column} = ${number} AND "))
+            .map(|((column, _), number)| match column {
+                "" => format!("{} AND ", within("account", number)),
+                column => format!("{column} = ${number} AND "),
+            })
             .collect();
         let find = format!(
-            "SELECT document, began_ms, exchange, COALESCE(cost_micros, -1) AS cost FROM record \
+            "SELECT {COLUMNS} FROM record \
              WHERE {of}(began_ms, exchange) < ($1, $2) ORDER BY began_ms DESC, exchange DESC LIMIT $3"
         );
         let find = sqlx::query(sqlx::AssertSqlSafe(find)).bind(began).bind(exchange).bind(i64::from(limit));
-        let values = [&wanted.caller, &wanted.route].into_iter().flatten();
+        let values = columns.into_iter().filter_map(|(_, value)| value.as_ref());
         let rows = values.fold(find, |find, value| find.bind(value.clone())).fetch_all(&self.reader).await?;
         rows.iter().map(kept).collect()
     }
 
     /// The Record of one exchange.
     pub async fn record(&self, exchange: &str) -> anyhow::Result<Option<Kept>> {
-        let find =
-            "SELECT document, began_ms, exchange, COALESCE(cost_micros, -1) AS cost FROM record WHERE exchange = $1";
-        sqlx::query(find).bind(exchange).fetch_optional(&self.reader).await?.as_ref().map(kept).transpose()
+        let find = format!("SELECT {COLUMNS} FROM record WHERE exchange = $1");
+        sqlx::query(sqlx::AssertSqlSafe(find))
+            .bind(exchange)
+            .fetch_optional(&self.reader)
+            .await?
+            .as_ref()
+            .map(kept)
+            .transpose()
     }
 }
 
 /// Whether it was not there before.
 async fn insert(change: &mut Change, settling: &Settling<'_>) -> anyhow::Result<bool> {
-    let Settling { record, document, cost } = settling;
+    let Settling { record, document, cost, .. } = settling;
     let insert = sqlx::query(
-        "INSERT INTO record (exchange, caller, account, route, status, began_ms, settled_ms, document, cost_micros, \
-         cost_rest, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (exchange) DO NOTHING",
+        "INSERT INTO record (exchange, caller, account, tenant, route, status, began_ms, settled_ms, document, state, \
+         cost_micros, cost_rest, attempts, known_micros, known_rest, input_tokens, output_tokens) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (exchange) DO NOTHING",
     );
     let insert = insert.bind(record.exchange.clone()).bind(record.caller.clone()).bind(record.account.clone());
-    let insert = insert.bind(record.route.clone()).bind(i64::from(record.status));
-    let insert = insert.bind(i64::try_from(record.began_ms).unwrap_or(i64::MAX)).bind(now_ms());
-    let signed = |number: u128| i64::try_from(number).unwrap_or(i64::MAX);
-    let (whole, rest) =
-        (cost.map(|cost| signed(cost.pico_dollars() / PICO)), cost.map(|cost| cost.pico_dollars() % PICO));
-    let insert = insert.bind((*document).to_string()).bind(whole).bind(signed(rest.unwrap_or(0)));
-    Ok(insert.bind(record.standing().name()).execute(&mut **change).await?.rows_affected() > 0)
+    let insert = insert.bind(tenant(&record.account).to_string()).bind(record.route.clone());
+    let insert = insert.bind(i64::from(record.status)).bind(signed(record.began_ms)).bind(now_ms());
+    let insert = insert.bind((*document).to_string()).bind(record.standing().name());
+    let insert = insert.bind(cost.map(|cost| Amount::of(cost).micros));
+    let insert = insert.bind(cost.map_or(0, |cost| Amount::of(cost).rest));
+    let lines = attempts::lines(settling);
+    let known = lines.iter().filter_map(|line| line.cost).fold(Cost::default(), Cost::and);
+    // The sum of the lines is that of the whole: what is nobody's attempt is in the whole alone.
+    let known = Amount::of(if lines.is_empty() { cost.unwrap_or_default() } else { known });
+    let insert = insert.bind(i64::try_from(lines.len()).unwrap_or(i64::MAX)).bind(known.micros).bind(known.rest);
+    let tokens = |of: fn(&attempts::Line<'_>) -> i64| lines.iter().map(of).fold(0_i64, i64::saturating_add);
+    let insert = insert.bind(tokens(|line| line.input_tokens)).bind(tokens(|line| line.output_tokens));
+    let fresh = insert.execute(&mut **change).await?.rows_affected() > 0;
+    if fresh {
+        attempts::insert(change, &record.exchange, &lines).await?;
+    }
+    Ok(fresh)
 }
 
 fn kept(row: &sqlx::any::AnyRow) -> anyhow::Result<Kept> {
@@ -115,6 +144,7 @@ fn kept(row: &sqlx::any::AnyRow) -> anyhow::Result<Kept> {
         document: row.try_get("document")?,
         began_ms: row.try_get("began_ms")?,
         exchange: row.try_get("exchange")?,
+        account: row.try_get("account")?,
         cost_micros: u64::try_from(row.try_get::<i64, _>("cost")?).ok(),
     })
 }
@@ -133,7 +163,7 @@ mod tests {
     async fn settle(store: &Store, records: &[(Record, String)], cost_micros: Option<u64>) -> Vec<bool> {
         let cost = cost_micros.map(Cost::micro);
         let settling: Vec<Settling<'_>> =
-            records.iter().map(|(record, document)| Settling { record, document, cost }).collect();
+            records.iter().map(|(record, document)| Settling { record, document, cost, attempts: &[] }).collect();
         store.settle(&settling).await.unwrap()
     }
 
@@ -169,11 +199,15 @@ mod tests {
             let of = |caller: &str, route: &str| Wanted {
                 caller: Some(caller.into()).filter(|name: &String| !name.is_empty()),
                 route: Some(route.into()).filter(|name: &String| !name.is_empty()),
-                after: None,
+                ..Wanted::default()
             };
             let mut other = record("y", 200, 4);
-            (other.0.caller, other.0.route) = ("k".into(), "r".into());
+            (other.0.caller, other.0.route, other.0.account) = ("k".into(), "r".into(), "acme.a".into());
             settle(&store, &[other], None).await;
+            for (account, found) in [("acme", 1), ("acme.a", 1), ("acme.b", 0), ("acm", 0), ("acme.a.b", 0), ("", 0)] {
+                let wanted = Wanted { within: Some(account.into()), ..of("", "r") };
+                assert_eq!(store.records(&wanted, 30).await.unwrap().len(), found, "{account}");
+            }
             for (caller, route, found) in [("k", "", 1), ("", "r", 1), ("k", "r", 1), ("k", "x", 0), ("x", "r", 0)] {
                 let wanted = of(caller, route);
                 assert_eq!(store.records(&wanted, 30).await.unwrap().len(), found, "{wanted:?}");

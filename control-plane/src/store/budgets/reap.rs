@@ -5,6 +5,7 @@ use sqlx::Row as _;
 
 use super::spend::{Bill, at, charge, free};
 use super::{BudgetId, Holders, MARGIN_MS, read_loan, signed, write};
+use crate::accounts::tenant;
 use crate::store::{Change, Store, now_ms};
 
 /// A data plane that no control plane has seen for so long is dead: longer than the longest pause of its calls.
@@ -114,11 +115,13 @@ async fn settle(
     let money = |(id, _, amount): &(BudgetId, i64, u64)| (id.unit == super::Unit::Usd).then_some(*amount);
     let cost = held.iter().filter_map(money).max();
     let insert = sqlx::query(
-        "INSERT INTO record (exchange, caller, account, route, status, began_ms, settled_ms, document, cost_micros, state) \
-         VALUES ($1, $2, $3, '', 0, $4, $5, $6, $7, 'settled_estimated') ON CONFLICT (exchange) DO NOTHING",
+        "INSERT INTO record (exchange, caller, account, route, status, began_ms, settled_ms, document, cost_micros, state, \
+         tenant, known_micros) VALUES ($1, $2, $3, '', 0, $4, $5, $6, $7, 'settled_estimated', $8, $9) \
+         ON CONFLICT (exchange) DO NOTHING",
     );
     let insert = insert.bind(&record.exchange).bind(&record.caller).bind(&record.account).bind(signed(record.began_ms));
     let insert = insert.bind(now_ms()).bind(String::from_utf8(record.write())?).bind(cost.map(signed));
+    let insert = insert.bind(tenant(&record.account).to_string()).bind(signed(cost.unwrap_or(0)));
     // It was settled after all, and what was held is only given back.
     if insert.execute(&mut **change).await?.rows_affected() == 0 {
         return Ok(());

@@ -39,8 +39,11 @@ fn record(exchange: &str, budget: &str, tokens: u64) -> Record {
 
 async fn settle(store: &Store, records: &[Record], cost: Option<Cost>) {
     let documents: Vec<String> = records.iter().map(|record| String::from_utf8(record.write()).unwrap()).collect();
-    let settling: Vec<Settling<'_>> =
-        records.iter().zip(&documents).map(|(record, document)| Settling { record, document, cost }).collect();
+    let settling: Vec<Settling<'_>> = records
+        .iter()
+        .zip(&documents)
+        .map(|(record, document)| Settling { record, document, cost, attempts: &[] })
+        .collect();
     store.settle(&settling).await.unwrap();
 }
 
