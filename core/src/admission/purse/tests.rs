@@ -90,7 +90,7 @@ fn what_is_spent_is_refused_without_a_question_for_a_moment() {
 fn a_budget_may_warn_or_lead_to_a_cheaper_route_instead() {
     let all = Lease { is_all: true, ..lease(MONTH, 1, 0) };
     let warning = grant(vec![Budget { at_limit: AtLimit::Warn, ..tokens() }]);
-    let passed = take(&mut purse(&[all.clone()]), &warning, 6, 0).unwrap();
+    let passed = take(&mut purse(std::slice::from_ref(&all)), &warning, 6, 0).unwrap();
     assert_eq!(passed.beyond().map(|budget| budget.id.as_str()).collect::<Vec<_>>(), [MONTH]);
     let leading = grant(vec![Budget { at_limit: AtLimit::Downgrade("cheap".into()), ..tokens() }]);
     let mut purse = purse(&[all]);
