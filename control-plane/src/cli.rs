@@ -3,7 +3,7 @@
 //! ```text
 //! local          init, check, render, import, completions, translate: need nobody; vault: the store itself
 //! door           key, token, record: the admin API with a token, the data directory without
-//! client         provider … suspension, account, credential, costs, ledger, snapshot, apply, diff, export, status, audit,
+//! client         provider … rule, account, credential, costs, ledger, snapshot, apply, diff, export, status, audit,
 //!                explain: the admin API
 //! ```
 //!
@@ -110,6 +110,9 @@ enum Command {
     /// Targets that are not asked for a while.
     #[command(subcommand)]
     Suspension(rows::RowCommand),
+    /// Rules: what is changed about requests and answers.
+    #[command(subcommand)]
+    Rule(rows::RowCommand),
     /// Say all rows of a file at once, over what the admin API said before; all of them or none.
     Apply(configuration::Apply),
     /// Say what `apply` would change; exit code 1 when it is something, 2 when it can't be said.
@@ -224,6 +227,7 @@ pub async fn main() -> anyhow::Result<ExitCode> {
         Command::Route(command) => command.run(Kind::Route).await,
         Command::Alias(command) => command.run(Kind::Alias).await,
         Command::Suspension(command) => command.run(Kind::Suspension).await,
+        Command::Rule(command) => command.run(Kind::Rule).await,
         Command::Apply(asked) => asked.run().await,
         Command::Diff(rows) => return rows.diff().await,
         Command::Export(asked) => asked.run().await,

@@ -31,6 +31,7 @@ mod model;
 mod price;
 mod provider;
 mod route;
+mod rule;
 mod said;
 mod secret;
 mod service;
@@ -55,6 +56,7 @@ pub use model::{Modality, ModelRow, Status};
 pub use price::{PriceRow, Pricing, Unpriced, micro_dollars};
 pub use provider::{Auth, Enabled, ModelsPath, ProviderRow};
 pub use route::{MAX_CANDIDATES, MAX_CHAIN, RouteRow, Strategy};
+pub use rule::RuleRow;
 pub use said::{Problem, Said, SaidRow};
 pub use secret::{Secret, SecretRef};
 pub use signing::Signing;
@@ -107,6 +109,8 @@ pub struct File {
     pub aliases: Vec<(Placed<String>, String)>,
     /// Targets that are not asked for a while.
     pub suspensions: Vec<Suspension>,
+    /// What is changed about requests and answers, in the order of the file.
+    pub rules: Vec<RuleRow>,
     /// The rows as they were written.
     pub said: Said,
     /// Prices, in the order of the file.
@@ -257,6 +261,7 @@ impl File {
             aliases: read.aliases,
             prices: read.prices,
             suspensions: read.suspensions,
+            rules: read.rules,
             said,
             ..self.clone()
         })

@@ -80,7 +80,10 @@ impl Worker {
         let mut calls = std::mem::take(&mut self.calls);
         let asked = calls.join(question, stream, || match question {
             Question::Admit(key) => self.call("Admit", &AdmitRequest { key_digest: key.to_vec(), vm: self.ids.vm() }),
-            Question::Lend(budgets) => self.lend(LendRequest::default(), &self.memory.purse.wants(budgets)),
+            Question::Lend(budgets) => {
+                let wants = self.memory.purse.wants(budgets);
+                self.lend(LendRequest::default(), &wants)
+            }
             Question::Hold { exchange, caller, account, wants } => {
                 let (exchange, caller, account) = (exchange.clone(), caller.clone(), account.clone());
                 self.lend(LendRequest { exchange, caller, account, ..Default::default() }, wants)

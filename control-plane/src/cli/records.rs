@@ -160,6 +160,7 @@ fn told(item: &Value) -> anyhow::Result<()> {
         "operation",
         "route",
         "streamed",
+        "rules",
         "snapshot",
         "plan",
         "approximated",

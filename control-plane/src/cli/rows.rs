@@ -1,4 +1,4 @@
-//! `dragoman provider|model|price|route|alias|suspension`: rows of the admin API, one at a time.
+//! `dragoman provider|model|price|route|alias|suspension|rule`: rows of the admin API, one at a time.
 
 use std::path::PathBuf;
 
@@ -133,6 +133,7 @@ fn columns(kind: Kind) -> &'static [&'static str] {
         Kind::Route => &["candidates", "strategy"],
         Kind::Alias => &["to"],
         Kind::Suspension => &["until_ms", "reason"],
+        Kind::Rule => &["routes", "accounts", "keys"],
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::members::{Members, Reading};
 use super::mistake::Mistakes;
 use super::said::Said;
-use super::{EnvoySettings, File, Known, Limits, Listen, model, price, provider, route, suspension};
+use super::{EnvoySettings, File, Known, Limits, Listen, model, price, provider, route, rule, suspension};
 
 /// Reads a whole file but for what it said word by word; what it names must be in it or `known`.
 pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistakes> {
@@ -21,6 +21,7 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
     let models = members.tables(reading_ref, "model", "a [[model]]").unwrap_or_default();
     let routes = members.tables(reading_ref, "route", "a [[route]]").unwrap_or_default();
     let suspensions = members.tables(reading_ref, "suspension", "a [[suspension]]").unwrap_or_default();
+    let rules = rule::rules(reading_ref, &mut members);
     let prices = members.tables(reading_ref, "price", "a [[price]]").unwrap_or_default();
     let pricing = members.table(reading_ref, "pricing", "[pricing]").map(|table| price::pricing(reading_ref, table));
     let file = File {
@@ -39,6 +40,7 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
         routes: routes.into_iter().map(|row| route::route(reading_ref, row)).collect(),
         aliases: members.pairs(reading_ref, "aliases").unwrap_or_default(),
         suspensions: suspensions.into_iter().map(|row| suspension::suspension(reading_ref, row)).collect(),
+        rules,
         said: Said::default(),
         prices: prices.into_iter().map(|row| price::price(reading_ref, row)).collect(),
         pricing: pricing.unwrap_or_default(),
@@ -167,6 +169,7 @@ fn check_references(reading: &mut Reading<'_>, file: &File, shipped: &Known) {
         check_name(reading, place, name, &known);
     }
     route::check_cycles(reading, file, &known);
+    rule::check(reading, file, &known);
     price::check(reading, &file.prices, &known);
 }
 

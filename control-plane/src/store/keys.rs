@@ -291,6 +291,14 @@ impl Keys {
         Ok(Some(Admitted { grant: grant(&id, &account, &levels), expires_ms }))
     }
 
+    /// What the caller of that id may do, were its key good.
+    pub async fn grant(&self, id: &str) -> anyhow::Result<Option<Grant>> {
+        let Some(key) = self.key(id).await? else { return Ok(None) };
+        let mut levels = vec![Level { holder: key.id.clone(), terms: key.terms }];
+        levels.extend(self.store.levels(&key.account).await?);
+        Ok(Some(grant(&key.id, &key.account, &levels)))
+    }
+
     /// The digests of keys of which data planes must forget what they know, since `since_ms`, each with its moment.
     pub async fn stale_since(&self, since_ms: i64) -> anyhow::Result<Vec<(KeyDigest, i64)>> {
         let find =

@@ -125,7 +125,9 @@ impl WebhookSecrets {
              ON CONFLICT (account) DO UPDATE SET nonce = $2, sealed = $3, made_ms = $4",
         );
         put.bind(account).bind(hex(&nonce)).bind(sealed).bind(now_ms()).execute(&mut *change).await?;
-        self.store.note_in(&mut change, (actor, "make"), ("webhook secret", account), (None, Some("{}"))).await?;
+        self.store
+            .note_in(&mut change, (actor, "make a webhook secret"), ("account", account), (None, Some("{}")))
+            .await?;
         change.commit().await?;
         Ok(secret(&bytes))
     }

@@ -165,7 +165,8 @@ fn going_back_to_a_snapshot_brings_rows_and_models_back_and_the_audit_log_tells_
     let (tokens, rows): (Vec<&Value>, Vec<&Value>) =
         changes.as_array().expect("items").iter().partition(|change| change["kind"] == "token");
     assert!(tokens.len() == 1 && tokens[0]["id"] == json!(id) && tokens[0]["action"] == "create", "{tokens:?}");
-    for change in rows {
+    // The harness made its key without the API.
+    for change in rows.into_iter().filter(|change| change["kind"] != "key") {
         assert!(change["actor"].as_str().is_some_and(|actor| actor.contains(&id)), "{change}");
         assert!(change["at_ms"].as_u64().is_some_and(|at| at > 0), "{change}");
     }
