@@ -12,10 +12,13 @@
 mod id;
 mod period;
 mod terms;
+mod webhook;
+pub mod whole;
 
 pub use id::{AccountId, AccountKind, is_within, path, tenant};
 pub use period::{Period, Span};
 pub use terms::{AtLimit, BudgetTerms, Terms, WhenAway};
+pub use webhook::Webhook;
 
 use dragoman_core::admission::{Budget, Grant, Scope};
 

@@ -57,6 +57,7 @@ use crate::publication::Publication;
 use crate::store::Store;
 use crate::store::discovered::Discovered;
 use crate::store::keys::Keys;
+use crate::store::notices::WebhookSecrets;
 use crate::store::repeated::Repeated;
 use crate::store::tokens::Tokens;
 use crate::store::vault::Entries;
@@ -74,6 +75,8 @@ pub struct Admin {
     pub keys: Keys,
     /// Accounts' own credentials.
     pub vault: Entries,
+    /// What webhooks are signed with.
+    pub webhooks: WebhookSecrets,
     /// The tokens of this API.
     pub tokens: Tokens,
     /// Answers that were given.

@@ -3,7 +3,8 @@
 //! ```text
 //! local          init, check, render, import, completions, translate: need nobody; vault: the store itself
 //! door           key, token, record: the admin API with a token, the data directory without
-//! client         provider … rule, account, credential, snapshot, apply, diff, export, status, audit, explain: the admin API
+//! client         provider … rule, account, credential, costs, ledger, snapshot, apply, diff, export, status, audit,
+//!                explain: the admin API
 //! ```
 //!
 //! Exit codes: 0 good; 2 what was given is wrong ([`BadInput`]); 1 everything else, and of `diff` that something differs.
@@ -13,6 +14,7 @@ mod bad_input;
 mod bundle;
 mod client;
 mod configuration;
+mod costs;
 mod door;
 mod input;
 mod keys;
@@ -140,6 +142,11 @@ enum Command {
     Record(records::RecordCommand),
     /// Print the latest Records.
     Records(records::Latest),
+    /// What was spent: by provider, model, key, account, team, tag, day, route or state.
+    Costs(costs::Costs),
+    /// The ledger: every exchange with every attempt.
+    #[command(subcommand)]
+    Ledger(costs::LedgerCommand),
     /// Who changed which row, the newest first.
     Audit(looking::Audit),
     /// How the control plane and its data planes are.
@@ -232,6 +239,8 @@ pub async fn main() -> anyhow::Result<ExitCode> {
         Command::Token(command) => command.run().await,
         Command::Record(command) => command.run().await,
         Command::Records(asked) => asked.run().await,
+        Command::Costs(asked) => asked.run().await,
+        Command::Ledger(command) => command.run().await,
         Command::Audit(asked) => asked.run().await,
         Command::Status(asked) => asked.run().await,
         Command::Explain(asked) => asked.run().await,

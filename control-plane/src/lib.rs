@@ -37,5 +37,6 @@ pub mod store;
 pub mod traces;
 pub mod translate;
 pub mod vault;
+pub mod webhooks;
 pub mod written;
 pub mod xds;

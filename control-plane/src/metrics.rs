@@ -97,6 +97,17 @@ pub enum Spans {
     Dropped,
 }
 
+/// What became of a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A webhook took it.
+    Delivered,
+    /// It did not, and is asked again.
+    Failed,
+    /// It never did.
+    GivenUp,
+}
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -121,6 +132,7 @@ pub struct Metrics {
     discovery: Series<Counter>,
     admin: Series<Counter>,
     spans: Series<Counter>,
+    webhooks: Series<Counter>,
     tally: Mutex<Tally>,
 }
 
@@ -142,6 +154,9 @@ impl Metrics {
         }
         for result in ["sent", "failed", "dropped"] {
             metrics.spans.with(&[result]);
+        }
+        for result in ["delivered", "failed", "given_up"] {
+            metrics.webhooks.with(&[result]);
         }
         metrics
     }
@@ -173,6 +188,7 @@ impl Metrics {
             discovery: counter(to, &table::DISCOVERY),
             admin: counter(to, &table::ADMIN),
             spans: counter(to, &table::SPANS),
+            webhooks: counter(to, &table::WEBHOOKS),
             registry,
             tally: Mutex::new(Tally::new()),
         }
@@ -287,6 +303,16 @@ impl Metrics {
             Spans::Dropped => "dropped",
         };
         self.spans.with(&[result]).inc_by(count as u64);
+    }
+
+    /// Something became of a notice.
+    pub fn webhook(&self, told: Told) {
+        let result = match told {
+            Told::Delivered => "delivered",
+            Told::Failed => "failed",
+            Told::GivenUp => "given_up",
+        };
+        self.webhooks.with(&[result]).inc();
     }
 
     /// The page, as [`CONTENT_TYPE`].

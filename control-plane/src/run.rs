@@ -22,11 +22,13 @@ use crate::settings::{File, Secret};
 use crate::store::Store;
 use crate::store::discovered::Discovered;
 use crate::store::keys::{Keys, NewKey};
+use crate::store::notices::WebhookSecrets;
 use crate::store::pepper::Pepper;
 use crate::store::repeated::Repeated;
 use crate::store::tokens::{Role, Tokens};
 use crate::store::vault::Entries;
 use crate::traces::Traces;
+use crate::webhooks::Teller;
 use crate::xds::{self, Edge, Envoys, Module};
 use crate::{admin, envoy};
 
@@ -202,10 +204,25 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
             }
         });
     }
+    let webhooks = WebhookSecrets::of(&store, pepper.clone());
+    let current = publication.for_filters();
+    let teller = Teller { store: store.clone(), secrets: webhooks.clone(), current, metrics: metrics.clone() };
+    tokio::spawn(teller.run());
     if let Some(listener) = api {
         let repeated = Repeated::of(&store, pepper);
-        let state =
-            admin::Admin { store, keys, vault, tokens, repeated, publication, watching, envoys, metrics, rounds };
+        let state = admin::Admin {
+            store,
+            keys,
+            vault,
+            webhooks,
+            tokens,
+            repeated,
+            publication,
+            watching,
+            envoys,
+            metrics,
+            rounds,
+        };
         tokio::spawn(admin::serve(listener, state));
     }
 

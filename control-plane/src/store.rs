@@ -20,6 +20,7 @@ pub mod discovered;
 mod engine;
 pub mod keys;
 pub mod ledger;
+pub mod notices;
 pub mod pepper;
 pub mod records;
 pub mod repeated;

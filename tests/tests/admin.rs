@@ -21,5 +21,7 @@ mod pair;
 mod panel;
 #[path = "admin/roles.rs"]
 mod roles;
+#[path = "admin/spending.rs"]
+mod spending;
 #[path = "admin/tenants.rs"]
 mod tenants;

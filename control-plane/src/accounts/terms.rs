@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Period;
+use super::{Period, Webhook, whole};
 use crate::settings::micro_dollars;
 
 /// What an account or a key may do and spend. What is not said is not limited here; what is said above holds all the same.
@@ -32,6 +32,9 @@ pub struct Terms {
     /// Words to group costs by, such as a cost centre.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
+    /// Where somebody is told that a share of a budget is spent; of accounts only, and the nearest one counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Webhook>,
 }
 
 /// One budget: exactly one of `usd`, `tokens`, `requests`, `concurrent` says how much.
@@ -42,15 +45,15 @@ pub struct BudgetTerms {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usd: Option<String>,
     /// Tokens read and written.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole::optional")]
     #[schema(minimum = 0, maximum = 1_000_000_000_000_000_u64)]
     pub tokens: Option<u64>,
     /// Requests.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole::optional")]
     #[schema(minimum = 0, maximum = 1_000_000_000_000_000_u64)]
     pub requests: Option<u64>,
     /// Requests under way at the same time; never with a period.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole::optional")]
     #[schema(minimum = 0, maximum = 1_000_000_u64)]
     pub concurrent: Option<u64>,
     /// After how long it begins anew.
@@ -71,7 +74,8 @@ pub struct BudgetTerms {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_up_to: Option<String>,
     /// Shares of the limit, in percent, at which somebody is told.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole::shares")]
+    #[schema(schema_with = whole::shares_schema)]
     pub tell_at: Option<Vec<u8>>,
 }
 
@@ -127,6 +131,7 @@ impl Terms {
         if networks.len() > MAX_NAMES || self.tags.len() > 64 || self.tags.iter().any(long) {
             mistakes.push("`tags`: at most 64, names of 1 to 64 bytes, values of at most 256".to_string());
         }
+        mistakes.extend(self.webhook.as_ref().and_then(Webhook::mistake));
         if self.budgets.len() > MAX_BUDGETS {
             mistakes.push(format!("`budgets`: at most {MAX_BUDGETS}"));
         }

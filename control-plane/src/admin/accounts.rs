@@ -1,7 +1,7 @@
 //! The tree of accounts: who pays, what they may do and spend, and what is left of it.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use super::problem::Problem;
 use super::terms::warnings;
 use crate::accounts::{AccountId, AccountKind, Level, Terms};
 use crate::store::accounts::Account;
+use crate::webhooks::screened;
 
 /// An account as it is now.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,6 +59,15 @@ pub struct NewAccount {
     terms: Terms,
 }
 
+/// A secret at the only moment in which it is shown.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MadeSecret {
+    /// Whose webhook is signed with it.
+    account: String,
+    /// The secret.
+    secret: String,
+}
+
 /// What is no more.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct GoneAccount {
@@ -93,6 +103,11 @@ pub fn add(api: &mut Api) {
     let delete = delete.header("if-match", "", "Only if the account is as this entity tag says.");
     let deleted = api.schema::<GoneAccount>();
     api.add(delete.gives(200, Some(deleted)).refuses(&[404, 409, 412]), delete_account);
+    let words =
+        "Makes what an account's webhook is signed with, instead of the one before; it is shown now and never again.";
+    let secret = Endpoint::new(Verb::Post, "/accounts/{id}/webhook-secret", Policy::Keys, "make_webhook_secret", words);
+    let made = api.schema::<MadeSecret>();
+    api.add(secret.gives(201, Some(made)).refuses(&[404]), make_secret);
     let (budgets, _) = (api.schema::<Budgets>(), api.schema::<BudgetView>());
     let words = "The budgets of an account: limit, spent, lent, held, free, and when they begin anew.";
     let look = Endpoint::new(Verb::Get, "/accounts/{id}/budgets", Policy::Spending, "get_account_budgets", words);
@@ -147,10 +162,30 @@ async fn put_account(
     caller.may_change(&id)?;
     let account = AccountId::read(&id).map_err(|wrong| Problem::mistakes(vec![wrong.to_string()]))?;
     let condition = condition(&headers)?;
+    check_webhook(&admin, &new.terms).await?;
     let put = admin.store.put_account(&caller.actor(), &account, new.kind, &new.terms, condition).await;
     let account = put.map_err(|why| Problem::not_changed("account", &id, why))?;
     let warnings = warnings(&admin, &account.terms);
     Ok(tagged(account.revision, ChangedAccount { account: view(account), warnings }))
+}
+
+/// A webhook leads to nowhere that only we can reach. It is looked up again each time that something is sent.
+async fn check_webhook(admin: &Admin, terms: &Terms) -> Result<(), Problem> {
+    let Some(webhook) = terms.webhook.as_ref().filter(|webhook| webhook.mistake().is_none()) else { return Ok(()) };
+    let allowed = admin.publication.current().file.allow_networks.clone();
+    let screened = screened(&webhook.url, &allowed).await;
+    screened.map(|_| ()).map_err(|why| Problem::mistakes(vec![format!("`webhook`: {why}")]))
+}
+
+async fn make_secret(
+    State(admin): State<Admin>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<(StatusCode, Json<MadeSecret>), Problem> {
+    caller.may_change(&id)?;
+    found(&admin, &caller, &id).await?;
+    let secret = admin.webhooks.make(&caller.actor(), &id).await?;
+    Ok((StatusCode::CREATED, Json(MadeSecret { account: id, secret: secret.expose().to_string() })))
 }
 
 async fn delete_account(

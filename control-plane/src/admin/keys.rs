@@ -16,7 +16,7 @@ use super::page::{self, Listed};
 use super::policy::{Caller, Policy, Reach};
 use super::problem::Problem;
 use super::terms::warnings;
-use crate::accounts::{Level, Terms};
+use crate::accounts::{Level, Terms, whole};
 use crate::store::keys::{self, Of};
 use crate::store::now_ms;
 
@@ -58,9 +58,11 @@ pub struct NewKey {
     #[serde(default)]
     terms: Terms,
     /// When it ends, in milliseconds since 1970; left out for never.
+    #[serde(default, deserialize_with = "whole::optional")]
     #[schema(minimum = 0, maximum = 253_402_300_799_999_u64)]
     expires_ms: Option<u64>,
     /// In how many seconds it ends, instead.
+    #[serde(default, deserialize_with = "whole::optional")]
     #[schema(minimum = 1, maximum = 3_153_600_000_u64)]
     expires_in_seconds: Option<u64>,
 }
@@ -77,9 +79,11 @@ pub struct KeyChange {
     #[serde(default)]
     terms: Terms,
     /// When it ends, in milliseconds since 1970; left out for never.
+    #[serde(default, deserialize_with = "whole::optional")]
     #[schema(minimum = 0, maximum = 253_402_300_799_999_u64)]
     expires_ms: Option<u64>,
     /// In how many seconds it ends, instead.
+    #[serde(default, deserialize_with = "whole::optional")]
     #[schema(minimum = 1, maximum = 3_153_600_000_u64)]
     expires_in_seconds: Option<u64>,
 }
@@ -89,7 +93,7 @@ pub struct KeyChange {
 #[serde(deny_unknown_fields)]
 pub struct Rotation {
     /// For how long the old secrets still work; an hour when left out.
-    #[serde(default = "hour")]
+    #[serde(default = "hour", deserialize_with = "whole::number")]
     #[schema(minimum = 0, maximum = 7_776_000_u64)]
     overlap_seconds: u64,
 }
@@ -157,7 +161,7 @@ pub fn add(api: &mut Api) {
     let list = page::asked(Endpoint::new(Verb::Get, "/keys", Policy::Keys, "list_keys", "Keys, by their ids."))
         .query("account", text(), "Of this account only.")
         .query("within", text(), "Of this account and of all below it; by their accounts, then by their ids.");
-    api.add(list.gives(200, Some(page::schema(view.clone()))).refuses(&[404]), list_keys);
+    api.add(list.gives(200, Some(page::schema(view.clone()))).refuses(&[404, 422]), list_keys);
     let read = Endpoint::new(Verb::Get, "/keys/{id}", Policy::Keys, "get_key", "One key.");
     api.add(read.gives(200, Some(view)).refuses(&[404]), get_key);
     let create =
@@ -232,7 +236,9 @@ async fn list_keys(
 ) -> Result<Json<Listed<KeyView>>, Problem> {
     let limit = page::limit(query.limit)?;
     let tree = match (&query.account, query.within) {
-        (Some(_), Some(_)) => return Err(Problem::bad("`account` or `within`, and one of them only.")),
+        (Some(_), Some(_)) => {
+            return Err(Problem::mistakes(vec!["`account` or `within`, and one of them only".to_string()]));
+        }
         (Some(account), None) => caller.may(account).map(|()| String::new())?,
         (None, within) => caller.tree(within)?,
     };

@@ -20,6 +20,7 @@ use super::body::{Asked, Said};
 use super::costs::{Span, asked};
 use super::policy::{Caller, Policy};
 use super::problem::Problem;
+use crate::accounts::whole;
 use crate::reconcile::{self, Line, Verdict};
 use crate::store::Store;
 use crate::store::costs::{Meant, day};
@@ -50,7 +51,7 @@ pub struct Invoice {
     /// Its text: CSV with a head that names a day, an amount in dollars, and a model if there is one.
     invoice: String,
     /// By how much both may differ and still count as the same, in percent; a cent is allowed besides. 1 when left out.
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "whole::number")]
     #[schema(maximum = 100)]
     tolerance_percent: u8,
 }

@@ -12,7 +12,7 @@ use super::records::dollars;
 use super::shown::{Shown, cell, lines, when};
 use super::table::{Table, plain};
 use super::terms::{TermsArgs, budgets_cell};
-use crate::accounts::AccountKind;
+use crate::accounts::{AccountKind, Webhook};
 
 /// What is done with accounts.
 #[derive(Debug, Subcommand)]
@@ -50,6 +50,15 @@ pub enum AccountCommand {
         #[command(flatten)]
         shown: Shown,
     },
+    /// Make what its webhook is signed with, instead of the one before; it is printed now and never again.
+    WebhookSecret {
+        /// Its id.
+        id: String,
+        #[command(flatten)]
+        api: Api,
+        #[command(flatten)]
+        shown: Shown,
+    },
     /// What is spent and left of its budgets.
     Budgets {
         /// Its id.
@@ -74,6 +83,9 @@ pub struct Put {
     kind: AccountKind,
     #[command(flatten)]
     terms: TermsArgs,
+    /// Where somebody is told of its budgets, and of those below it.
+    #[arg(long, value_name = "URL")]
+    webhook: Option<String>,
     /// Only if it is as this entity tag says.
     #[arg(long, value_name = "TAG")]
     if_match: Option<String>,
@@ -108,6 +120,11 @@ impl AccountCommand {
                 let done = question.answer().await?;
                 shown.one(&done, |_| print(&format!("account {} deleted", plain(&id))))
             }
+            AccountCommand::WebhookSecret { id, api, shown } => {
+                let client = api.client()?;
+                let made = client.ask(Method::POST, &["accounts", &id, "webhook-secret"])?.answer().await?;
+                shown.one(&made, |made| print(made["secret"].as_str().unwrap_or_default()))
+            }
             AccountCommand::Budgets { id, all, api, shown } => {
                 let client = api.client()?;
                 let all = if all { "true" } else { "false" };
@@ -121,7 +138,9 @@ impl AccountCommand {
 
 impl Put {
     async fn run(self) -> anyhow::Result<()> {
-        let body = json!({ "kind": self.kind.name(), "terms": self.terms.read()? });
+        let mut terms = self.terms.read()?;
+        terms.webhook = self.webhook.map(|url| Webhook { url }).or(terms.webhook);
+        let body = json!({ "kind": self.kind.name(), "terms": terms });
         let client = self.api.client()?;
         let question = client.ask(Method::PUT, &["accounts", &self.id])?.only_if(self.if_match.as_deref())?;
         let done = question.body(&body).answer().await?;

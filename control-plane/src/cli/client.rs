@@ -19,6 +19,8 @@ use crate::run::environment;
 pub const TOKEN: &str = "DRAGOMAN_ADMIN_TOKEN";
 /// Longest wait for an answer: a change is served within three seconds, ten thousand rows are checked in less.
 const LONGEST: Duration = Duration::from_secs(30);
+/// Longest time for an answer that is passed on as it comes: the ledger of years.
+const LONGEST_STREAM: Duration = Duration::from_secs(24 * 3600);
 /// Largest answer: twice the largest Snapshot, for JSON within JSON.
 const MAX_ANSWER: usize = 64 << 20;
 /// Rows that are asked for at once; the API's own bound.
@@ -157,10 +159,7 @@ impl Question<'_> {
 
     /// Asks; a refusal is an error.
     pub async fn answer(self) -> anyhow::Result<Value> {
-        let away = format!("the admin API at {} can't be asked", self.client.base);
-        let request = self.client.http.request(self.method, self.url).headers(self.headers);
-        let response = request.body(self.body.unwrap_or_default()).send().await;
-        let mut response = response.map_err(reqwest::Error::without_url).context(away)?;
+        let mut response = self.send(LONGEST).await?;
         let (status, mut body) = (response.status(), Vec::new());
         while let Some(chunk) = response.chunk().await.context("the answer broke off")? {
             body.extend_from_slice(&chunk);
@@ -170,6 +169,27 @@ impl Question<'_> {
             return Err(refusal(status, &body));
         }
         serde_json::from_slice(&body).context("what answers at this address is not the admin API: this is not JSON")
+    }
+
+    /// Asks, and passes on the answer as it comes, however long it is.
+    pub async fn stream(self, mut write: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let mut response = self.send(LONGEST_STREAM).await?;
+        let status = response.status();
+        if !status.is_success() {
+            let body = response.bytes().await.context("the answer broke off")?;
+            return Err(refusal(status, &body));
+        }
+        while let Some(chunk) = response.chunk().await.context("the answer broke off; what was printed is not all")? {
+            write(&chunk)?;
+        }
+        Ok(())
+    }
+
+    async fn send(self, longest: Duration) -> anyhow::Result<reqwest::Response> {
+        let away = format!("the admin API at {} can't be asked", self.client.base);
+        let request = self.client.http.request(self.method, self.url).headers(self.headers).timeout(longest);
+        let response = request.body(self.body.unwrap_or_default()).send().await;
+        response.map_err(reqwest::Error::without_url).context(away)
     }
 }
 

@@ -60,6 +60,7 @@ impl TermsArgs {
             networks: self.networks,
             budgets: self.budgets,
             tags: self.tags.into_iter().collect(),
+            webhook: None,
         })
     }
 }

@@ -170,8 +170,16 @@ pub const SPANS: Row = row(
     "Spans that the collector took (`sent`) or did not take (`failed`), and those for which the queue had no room (`dropped`)",
 );
 
+/// Webhooks.
+pub const WEBHOOKS: Row = row(
+    "dragoman_webhooks_total",
+    Kind::Counter,
+    &["result"],
+    "Notices of budgets that a webhook took (`delivered`), did not take and will be sent again (`failed`), or never took (`given_up`)",
+);
+
 /// All of them, in the order of the page.
-pub const TABLE: [Row; 20] = [
+pub const TABLE: [Row; 21] = [
     REQUESTS,
     ATTEMPTS,
     FALLBACKS,
@@ -192,11 +200,13 @@ pub const TABLE: [Row; 20] = [
     DISCOVERY,
     ADMIN,
     SPANS,
+    WEBHOOKS,
 ];
 
 /// Families that `docs/grafana.json` does not show, each with the reason.
-pub const NOT_ON_THE_DASHBOARD: [(&str, &str); 3] = [
+pub const NOT_ON_THE_DASHBOARD: [(&str, &str); 4] = [
     ("dragoman_admin_requests_total", "it is about operators, not about traffic"),
     ("dragoman_usage_estimated_total", "it is for alerts: what providers leave out"),
     ("dragoman_usage_suspect_total", "it is for alerts: what providers report wrongly"),
+    ("dragoman_webhooks_total", "it is about who is told, not about traffic"),
 ];

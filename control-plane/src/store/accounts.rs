@@ -155,6 +155,7 @@ impl Store {
             return Err(NotChanged::InUse);
         }
         sqlx::query("DELETE FROM account WHERE id = $1").bind(id).execute(&mut *change).await?;
+        sqlx::query("DELETE FROM webhook_secret WHERE account = $1").bind(id).execute(&mut *change).await?;
         let was = serde_json::to_string(&before.terms)?;
         self.note_in(&mut change, (actor, "delete"), ("account", id), (Some(&was), None)).await?;
         change.commit().await?;

@@ -319,6 +319,9 @@ impl Keys {
 /// Everything that is wrong with a key's Terms at that account.
 async fn mistakes(change: &mut Change, account: &str, terms: &Terms) -> anyhow::Result<Vec<String>> {
     let mut mistakes = terms.mistakes();
+    if terms.webhook.is_some() {
+        mistakes.push("`webhook` stands in the terms of an account".to_string());
+    }
     if !account.is_empty() && find(change, account).await?.is_none() {
         mistakes.push(format!("there is no account `{account}`"));
     }

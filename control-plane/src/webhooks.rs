@@ -1,0 +1,237 @@
+//! Tells accounts that a share of a budget is spent.
+//!
+//! ```text
+//! notice ─▶ the nearest account up the tree that has a webhook ─▶ its host is looked up and screened ─▶ POST, signed
+//! ```
+//!
+//! Whoever is told verifies `x-dragoman-signature: t=<seconds>,v1=<hex>`, where the digits are HMAC-SHA-256 under the account's
+//! secret of `<seconds>.<body>`. It is sent once for each window and share, and again only when nobody took it, or when we died
+//! right after it was: `id` stays the same.
+//!
+//! Limits: ten seconds for each try; redirects are not followed and answers are not read; nothing is sent without a secret.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use hmac::{Hmac, Mac};
+use reqwest::{Client, Url, redirect};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use tracing::{error, warn};
+
+use crate::current::Feed;
+use crate::metrics::{Metrics, Told};
+use crate::screen::{Network, resolve_and_screen};
+use crate::settings::Secret;
+use crate::store::notices::{MAX_TRIES, Notice, WebhookSecrets};
+use crate::store::{Store, hex, now_ms};
+
+/// How often it is looked for notices.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Longest wait for one receiver, connection included.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+/// The header with the signature.
+const SIGNATURE: &str = "x-dragoman-signature";
+
+/// Tells.
+pub struct Teller {
+    /// Where notices and accounts are.
+    pub store: Store,
+    /// What is signed with.
+    pub secrets: WebhookSecrets,
+    /// Says which networks are allowed.
+    pub current: Feed,
+    /// Counts what became of it.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Teller {
+    /// Tells for ever.
+    pub async fn run(self) {
+        let mut interval = tokio::time::interval(INTERVAL);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            while let Some(notice) = self.claimed().await {
+                self.tell(&notice).await;
+            }
+        }
+    }
+
+    async fn claimed(&self) -> Option<Notice> {
+        match self.store.claim_notice().await {
+            Ok(notice) => notice,
+            Err(failed) => {
+                error!("the store failed, and nobody is told of budgets: {failed:#}");
+                None
+            }
+        }
+    }
+
+    async fn tell(&self, notice: &Notice) {
+        let (told, noted) = match self.deliver(notice).await {
+            Ok(true) => (Some(Told::Delivered), self.store.notice_told(notice).await),
+            // Nobody wants to be told.
+            Ok(false) => (None, self.store.notice_given_up(notice).await),
+            Err(why) if notice.tries >= MAX_TRIES => {
+                error!(notice = notice.id(), "a webhook did not take it, and it is given up: {why:#}");
+                (Some(Told::GivenUp), self.store.notice_given_up(notice).await)
+            }
+            Err(why) => {
+                warn!(
+                    notice = notice.id(),
+                    tries = notice.tries,
+                    "a webhook did not take it, and it is tried again: {why:#}"
+                );
+                (Some(Told::Failed), Ok(()))
+            }
+        };
+        if let Some(told) = told {
+            self.metrics.webhook(told);
+        }
+        if let Err(failed) = noted {
+            error!("the store failed, and a notice may be told again: {failed:#}");
+        }
+    }
+
+    /// Whether somebody took it; false where nobody wants it.
+    async fn deliver(&self, notice: &Notice) -> anyhow::Result<bool> {
+        let account = self.store.account_of_holder(&notice.holder).await?;
+        let levels = self.store.levels(&account).await?;
+        let nearest = levels.into_iter().find_map(|level| Some((level.holder, level.terms.webhook?.url)));
+        let Some((account, url)) = nearest else { return Ok(false) };
+        let secret = self.secrets.find(&account).await?;
+        let secret = secret.with_context(|| format!("{account} has a webhook and no secret to sign with"))?;
+        let allowed = self.current.borrow().file.allow_networks.clone();
+        send(&url, &secret, &body(notice, &account).to_string(), &allowed).await?;
+        Ok(true)
+    }
+}
+
+fn body(notice: &Notice, account: &str) -> Value {
+    json!({
+        "id": notice.id(),
+        "type": "budget.threshold",
+        "at_ms": notice.made_ms,
+        "account": account,
+        "budget": {
+            "holder": notice.holder,
+            "unit": notice.unit,
+            "per": notice.period,
+            "window_began_ms": notice.began_ms,
+        },
+        "percent": notice.percent,
+        "spent": notice.spent,
+        "limit": notice.most,
+    })
+}
+
+/// The addresses of a webhook's host, each of which may be asked; the error says why not.
+pub async fn screened(url: &str, allowed: &[Network]) -> Result<Vec<SocketAddr>, String> {
+    let parsed = Url::parse(url).ok();
+    let place = parsed.as_ref().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
+    let (host, port) = place.ok_or("this is no URL with a host")?;
+    let addresses = resolve_and_screen(host, port, allowed).await?;
+    Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
+}
+
+/// Sends to the very addresses that were screened, whatever the name means a moment later.
+async fn send(url: &str, secret: &Secret, body: &str, allowed: &[Network]) -> anyhow::Result<()> {
+    let addresses = screened(url, allowed).await.map_err(anyhow::Error::msg)?;
+    let url = Url::parse(url)?;
+    let host = url.host_str().unwrap_or_default().to_string();
+    let client = Client::builder()
+        .timeout(MAX_WAIT)
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .user_agent(concat!("dragoman/", env!("CARGO_PKG_VERSION")))
+        .resolve_to_addrs(&host, &addresses)
+        .build()?;
+    let request = client.post(url).header("content-type", "application/json");
+    let request = request.header(SIGNATURE, signature(secret, now_ms() / 1000, body)?).body(body.to_string());
+    // The address may have a secret in it, and stands in the account anyway.
+    let answer = request.send().await.map_err(reqwest::Error::without_url)?;
+    match answer.status() {
+        status if status.is_success() => Ok(()),
+        status => bail!("it answers with {}", status.as_u16()),
+    }
+}
+
+fn signature(secret: &Secret, seconds: i64, body: &str) -> anyhow::Result<String> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).context("the secret is no key")?;
+    mac.update(format!("{seconds}.{body}").as_bytes());
+    Ok(format!("t={seconds},v1={}", hex(&mac.finalize().into_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn secret() -> Secret {
+        Secret::new("dgw_1".to_string())
+    }
+
+    /// Answers one request; gives what was sent.
+    async fn receiver(status: &'static str) -> (String, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let task = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut text = String::new();
+            while !text.ends_with('}') {
+                let mut bytes = [0; 4096];
+                let count = stream.read(&mut bytes).await.unwrap();
+                text.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+            }
+            let answer = format!("HTTP/1.1 {status}\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            text
+        });
+        (url, task)
+    }
+
+    #[test]
+    fn a_signature_is_what_openssl_makes() {
+        // printf '7.{}' | openssl dgst -sha256 -hmac dgw_1
+        let expected = "t=7,v1=c42095d5858aadf54957809ab8575b5710dc96b937fee6d1040a66a1a89b148b";
+        assert_eq!(signature(&secret(), 7, "{}").unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_is_signed_and_only_a_good_answer_is_one() {
+        let allowed = ["127.0.0.0/8".parse().unwrap()];
+        let (url, task) = receiver("204 No Content").await;
+        send(&url, &secret(), "{\"a\":1}", &allowed).await.unwrap();
+        let sent = task.await.unwrap();
+        let said = sent.lines().find_map(|line| line.strip_prefix("x-dragoman-signature: ")).unwrap();
+        let seconds = said.strip_prefix("t=").and_then(|rest| rest.split_once(',')).unwrap().0.parse().unwrap();
+        assert_eq!(said, signature(&secret(), seconds, "{\"a\":1}").unwrap());
+        assert!(sent.starts_with("POST /hook") && sent.ends_with("{\"a\":1}"), "{sent}");
+        for status in ["500 No", "302 Found"] {
+            let (url, task) = receiver(status).await;
+            assert!(send(&url, &secret(), "{}", &allowed).await.is_err(), "{status}");
+            task.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn no_webhook_reaches_what_only_we_can_reach() {
+        for url in [
+            "http://127.0.0.1:1/",
+            "http://localhost/",
+            "http://[::1]/",
+            "http://169.254.169.254/",
+            "http://2130706433/",
+            "x",
+        ] {
+            assert!(screened(url, &[]).await.is_err(), "{url}");
+            assert!(send(url, &secret(), "{}", &[]).await.is_err(), "{url}");
+        }
+    }
+}
