@@ -13,7 +13,7 @@ mod document;
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::catalog::{self, Provider, Target};
+use crate::catalog::{self, Identity, Provider, Target};
 
 /// Largest Snapshot document accepted, in bytes: 5,000 models with their routes take about 2 MiB.
 pub const MAX_SNAPSHOT: usize = 32 << 20;
@@ -85,6 +85,8 @@ pub struct Snapshot {
     /// What must not be asked by name although its provider could be: `provider/model`, or `provider/*` for every model of
     /// it that is no target here.
     pub withheld: BTreeSet<String>,
+    /// Who may come without a key.
+    pub identities: Vec<Identity>,
     route_by_name: HashMap<String, usize>,
     target_by_id: HashMap<String, usize>,
     provider_by_id: HashMap<String, usize>,
@@ -96,6 +98,7 @@ impl PartialEq for Snapshot {
     fn eq(&self, other: &Snapshot) -> bool {
         (self.version, &self.providers, &self.targets, &self.routes, &self.families, &self.withheld)
             == (other.version, &other.providers, &other.targets, &other.routes, &other.families, &other.withheld)
+            && self.identities == other.identities
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::admission::digest;
 use crate::catalog::{Origin as Place, Provider, Service, Target};
 use crate::json::Json;
 use crate::memory::Credential;
@@ -155,7 +156,7 @@ fn without_an_answer_from_the_control_plane_the_caller_is_told_to_try_again() {
     let mut memory = memory();
     let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &mut memory, 0);
     assert_eq!(refused(&exchange.unanswered()).0, 503);
-    let mut memory = admitted();
+    let memory = admitted();
     let mut without = Memory::default();
     without.publish(memory.snapshot().map(|known| Snapshot::read(&known.write()).unwrap()).unwrap());
     without.admit(digest(b"k"), Some(grant()), 1000, 0);

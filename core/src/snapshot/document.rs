@@ -1,5 +1,6 @@
 //! The Snapshot as JSON, in both directions.
 
+mod identity;
 mod price;
 
 use super::{Family, Loss, MAX_SNAPSHOT, Route, Snapshot};
@@ -23,6 +24,9 @@ pub(super) fn write(snapshot: &Snapshot) -> Vec<u8> {
         });
         if !snapshot.withheld.is_empty() {
             out.field("withheld").array(|out| snapshot.withheld.iter().for_each(|id| out.string(id)));
+        }
+        if !snapshot.identities.is_empty() {
+            out.field("identities").array(|out| snapshot.identities.iter().for_each(|row| identity::write(row, out)));
         }
     });
     out.into_bytes()
@@ -103,11 +107,15 @@ pub(super) fn read(document: &[u8]) -> Result<Snapshot, Vec<String>> {
     let targets = rows(json, "targets", read_target, &mut mistakes);
     let routes = rows(json, "routes", read_route, &mut mistakes);
     let families = rows(json, "families", read_family, &mut mistakes);
+    let identities = match json.get("identities") {
+        Some(_) => rows(json, "identities", identity::read, &mut mistakes),
+        None => Vec::new(),
+    };
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
     let withheld = json.get("withheld").into_iter().flat_map(Json::items).filter_map(plain).collect();
-    Ok(Snapshot { withheld, ..Snapshot::new(version, providers, targets, routes, families)? })
+    Ok(Snapshot { withheld, identities, ..Snapshot::new(version, providers, targets, routes, families)? })
 }
 
 /// Reads each row of a list; a row that lacks something is a mistake with its place.
