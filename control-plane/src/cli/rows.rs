@@ -134,6 +134,7 @@ fn columns(kind: Kind) -> &'static [&'static str] {
         Kind::Route => &["candidates", "strategy"],
         Kind::Alias => &["to"],
         Kind::Suspension => &["until_ms", "reason"],
+        Kind::Identity => &["account", "unknown"],
     }
 }
 

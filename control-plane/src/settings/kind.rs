@@ -15,11 +15,14 @@ pub enum Kind {
     Alias,
     /// `[[suspension]]`
     Suspension,
+    /// `[[identity]]`
+    Identity,
 }
 
 impl Kind {
     /// Every kind, in the order in which they may name one another.
-    pub const ALL: [Kind; 6] = [Kind::Provider, Kind::Model, Kind::Price, Kind::Route, Kind::Alias, Kind::Suspension];
+    pub const ALL: [Kind; 7] =
+        [Kind::Provider, Kind::Model, Kind::Price, Kind::Route, Kind::Alias, Kind::Suspension, Kind::Identity];
 
     /// Its name in files, in the store, in the audit log and in messages.
     pub fn name(self) -> &'static str {
@@ -30,6 +33,7 @@ impl Kind {
             Kind::Route => "route",
             Kind::Alias => "alias",
             Kind::Suspension => "suspension",
+            Kind::Identity => "identity",
         }
     }
 
@@ -42,6 +46,7 @@ impl Kind {
             Kind::Route => "routes",
             Kind::Alias => "aliases",
             Kind::Suspension => "suspensions",
+            Kind::Identity => "identities",
         }
     }
 
@@ -54,7 +59,7 @@ impl Kind {
     pub fn identity(self) -> &'static str {
         match self {
             Kind::Provider => "id",
-            Kind::Model | Kind::Route | Kind::Alias => "name",
+            Kind::Model | Kind::Route | Kind::Alias | Kind::Identity => "name",
             Kind::Price | Kind::Suspension => "target",
         }
     }

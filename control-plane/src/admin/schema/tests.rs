@@ -46,6 +46,9 @@ fn the_schemas_have_the_words_that_the_reader_knows() {
         (Kind::Price, json!({ "tiers": [{ "zz": 1 }] }), "/properties/tiers/items"),
         (Kind::Route, json!({ "zz": 1 }), ""),
         (Kind::Suspension, json!({ "zz": 1 }), ""),
+        (Kind::Identity, json!({ "zz": 1 }), ""),
+        (Kind::Identity, json!({ "jwt": { "zz": 1 } }), "/properties/jwt"),
+        (Kind::Identity, json!({ "mesh": { "zz": 1 } }), "/properties/mesh"),
     ];
     let schemas = schemas();
     for (kind, row, place) in places {
