@@ -40,5 +40,7 @@ pub fn grant(caller: &str, account: &str, levels: &[Level]) -> Grant {
         account: account.to_string(),
         scopes: scopes.collect(),
         budgets: budgets.collect(),
+        // The vault knows, and is asked when a key is admitted.
+        own: Vec::new(),
     }
 }

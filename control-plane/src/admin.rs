@@ -17,6 +17,7 @@
 mod api;
 mod body;
 mod configuration;
+mod credentials;
 mod discovery;
 mod distribution;
 mod explain;
@@ -53,6 +54,7 @@ use crate::store::discovered::Discovered;
 use crate::store::keys::Keys;
 use crate::store::repeated::Repeated;
 use crate::store::tokens::Tokens;
+use crate::store::vault::Entries;
 use crate::xds::Envoys;
 
 use api::Api;
@@ -65,6 +67,8 @@ pub struct Admin {
     pub store: Store,
     /// Callers' keys.
     pub keys: Keys,
+    /// Accounts' own credentials.
+    pub vault: Entries,
     /// The tokens of this API.
     pub tokens: Tokens,
     /// Answers that were given.
@@ -87,6 +91,7 @@ fn api() -> Api {
     rows::add(&mut api);
     configuration::add(&mut api);
     keys::add(&mut api);
+    credentials::add(&mut api);
     tokens::add(&mut api);
     records::add(&mut api);
     snapshots::add(&mut api);

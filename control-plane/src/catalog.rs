@@ -39,6 +39,10 @@ pub struct Registered {
     pub services: Vec<Service>,
     /// Its credential header, name and value; `None` when it needs none.
     pub credential: Option<(String, Secret)>,
+    /// How any key for it is sent, the gateway's or an account's own.
+    pub auth: Auth,
+    /// The gateway has no key for it, and whoever asks it brings one.
+    pub own_only: bool,
     /// How Envoy signs its requests; `None` when they carry a credential or nothing.
     pub signing: Option<Signing>,
     /// Headers of every request.
@@ -72,6 +76,8 @@ impl Registered {
             origin,
             services: plain_service(),
             credential: None,
+            auth: Auth::default(),
+            own_only: false,
             signing: None,
             headers: Vec::new(),
             omit: Vec::new(),
@@ -215,6 +221,7 @@ fn change(shipped: &mut ProviderRow, row: &ProviderRow) {
     take(&mut shipped.services, &row.services);
     take(&mut shipped.api_key, &row.api_key);
     take(&mut shipped.auth, &row.auth);
+    take(&mut shipped.own_keys, &row.own_keys);
     take(&mut shipped.signing, &row.signing);
     take(&mut shipped.headers, &row.headers);
     take(&mut shipped.omit, &row.omit);
@@ -285,7 +292,7 @@ fn is_enabled(row: &ProviderRow, environment: Environment<'_>) -> bool {
 fn register(row: &ProviderRow, environment: Environment<'_>) -> Result<Registered, String> {
     let variables = row.variables.clone().unwrap_or_default();
     let fill = |text: &str| variables.fill(text, environment).map_err(|why| format!("unavailable, for {why}"));
-    let (credential, signing) = proof(row, environment, &variables)?;
+    let (credential, own_only, signing) = proof(row, environment, &variables)?;
     let services = row.services.clone().unwrap_or_else(plain_service);
     let filled = |service: Service| {
         let paths = match service.paths {
@@ -299,6 +306,8 @@ fn register(row: &ProviderRow, environment: Environment<'_>) -> Result<Registere
         origin: origin(row, environment, &variables)?,
         services: services.into_iter().map(filled).collect::<Result<_, String>>()?,
         credential,
+        auth: row.auth.clone().unwrap_or_default(),
+        own_only,
         signing,
         headers: row.headers.clone().unwrap_or_default(),
         omit: row.omit.clone().unwrap_or_default(),
@@ -314,28 +323,23 @@ fn register(row: &ProviderRow, environment: Environment<'_>) -> Result<Registere
     })
 }
 
-/// How a provider knows us: by its key; where there is none and the row says so, by a signature.
-type Proof = (Option<(String, Secret)>, Option<Signing>);
+/// How a provider knows us: by its key; where there is none and the row says so, by what accounts bring (`true`), or by a
+/// signature. What is signed carries no key, so `own_keys` comes first.
+type Proof = (Option<(String, Secret)>, bool, Option<Signing>);
 
 fn proof(row: &ProviderRow, environment: Environment<'_>, variables: &Variables) -> Result<Proof, String> {
     let key = row.api_key.as_ref().map(|reference| (reference, reference.resolve(environment)));
     match (key, &row.signing) {
-        (Some((_, Some(key))), _) => {
-            let auth = row.auth.clone().unwrap_or_default();
-            Ok((Some((auth.header.clone(), Secret::new(header_value(&auth, &key)))), None))
-        }
+        (Some((_, Some(key))), _) => Ok((Some(row.auth.clone().unwrap_or_default().header(&key)), false, None)),
+        _ if row.own_keys == Some(true) => Ok((None, true, None)),
         (_, Some(signing)) => {
             let region =
                 variables.fill(&signing.region, environment).map_err(|why| format!("unavailable, for {why}"))?;
-            Ok((None, Some(Signing { service: signing.service.clone(), region })))
+            Ok((None, false, Some(Signing { service: signing.service.clone(), region })))
         }
         (Some((reference, None)), None) => Err(format!("unavailable, for {} is not set", reference.env.join(" or "))),
-        (None, None) => Ok((None, None)),
+        (None, None) => Ok((None, false, None)),
     }
-}
-
-fn header_value(auth: &Auth, key: &Secret) -> String {
-    format!("{}{}{}", auth.before, key.expose(), auth.after)
 }
 
 fn origin(row: &ProviderRow, environment: Environment<'_>, variables: &Variables) -> Result<Origin, String> {

@@ -1,9 +1,9 @@
 //! The command line.
 //!
 //! ```text
-//! local          init, check, render, import, completions, translate: need nobody
+//! local          init, check, render, import, completions, translate: need nobody; vault: the store itself
 //! door           key, token, record: the admin API with a token, the data directory without
-//! client         provider … suspension, snapshot, apply, diff, export, status, audit, explain: the admin API
+//! client         provider … suspension, credential, snapshot, apply, diff, export, status, audit, explain: the admin API
 //! ```
 //!
 //! Exit codes: 0 good; 2 what was given is wrong ([`BadInput`]); 1 everything else, and of `diff` that something differs.
@@ -22,6 +22,7 @@ mod rows;
 mod shown;
 mod snapshots;
 mod table;
+mod vault;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -119,6 +120,12 @@ enum Command {
     /// Callers' keys.
     #[command(subcommand)]
     Key(credentials::KeyCommand),
+    /// Accounts' own credentials for providers.
+    #[command(subcommand)]
+    Credential(vault::CredentialCommand),
+    /// What accounts' credentials are kept in.
+    #[command(subcommand)]
+    Vault(vault::VaultCommand),
     /// Tokens of the admin API.
     #[command(subcommand)]
     Token(credentials::TokenCommand),
@@ -213,6 +220,8 @@ pub async fn main() -> anyhow::Result<ExitCode> {
         Command::Export(asked) => asked.run().await,
         Command::Snapshot(command) => command.run().await,
         Command::Key(command) => command.run().await,
+        Command::Credential(command) => command.run().await,
+        Command::Vault(command) => command.run().await,
         Command::Token(command) => command.run().await,
         Command::Record(command) => command.run().await,
         Command::Records(asked) => asked.run().await,

@@ -97,11 +97,16 @@ impl Current {
         })
     }
 
-    /// Ids of the credentials that are another, or gone, since `before`.
+    /// Ids of the credentials that are another, or gone, since `before`; and `id@` where accounts' own ones are sent in another way
+    /// or no longer.
     pub fn renewed_since(&self, before: &Current) -> Vec<String> {
         let other =
             |(id, header): (&String, &(String, Secret))| (self.credentials.get(id) != Some(header)).then(|| id.clone());
         let mut renewed: Vec<String> = before.credentials.iter().filter_map(other).collect();
+        let way = |row: &crate::catalog::Registered| (row.auth.clone(), row.signing.is_some());
+        let now: HashMap<&str, _> = self.catalog.providers.iter().map(|row| (row.id.as_str(), way(row))).collect();
+        let otherwise = before.catalog.providers.iter().filter(|row| now.get(row.id.as_str()) != Some(&way(row)));
+        renewed.extend(otherwise.map(|row| format!("{}@", row.id)));
         renewed.sort();
         renewed
     }

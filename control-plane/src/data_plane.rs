@@ -5,11 +5,12 @@
 //! | `Watch` | the Snapshot at once if the filter has another one, then every change as it happens |
 //! | `Admit` | the Grant of a key's digest and a slice of each of its budgets, or nothing |
 //! | `Lend` | more of budgets, or so much of strict ones, held for one exchange |
-//! | `Credential` | the one header of a provider |
+//! | `Credential` | the one header of a provider, the gateway's or an account's own |
 //! | `Settle` | the exchange ids that are durable now |
 //!
 //! Limits: 4 MiB up, 32 MiB down; meant for loopback or a private network, there is no TLS.
 
+mod credentials;
 mod recognising;
 mod watching;
 
@@ -29,7 +30,9 @@ use crate::metrics::Rejection;
 use crate::observers::{Costs, Observers};
 use crate::store::keys::{Admitted, Keys};
 use crate::store::records::Settling;
+use crate::store::vault::Entries;
 use crate::store::{Store, now_ms};
+use crate::vault::Purpose;
 
 pub use watching::{Filter, Watching};
 
@@ -61,14 +64,22 @@ pub struct Service {
     current: Feed,
     keys: Keys,
     store: Store,
+    vault: Entries,
     watching: Arc<Watching>,
     observers: Observers,
 }
 
 impl Service {
     /// Makes the service; `watching` also learns who is connected.
-    pub fn new(current: Feed, keys: Keys, store: Store, watching: Arc<Watching>, observers: Observers) -> Service {
-        Service { current, keys, store, watching, observers }
+    pub fn new(
+        current: Feed,
+        keys: Keys,
+        store: Store,
+        vault: Entries,
+        watching: Arc<Watching>,
+        observers: Observers,
+    ) -> Service {
+        Service { current, keys, store, vault, watching, observers }
     }
 }
 
@@ -116,10 +127,11 @@ impl DataPlane for Service {
             self.named(&request.identity).await?
         };
         debug!(caller = known.as_ref().map(|(grant, _)| grant.caller.as_str()), "admission");
-        let Some((grant, valid_for_ms)) = known else {
+        let Some((mut grant, valid_for_ms)) = known else {
             let valid_for_ms = millis(REFUSAL_VALIDITY);
             return Ok(Response::new(AdmitResponse { valid_for_ms, ..AdmitResponse::default() }));
         };
+        grant.own = self.vault.own(Purpose::Credential, &grant.account).await.map_err(unavailable)?;
         let fast = grant.budgets.iter().filter(|budget| budget.mode == Mode::Fast);
         let wants: Vec<admission::Want> =
             fast.map(|budget| admission::Want { id: budget.id.clone(), window_ms: 0, taken: 0, wanted: 0 }).collect();
@@ -148,15 +160,11 @@ impl DataPlane for Service {
     }
 
     async fn credential(&self, request: Request<CredentialRequest>) -> Result<Response<CredentialResponse>, Status> {
-        let id = request.into_inner().credential;
-        let header = self.current.borrow().credentials.get(&id).cloned();
-        if header.is_none() {
-            warn!(credential = id, "a filter asked for a credential that is not there");
-        }
-        // Valid until renewed: changes are pushed through Watch.
-        Ok(Response::new(match header {
-            Some((header, value)) => CredentialResponse { header, value: value.expose().into(), valid_for_ms: 0 },
-            None => CredentialResponse::default(),
+        let CredentialRequest { credential, caller } = request.into_inner();
+        let current = self.current.borrow().clone();
+        Ok(Response::new(match caller.as_str() {
+            "" => credentials::of_gateway(&current, &credential),
+            account => credentials::of_account(&current, &self.vault, account, &credential).await?,
         }))
     }
 

@@ -67,6 +67,9 @@ impl Program {
             .stdin(Stdio::null())
             // What we print is for the operator's eyes or pipes; Envoy's own words go to the log.
             .stdout(Stdio::null())
+            // What opens the store's digests and the vault is none of its business.
+            .env_remove(crate::store::pepper::VARIABLE)
+            .env_remove(crate::vault::VARIABLE)
             .kill_on_drop(true);
         end_with_us(&mut command);
         let child = command.spawn().with_context(|| {

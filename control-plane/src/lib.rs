@@ -35,4 +35,5 @@ pub mod settings;
 pub mod store;
 pub mod traces;
 pub mod translate;
+pub mod vault;
 pub mod xds;

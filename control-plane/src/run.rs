@@ -25,6 +25,7 @@ use crate::store::keys::{Keys, NewKey};
 use crate::store::pepper::Pepper;
 use crate::store::repeated::Repeated;
 use crate::store::tokens::{Role, Tokens};
+use crate::store::vault::Entries;
 use crate::traces::Traces;
 use crate::xds::{self, Edge, Envoys, Module};
 use crate::{admin, envoy};
@@ -130,10 +131,15 @@ pub fn environment(name: &str) -> Option<String> {
 
 /// Runs until a signal says stop.
 pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
+    crate::vault::hide_memory();
     let file = options.file()?;
     let directory = options.directory(&file);
     let store = Store::open(&directory, options.store.as_deref()).await?;
     let pepper = Pepper::of(&store).await?;
+    let vault = Entries::of(&store).await?;
+    if let Some(why) = vault.sealed() {
+        warn!("the vault is sealed, and accounts' own credentials are not served: {why}");
+    }
     let keys = Keys::of(&store, pepper.clone());
     let path = options.module(&file);
     let copies = directory.clone();
@@ -171,6 +177,7 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
         publication.for_filters(),
         keys.clone(),
         store.clone(),
+        vault.clone(),
         watching.clone(),
         observers.clone(),
     );
@@ -205,7 +212,8 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     }
     if let Some(listener) = api {
         let repeated = Repeated::of(&store, pepper);
-        let state = admin::Admin { store, keys, tokens, repeated, publication, watching, envoys, metrics, rounds };
+        let state =
+            admin::Admin { store, keys, vault, tokens, repeated, publication, watching, envoys, metrics, rounds };
         tokio::spawn(admin::serve(listener, state));
     }
 

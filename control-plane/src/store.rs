@@ -24,6 +24,7 @@ pub mod rows;
 #[cfg(test)]
 mod throwaway;
 pub mod tokens;
+pub mod vault;
 pub mod versions;
 
 use std::path::{Path, PathBuf};
@@ -36,11 +37,12 @@ use sqlx::any::AnyRow;
 pub use engine::{Changes, Engine};
 
 /// Every change of the tables, in order; a number is never used twice.
-const MIGRATIONS: [(i64, &str); 4] = [
+const MIGRATIONS: [(i64, &str); 5] = [
     (1, include_str!("../migrations/0001_begin.sql")),
     (2, include_str!("../migrations/0002_operate.sql")),
     (3, include_str!("../migrations/0003_look_up.sql")),
     (4, include_str!("../migrations/0004_accounts.sql")),
+    (5, include_str!("../migrations/0005_vault.sql")),
 ];
 
 /// A transaction, on whichever engine.

@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use dragoman::accounts::{AccountId, AccountKind, Terms};
+use dragoman::store::Store;
+use dragoman::store::rows::Condition;
+
 /// How long a start may take on a loaded machine.
 const READY: Duration = Duration::from_secs(60);
 
@@ -37,7 +41,14 @@ fn free() -> String {
 fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dragoman"));
     command.current_dir(directory).args(arguments);
-    for name in ["DRAGOMAN_CONFIG", "DRAGOMAN_DATA", "DRAGOMAN_STORE", "DRAGOMAN_API", "DRAGOMAN_ADMIN_TOKEN"] {
+    for name in [
+        "DRAGOMAN_CONFIG",
+        "DRAGOMAN_DATA",
+        "DRAGOMAN_STORE",
+        "DRAGOMAN_API",
+        "DRAGOMAN_ADMIN_TOKEN",
+        "DRAGOMAN_VAULT_KEY",
+    ] {
         command.env_remove(name);
     }
     command
@@ -242,6 +253,67 @@ fn keys_are_the_same_through_both_doors() {
     let twice = served.run(&["key", "revoke", "first-door"], "");
     assert_eq!(twice.status.code(), Some(2), "{}", words(&twice.stderr));
     assert!(served.read(&["key", "show", "first-door"]).contains("revoked"));
+}
+
+/// Makes accounts in a data directory.
+fn accounts(directory: &Path, wanted: &[(&str, AccountKind)]) {
+    let made = async {
+        let store = Store::open(directory, None).await.unwrap();
+        for (id, kind) in wanted {
+            let id = AccountId::read(id).unwrap();
+            store.put_account("test", &id, *kind, &Terms::default(), Condition::None).await.unwrap();
+        }
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(made);
+}
+
+#[test]
+fn an_accounts_own_credential_is_put_and_shown_by_its_end_only() {
+    const SECRET: &str = "sk-canary-of-the-command-line-a1b2";
+    let mut served = Served::start("credentials");
+    served.token = served.read(&["token", "create", "--role", "operator"]).trim_end().to_string();
+    served.write("wanted.toml", WANTED);
+    served.read(&["apply", "-f", "wanted.toml"]);
+    accounts(&served.directory.join(".dragoman"), &[("acme", AccountKind::Tenant), ("acme.search", AccountKind::Team)]);
+    let put = served.run(&["credential", "set", "acme.search", "corp"], &format!("{SECRET}\n"));
+    assert_eq!(words(&put.stdout), "acme.search has its own credential for corp\n", "{}", words(&put.stderr));
+    let mut by_variable = command(&served.directory, &["credential", "set", "acme", "corp", "--env", "OWN", "--json"]);
+    by_variable.env("DRAGOMAN_API", &served.api).env("DRAGOMAN_ADMIN_TOKEN", &served.token).env("OWN", SECRET);
+    let put = words(&output(by_variable, "").stdout);
+    assert!(put.contains("\"last_four\":\"a1b2\"") && put.contains("\"version\":2"), "{put}");
+    let listed = served.read(&["credential", "list", "--account", "acme.search"]);
+    let line = listed.lines().nth(1).unwrap_or_default();
+    assert!(listed.lines().count() == 2 && line.starts_with("acme.search") && line.contains("a1b2"), "{listed}");
+    for (wrong, input, why) in [
+        (&["credential", "set", "acme", "corp"][..], " ", "is empty"),
+        (&["credential", "set", "acme", "corp"], "two words", "printable"),
+        (&["credential", "set", "Acme", "corp"], "sk-x", "no account"),
+        (&["credential", "set", "acme", "nobody"], "sk-x", "own_keys"),
+        (&["credential", "delete", "other", "corp"], "", "no own credential"),
+    ] {
+        let ran = served.run(wrong, input);
+        assert!(ran.status.code() == Some(2) && words(&ran.stderr).contains(why), "{}", words(&ran.stderr));
+    }
+    let said =
+        [served.read(&["audit", "--json"]), served.read(&["credential", "list", "--json"]), listed, put].concat();
+    assert!(!said.contains("canary"), "{said}");
+    assert_eq!(served.read(&["vault", "status"]), "open; credentials: 2\n");
+    let key = std::fs::read_to_string(served.directory.join(".dragoman/vault.key")).unwrap();
+    let with = |keys: String, arguments: &[&str]| {
+        let mut command = command(&served.directory, arguments);
+        command.env("DRAGOMAN_VAULT_KEY", keys);
+        output(command, "")
+    };
+    let other = format!("new:{}", "5".repeat(64));
+    let sealed = with(other.clone(), &["vault", "status"]);
+    assert!(sealed.status.code() == Some(2) && words(&sealed.stderr).contains("sealed"), "{}", words(&sealed.stderr));
+    let rotated = with(format!("{other},{key}"), &["vault", "rotate"]);
+    assert!(words(&rotated.stdout).starts_with("3 wrapped"), "{} {}", words(&rotated.stdout), words(&rotated.stderr));
+    assert_eq!(words(&with(other.clone(), &["vault", "status"]).stdout), "open; credentials: 2\n");
+    let gone = served.run(&["credential", "delete", "acme", "corp"], "");
+    assert!(words(&gone.stderr).contains("new"), "it has the old key only: {}", words(&gone.stderr));
+    assert!(words(&with(other, &["vault", "reset", "--tenant", "acme"]).stdout).starts_with("2 taken away"));
+    assert_eq!(served.read(&["credential", "list"]).lines().count(), 1);
 }
 
 #[test]

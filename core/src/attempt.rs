@@ -18,19 +18,21 @@ mod failure;
 mod relay;
 mod request;
 mod response;
+mod settle;
 
 use std::rc::Rc;
 
-use crate::exchange::{Asked, HeadEdits, HeaderRef};
+use crate::exchange::{Asked, HeadEdits, HeaderRef, Opening};
 use crate::loss::Losses;
+use crate::memory::CredentialId;
 use crate::record::{Ending, Outcome};
-use crate::usage::Usage;
 
 pub(crate) use request::telling;
 pub use request::{Outgoing, Telling, Way};
 pub use response::{Answer, HeadVerdict, MAX_ERROR_BODY};
 
 use response::State;
+use settle::Counted;
 
 /// What to do with the body bytes at hand.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct Attempt {
     /// Names of the provider's response headers that the client must not see.
     withheld: Vec<Vec<u8>>,
     outcome: Outcome,
+    /// Tokens of output that were seen, when it is over.
+    seen: u64,
     over: bool,
 }
 
@@ -83,6 +87,7 @@ impl Attempt {
             losses: told.losses,
             withheld: Vec::new(),
             outcome,
+            seen: 0,
             over: false,
             asked,
         };
@@ -99,24 +104,26 @@ impl Attempt {
         &self.losses
     }
 
-    /// The credential to forget, when the provider rejected it.
-    pub fn rejected_credential(&self) -> Option<String> {
-        let rejected = matches!(self.outcome.status, 401 | 403);
-        let provider = self.asked.plan.get(self.number - 1).and_then(|planned| self.asked.provider(planned));
-        provider.filter(|provider| rejected && !provider.credential.is_empty()).map(|row| row.credential.clone())
+    /// The credential to forget, when the provider rejected it: the one that was sent, and nobody else's for that provider.
+    pub fn rejected_credential(&self) -> Option<&CredentialId> {
+        match &self.asked.plan.get(self.number - 1)?.opening {
+            Opening::With(which) if matches!(self.outcome.status, 401 | 403) => Some(which),
+            _ => None,
+        }
     }
 
     /// What became of it. Called once, when the attempt's stream is gone.
     pub fn end(mut self, now_ms: u64) -> Outcome {
         self.outcome.total_ms = now_ms.saturating_sub(self.began_ms);
         if !self.over {
-            self.outcome.usage.update(self.state.usage());
+            self.count(self.state.counted());
             // A stream that is taken away while it answers: the client left, or the connection broke.
             self.outcome.ending = match self.state {
                 State::AwaitingHead(_) | State::Gate(_) | State::Embedding(_) | State::Failing { .. } => Ending::Silent,
                 State::Relaying(_) | State::Interpreting(_) | State::Done => Ending::Abandoned,
             };
         }
+        self.settle();
         self.outcome
     }
 
@@ -129,10 +136,15 @@ impl Attempt {
         HeadEdits { remove: self.withheld.clone(), set: Vec::new() }
     }
 
-    fn conclude(&mut self, ending: Ending, usage: Usage) {
+    fn conclude(&mut self, ending: Ending, counted: Counted) {
         self.over = true;
         self.outcome.ending = ending;
-        self.outcome.usage.update(usage);
+        self.count(counted);
+    }
+
+    fn count(&mut self, counted: Counted) {
+        self.outcome.usage.update(counted.usage);
+        self.seen = self.seen.max(counted.seen);
     }
 }
 

@@ -289,6 +289,8 @@ pub struct Provider {
     pub services: Vec<Service>,
     /// Which credential to ask the control plane for; empty when it needs none.
     pub credential: String,
+    /// The gateway has no credential for it: it opens to accounts that have their own.
+    pub own_only: bool,
     /// Headers every request to it carries, for instance `anthropic-version`; names in lower case.
     pub headers: Vec<(String, String)>,
     /// Top-level request members it refuses; left out and reported.

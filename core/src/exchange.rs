@@ -14,6 +14,7 @@
 //! The machine decides; the filter carries. Everything it needs to know comes as an argument: the head, the body, what the
 //! worker remembers ([`Memory`]) and the time.
 
+mod answering;
 mod content;
 mod head;
 mod models;
@@ -29,18 +30,16 @@ use std::rc::Rc;
 use crate::admission::{Caller, Grant, KeyDigest, Want};
 use crate::catalog::{DialectId, Identity, Operation};
 use crate::dialect::Endpoint;
-use crate::loss::Losses;
-use crate::memory::{Memory, Standing};
-use crate::record::{Ending, Outcome, Record};
-use crate::refusal::{Refusal, Unanswered};
-use crate::snapshot::Loss;
+use crate::memory::{CredentialId, Memory, Standing};
+use crate::record::Record;
+use crate::refusal::Refusal;
 
 pub use content::Content;
 pub use head::{Head, HeadEdits, Header, HeaderRef, MAX_BODY};
 pub use payment::Bounds;
 use payment::Payment;
 pub(crate) use plan::Sought;
-pub use plan::{Asked, Planned};
+pub use plan::{Asked, Opening, Planned};
 pub use presented::Evidence;
 use presented::Presented;
 pub use reply::{LocalReply, error_reply};
@@ -56,11 +55,6 @@ pub const SLOT: &str = "x-dragoman-try-";
 pub const PROVIDER: &str = "x-dragoman-provider";
 /// Response header by which an attempt tells Envoy to try the next target.
 pub const RETRY: &str = "x-dragoman-retry";
-
-/// Response header that lists what could not be said to the target.
-const DROPPED: &str = "x-dragoman-dropped";
-/// Response header that lists what was said to the target with a near meaning.
-const APPROXIMATED: &str = "x-dragoman-approximated";
 
 /// What the filter shall do next.
 #[derive(Debug)]
@@ -86,8 +80,8 @@ pub enum Question {
     Admit(KeyDigest),
     /// Who is it whom this token or certificate names?
     Recognise(Caller),
-    /// What authenticates to this provider?
-    Credential(String),
+    /// What authenticates to this provider, in whose name?
+    Credential(CredentialId),
     /// More of the leases of these budgets.
     Lend(Vec<String>),
     /// So much of these budgets, kept for one exchange.
@@ -327,7 +321,7 @@ impl Exchange {
             bounds,
             snapshot: Rc::clone(snapshot),
             loss: plan.loss,
-            plan: plan.targets.into_iter().map(|target| Planned { target, credential: None }).collect(),
+            plan: Planned::all(plan.targets, grant, snapshot),
         })
     }
 
@@ -359,65 +353,6 @@ impl Exchange {
             Phase::Sent(asked) => Some(Rc::clone(asked)),
             _ => None,
         }
-    }
-
-    /// An attempt begins.
-    pub fn attempt_began(&mut self) {
-        self.running += 1;
-    }
-
-    /// An attempt passes its answer on: what the client sees from now on is that attempt's.
-    pub fn attempt_answers(&mut self, number: usize, losses: &Losses) {
-        self.answering = number;
-        self.record.losses = losses.clone();
-    }
-
-    /// An attempt's answer has no body, and this should be one.
-    pub fn attempt_says(&mut self, body: Vec<u8>) {
-        self.unsaid = Some(body);
-    }
-
-    /// An attempt is over. One that is taken away while the client still listens was broken by its provider; one that is taken
-    /// away after the client has gone was abandoned.
-    pub fn attempt_ended(&mut self, mut outcome: Outcome) {
-        outcome.ending = match (outcome.ending, self.closed) {
-            (Ending::Abandoned, false) => Ending::Broken,
-            (Ending::Silent, true) => Ending::Abandoned,
-            (other, _) => other,
-        };
-        self.price(&mut outcome);
-        self.running = self.running.saturating_sub(1);
-        self.record.outcomes.push(outcome);
-    }
-
-    /// Looks at the head that Envoy is about to send to the client, which may be Envoy's own.
-    pub fn response_head(&mut self, status: u16, retry_marked: bool, memory: &Memory) -> FinalHead {
-        let Phase::Sent(asked) = &self.phase else { return self.before_the_answer(status) };
-        if self.answering > 0 && !retry_marked {
-            self.record.status = status;
-            let mut edits = HeadEdits::default();
-            if let Some(planned) = asked.plan.get(self.answering - 1) {
-                edits.set("x-dragoman-target", &planned.target.id);
-            }
-            edits.set("x-dragoman-attempts", &self.answering.to_string());
-            edits.set(REQUEST_ID, &self.id);
-            self.tell_budgets(memory, &mut edits);
-            if asked.loss != Loss::Silent {
-                for (name, list) in
-                    [(DROPPED, &self.record.losses.dropped), (APPROXIMATED, &self.record.losses.approximated)]
-                {
-                    if !list.is_empty() {
-                        edits.set(name, &list.join(", "));
-                    }
-                }
-            }
-            return match self.unsaid.take() {
-                Some(body) => FinalHead::Replace(edits, body),
-                None => FinalHead::Pass(edits),
-            };
-        }
-        let silent = if status == 504 { Unanswered::Silent } else { Unanswered::Unreachable };
-        self.replace(Refusal::NoAnswer(silent))
     }
 
     /// Says no for a reason that only the worker knows.

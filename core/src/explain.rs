@@ -24,7 +24,7 @@ use std::rc::Rc;
 use crate::admission::Grant;
 use crate::attempt::{self, Telling};
 use crate::catalog::{Abilities, DialectId, Operation};
-use crate::exchange::{Asked, Bounds, Content, Head, MAX_BODY, Planned, Sought, Wish};
+use crate::exchange::{Asked, Bounds, Content, Head, MAX_BODY, Opening, Planned, Sought, Wish};
 use crate::hub::Delivery;
 use crate::refusal::Refusal;
 use crate::select::{Judgement, Needs, Resolution, Verdict};
@@ -192,7 +192,7 @@ impl<'s> Explanation<'s> {
         let judgement = sought.judge(grant, snapshot);
         let refusal = judgement.refusal(&wish.model, wish.needs);
         let (loss, planned) = (judgement.loss, judgement.planned().cloned());
-        let plan = planned.map(|target| Planned { target, credential: None }).collect();
+        let plan = planned.map(|target| Planned { target, opening: Opening::Free, credential: None }).collect();
         self.weigh(judgement, snapshot);
         refusal.map_or(Ok(()), Err)?;
         let bounds = Bounds::of(&wish, &content);

@@ -17,6 +17,7 @@
 //! ```
 
 use crate::dialect::{Frame, ReadResponse, WriteResponse};
+use crate::estimate::Ink;
 use crate::framing::{EventStream, JsonArray, MAX_FRAME, Sse};
 use crate::hub::event::{Block, ErrorClass, Event, Piece, ProviderError};
 use crate::hub::{Delivery, Sequencer, provenance};
@@ -97,6 +98,9 @@ pub struct Interpreter {
 struct Voice {
     sequencer: Sequencer,
     speech: Speech,
+    /// What was heard so far, for when nobody counts it.
+    ink: Ink,
+    call_tokens: u64,
 }
 
 /// What becomes of events.
@@ -145,7 +149,18 @@ impl Interpreter {
             proof: String::new(),
             lost: Vec::new(),
         };
-        Interpreter { framer, reader, voice: Voice { sequencer: Sequencer::new(), speech } }
+        Interpreter {
+            framer,
+            reader,
+            voice: Voice { sequencer: Sequencer::new(), speech, ink: Ink::default(), call_tokens: 0 },
+        }
+    }
+
+    /// The same, counting so many tokens for each call that it hears.
+    #[must_use]
+    pub fn weighing_calls(mut self, call_tokens: u64) -> Interpreter {
+        self.voice.call_tokens = call_tokens;
+        self
     }
 
     /// Takes the next bytes; `ends` with the last ones.
@@ -205,6 +220,11 @@ impl Interpreter {
         self.voice.sequencer.usage()
     }
 
+    /// About how many tokens of output were heard so far, reported or not.
+    pub fn output_seen(&self) -> u64 {
+        self.voice.ink.output_tokens()
+    }
+
     /// What the provider said so far that the client's dialect has no word for: `citations`, `logprobs`, …
     pub fn lost(&self) -> &[&'static str] {
         &self.voice.speech.lost
@@ -232,12 +252,13 @@ impl Voice {
     }
 
     fn hear(&mut self, piece: Piece<'_>) {
-        let Voice { sequencer, speech } = self;
+        let Voice { sequencer, speech, ink, call_tokens } = self;
+        piece.weigh(ink, *call_tokens);
         sequencer.push(piece, &mut |event| speech.say(&event));
     }
 
     fn finish(&mut self) {
-        let Voice { sequencer, speech } = self;
+        let Voice { sequencer, speech, .. } = self;
         sequencer.finish(&mut |event| speech.say(&event));
     }
 }

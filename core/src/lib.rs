@@ -17,6 +17,7 @@ pub mod admission;
 pub mod attempt;
 pub mod catalog;
 pub mod dialect;
+pub mod estimate;
 pub mod exchange;
 pub mod explain;
 pub mod framing;

@@ -14,6 +14,9 @@ use crate::snapshot::Snapshot;
 /// first.
 pub const MAX_GRANTS: usize = 16_384;
 
+/// Most credentials of accounts remembered by one worker, about 500 bytes each: 2 MiB. The gateway's own are as many as providers.
+pub const MAX_OWN: usize = 4096;
+
 /// The one header that authenticates to a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
@@ -21,6 +24,27 @@ pub struct Credential {
     pub header: String,
     /// Its value.
     pub value: Secret,
+}
+
+/// Which credential: that of the gateway, or that of an account, for a provider.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CredentialId {
+    /// The credential's id, as the Snapshot names it.
+    pub id: String,
+    /// The account in whose name it is used; empty for the gateway's.
+    pub account: String,
+}
+
+impl CredentialId {
+    /// The gateway's.
+    pub fn of_gateway(id: &str) -> CredentialId {
+        CredentialId { id: id.into(), account: String::new() }
+    }
+
+    /// An account's own.
+    pub fn of_account(id: &str, account: &str) -> CredentialId {
+        CredentialId { id: id.into(), account: account.into() }
+    }
 }
 
 /// What is known about a key.
@@ -47,7 +71,9 @@ pub struct Memory {
     older: HashMap<KeyDigest, Answer>,
     /// What was lent of budgets.
     pub purse: Purse,
-    credentials: HashMap<String, (Rc<Credential>, u64)>,
+    credentials: HashMap<CredentialId, (Rc<Credential>, u64)>,
+    /// Those of accounts.
+    own: HashMap<CredentialId, (Rc<Credential>, u64)>,
 }
 
 impl Memory {
@@ -101,21 +127,39 @@ impl Memory {
         self.older.retain(stays);
     }
 
-    /// The credential of that id, if it is known and fresh.
-    pub fn credential(&self, id: &str, now_ms: u64) -> Option<Rc<Credential>> {
-        let (credential, until) = self.credentials.get(id)?;
+    /// That credential, if it is known and fresh.
+    pub fn credential(&self, which: &CredentialId, now_ms: u64) -> Option<Rc<Credential>> {
+        let known = if which.account.is_empty() { &self.credentials } else { &self.own };
+        let (credential, until) = known.get(which)?;
         (*until > now_ms).then(|| Rc::clone(credential))
     }
 
     /// Remembers a credential; `valid_for_ms` of 0 means until it is forgotten.
-    pub fn equip(&mut self, id: String, credential: Credential, valid_for_ms: u64, now_ms: u64) {
+    pub fn equip(&mut self, which: CredentialId, credential: Credential, valid_for_ms: u64, now_ms: u64) {
         let until = if valid_for_ms == 0 { u64::MAX } else { now_ms.saturating_add(valid_for_ms) };
-        self.credentials.insert(id, (Rc::new(credential), until));
+        let known = if which.account.is_empty() { &mut self.credentials } else { &mut self.own };
+        if !which.account.is_empty() && known.len() >= MAX_OWN && !known.contains_key(&which) {
+            known.retain(|_, (_, until)| *until > now_ms);
+            if known.len() >= MAX_OWN {
+                known.clear();
+            }
+        }
+        known.insert(which, (Rc::new(credential), until));
     }
 
-    /// Forgets a credential that was renewed, or that a provider has rejected.
-    pub fn forget_credential(&mut self, id: &str) {
-        self.credentials.remove(id);
+    /// Forgets a credential that a provider has rejected, or that is gone; nobody else's.
+    pub fn forget_credential(&mut self, which: &CredentialId) {
+        let known = if which.account.is_empty() { &mut self.credentials } else { &mut self.own };
+        known.remove(which);
+    }
+
+    /// Forgets what an account and those below it have of a credential that changed; with no account, what any of them has.
+    pub fn forget_own(&mut self, id: &str, account: &str) {
+        let below = |whose: &str| {
+            account.is_empty()
+                || whose.strip_prefix(account).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.own.retain(|which, _| which.id != id || !below(&which.account));
     }
 }
 
@@ -175,5 +219,41 @@ mod tests {
     fn a_credential_never_prints_its_value() {
         let credential = Credential { header: "x-api-key".into(), value: Secret::new(b"hidden".to_vec()) };
         assert!(!format!("{credential:?}").contains("hidden"));
+    }
+
+    fn secret(value: &str) -> Credential {
+        Credential { header: "x-api-key".into(), value: Secret::new(value.into()) }
+    }
+
+    #[test]
+    fn a_credential_of_one_account_is_forgotten_without_those_of_others() {
+        let mut memory = Memory::default();
+        let all = ["", "acme", "acme.a", "acme.a.b", "acmes"].map(|account| CredentialId::of_account("p", account));
+        let known = |memory: &Memory| all.each_ref().map(|which| memory.credential(which, 0).is_some());
+        let fill =
+            |memory: &mut Memory| all.iter().for_each(|one| memory.equip(one.clone(), secret(&one.account), 0, 0));
+        fill(&mut memory);
+        assert_eq!(memory.credential(&all[2], 0).map(|known| known.value.clone()), Some(Secret::new("acme.a".into())));
+        memory.forget_own("other", "acme");
+        memory.forget_credential(&all[2]);
+        assert_eq!(known(&memory), [true, true, false, true, true]);
+        fill(&mut memory);
+        memory.forget_own("p", "acme.a");
+        assert_eq!(known(&memory), [true, true, false, false, true]);
+        memory.forget_own("p", "");
+        assert_eq!(known(&memory), [true, false, false, false, false]);
+        memory.forget_credential(&all[0]);
+        assert_eq!(known(&memory), [false; 5]);
+    }
+
+    #[test]
+    fn credentials_of_accounts_are_bounded_and_leave_the_gateways_alone() {
+        let mut memory = Memory::default();
+        memory.equip(CredentialId::of_gateway("p"), secret("g"), 0, 0);
+        for number in 0..3 * MAX_OWN {
+            memory.equip(CredentialId::of_account("p", &format!("a{number}")), secret("o"), 0, 0);
+            assert!(memory.own.len() <= MAX_OWN);
+        }
+        assert!(memory.credential(&CredentialId::of_gateway("p"), 0).is_some());
     }
 }

@@ -6,6 +6,7 @@
 pub mod stats;
 mod trace;
 
+use crate::estimate::Estimate;
 use crate::json::{Json, Writer};
 use crate::loss::Losses;
 use crate::price::{Cost, Price};
@@ -72,6 +73,8 @@ pub struct Outcome {
     pub retry_after_ms: Option<u64>,
     /// What the provider says it used.
     pub usage: Usage,
+    /// What it took as far as it can be told, where the provider said less than that or nothing. Never below the usage.
+    pub estimate: Option<Estimate>,
     /// What that costs, at the price of the Snapshot that planned it; `None` when nobody knows.
     pub cost: Option<Cost>,
     /// What the provider said that the client's dialect has no word for: `citations`, `logprobs`, …
@@ -79,16 +82,19 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// What counts as taken of budgets of tokens.
+    /// What counts as taken of budgets of tokens: what was reported, or what it must have been.
     pub fn tokens(&self) -> u64 {
-        self.usage.total()
+        let estimated = self.estimate.map_or(0, |estimate| estimate.input.saturating_add(estimate.output));
+        self.usage.total().max(estimated)
     }
 
-    /// Notes what it cost: tokens that were reported, or a fee for whatever was answered.
+    /// Notes what it cost: tokens that were reported, or must have been taken, or a fee for whatever was answered. A report
+    /// that says less than what was seen does not make it cheaper.
     pub(crate) fn price(&mut self, price: &Price) {
-        if self.usage.is_reported() || self.ending == Ending::Answered {
-            self.cost = Some(price.cost(&self.usage));
-        }
+        let reported = self.usage.is_reported() || self.ending == Ending::Answered;
+        let reported = reported.then(|| price.cost(&self.usage));
+        let estimated = self.estimate.map(|estimate| price.estimated_cost(&self.usage, &estimate));
+        self.cost = reported.max(estimated);
     }
 }
 
@@ -241,6 +247,7 @@ impl Record {
         let denied = ["budget_spent", "rate_limited", "budget_unknown"];
         match () {
             () if denied.contains(&self.refusal.as_str()) => Standing::Denied,
+            () if self.outcomes.iter().any(|outcome| outcome.estimate.is_some()) => Standing::SettledEstimated,
             () if self.outcomes.iter().any(|outcome| outcome.cost.is_some()) => Standing::Settled,
             () => Standing::Released,
         }
@@ -300,14 +307,27 @@ fn write_outcome(outcome: &Outcome, out: &mut Writer) {
             ("input_tokens", usage.input),
             ("cache_read_tokens", usage.cache_read),
             ("cache_write_tokens", usage.cache_write),
+            ("cache_write_1h_tokens", usage.cache_write_1h),
+            ("audio_input_tokens", usage.audio_input),
             ("output_tokens", usage.output),
             ("reasoning_tokens", usage.reasoning),
+            ("audio_output_tokens", usage.audio_output),
+            ("images", usage.images),
             ("cost_pico", outcome.cost.and_then(|cost| u64::try_from(cost.pico_dollars()).ok())),
         ];
         for (name, value) in optional {
             if let Some(value) = value {
                 out.field(name).number(value);
             }
+        }
+        if usage.suspect {
+            out.field("suspect").bool(true);
+        }
+        if let Some(estimate) = &outcome.estimate {
+            out.field("estimate").object(|out| {
+                out.field("input").number(estimate.input);
+                out.field("output").number(estimate.output);
+            });
         }
     });
 }
@@ -324,13 +344,22 @@ fn read_outcome(json: Json<'_>) -> Option<Outcome> {
         total_ms: json.get("total_ms")?.u64()?,
         retry_after_ms: optional("retry_after_ms"),
         lost: optional_strings(json, "lost")?,
+        estimate: json.get("estimate").and_then(|estimate| {
+            let tokens = |name: &str| estimate.get(name).and_then(Json::u64);
+            Some(Estimate { input: tokens("input")?, output: tokens("output")? })
+        }),
         cost: optional("cost_pico").map(|pico| Cost::pico(pico.into())),
         usage: Usage {
             input: optional("input_tokens"),
             cache_read: optional("cache_read_tokens"),
             cache_write: optional("cache_write_tokens"),
+            cache_write_1h: optional("cache_write_1h_tokens"),
+            audio_input: optional("audio_input_tokens"),
             output: optional("output_tokens"),
             reasoning: optional("reasoning_tokens"),
+            audio_output: optional("audio_output_tokens"),
+            images: optional("images"),
+            suspect: json.get("suspect").and_then(Json::bool).unwrap_or(false),
         },
     })
 }
@@ -396,7 +425,17 @@ mod tests {
                     status: 200,
                     first_event_ms: Some(12),
                     total_ms: 90,
-                    usage: Usage { input: Some(10), output: Some(4), ..Usage::default() },
+                    usage: Usage {
+                        input: Some(10),
+                        output: Some(4),
+                        cache_write_1h: Some(2),
+                        audio_input: Some(3),
+                        audio_output: Some(1),
+                        images: Some(0),
+                        suspect: true,
+                        ..Usage::default()
+                    },
+                    estimate: Some(Estimate { input: 10, output: 7 }),
                     cost: Some(Cost::pico(17)),
                     ..Outcome::default()
                 },

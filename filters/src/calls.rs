@@ -56,10 +56,12 @@ impl Calls {
 
 #[cfg(test)]
 mod tests {
+    use dragoman_core::memory::CredentialId;
+
     use super::*;
 
     fn question(name: &str) -> Question {
-        Question::Credential(name.into())
+        Question::Credential(CredentialId::of_gateway(name))
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! Limits: one try to watch per pause of 250 ms to 5 s; the last good Snapshot serves meanwhile.
 
 use dragoman_core::exchange::Question;
+use dragoman_core::memory::CredentialId;
 use dragoman_core::snapshot::Snapshot;
 use prost::Message;
 
@@ -175,13 +176,25 @@ impl Root {
             }
         }
         update.changed_accounts.iter().for_each(|account| worker.memory.forget_account(account));
-        let mut credentials = update.renewed_credentials;
+        let mut credentials = Vec::new();
+        for renewed in update.renewed_credentials {
+            match renewed.split_once('@') {
+                None => credentials.push(renewed),
+                // Asked for anew by the next request of the account, of which there may be thousands. Their Grants say who has one.
+                Some((id, account)) => {
+                    worker.memory.forget_own(id, account);
+                    worker.memory.forget_account(account);
+                }
+            }
+        }
         if !update.snapshot.is_empty() {
             match Snapshot::read(&update.snapshot) {
                 Ok(snapshot) => {
                     let unknown = snapshot.providers.iter().map(|provider| &provider.credential);
                     let now = host::now_ms();
-                    let unknown = unknown.filter(|id| !id.is_empty() && worker.memory.credential(id, now).is_none());
+                    let unknown = unknown.filter(|id| {
+                        !id.is_empty() && worker.memory.credential(&CredentialId::of_gateway(id), now).is_none()
+                    });
                     credentials.extend(unknown.cloned());
                     worker.memory.publish(snapshot);
                 }
@@ -190,7 +203,7 @@ impl Root {
         }
         // The old ones serve until the new ones are here. What cannot be asked now is asked by the first request.
         for id in credentials {
-            worker.ask(&Question::Credential(id), None);
+            worker.ask(&Question::Credential(CredentialId::of_gateway(&id)), None);
         }
         self.refused.clear();
         self.watch_pause = Pause::default();

@@ -167,7 +167,7 @@ impl Stream for Translator {
     fn on_done(&mut self, worker: &mut Worker) {
         let Some(attempt) = self.attempt.take() else { return };
         if let Some(credential) = attempt.rejected_credential() {
-            worker.memory.forget_credential(&credential);
+            worker.memory.forget_credential(credential);
         }
         if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
             exchange.attempt_ended(attempt.end(host::now_ms()));

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use dragoman_core::admission::{Grant, KeyDigest, Leases};
 use dragoman_core::exchange::{Exchange, Question};
-use dragoman_core::memory::{Credential, Memory};
+use dragoman_core::memory::{Credential, CredentialId, Memory};
 use dragoman_core::secret::Secret;
 use prost::Message;
 
@@ -92,8 +92,8 @@ impl Worker {
                 let (exchange, caller, account) = (exchange.clone(), caller.clone(), account.clone());
                 self.lend(LendRequest { exchange, caller, account, ..Default::default() }, wants)
             }
-            Question::Credential(id) => {
-                self.call("Credential", &CredentialRequest { credential: id.clone(), ..Default::default() })
+            Question::Credential(CredentialId { id, account }) => {
+                self.call("Credential", &CredentialRequest { credential: id.clone(), caller: account.clone() })
             }
         });
         self.calls = calls;
@@ -148,12 +148,12 @@ impl Worker {
                     self.memory.purse.learn_held(exchange, Leases::read(&answer.leases)?);
                 }
             }
-            Question::Credential(id) => {
+            Question::Credential(which) => {
                 let CredentialResponse { header, value, valid_for_ms } = CredentialResponse::decode(answer).ok()?;
                 if header.is_empty() {
-                    self.memory.forget_credential(&id);
+                    self.memory.forget_credential(&which);
                 } else {
-                    self.memory.equip(id, Credential { header, value: Secret::new(value) }, valid_for_ms, now);
+                    self.memory.equip(which, Credential { header, value: Secret::new(value) }, valid_for_ms, now);
                 }
             }
         }

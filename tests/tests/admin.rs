@@ -11,6 +11,8 @@ mod layers;
 mod manners;
 #[path = "admin/models.rs"]
 mod models;
+#[path = "admin/own_keys.rs"]
+mod own_keys;
 #[path = "admin/pair.rs"]
 mod pair;
 #[path = "admin/panel.rs"]

@@ -61,7 +61,7 @@ fn report(rule: &str, offences: Vec<String>) {
 const LAYERS: [&[&str]; 7] = [
     &["json", "percent", "secret"],
     &["framing"],
-    &["usage", "price", "catalog", "loss", "hints"],
+    &["usage", "estimate", "price", "catalog", "loss", "hints"],
     &["hub"],
     &["refusal", "record", "snapshot", "admission"],
     &["dialect", "select", "memory", "interpret"],

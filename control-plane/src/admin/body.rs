@@ -56,6 +56,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
+/// The two parameters of a path.
+pub struct Ids(pub String, pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Ids {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Ids, Problem> {
+        let path: Result<Path<(String, String)>, PathRejection> = Path::from_request_parts(parts, state).await;
+        let (one, two) = path.map_err(|_| Problem::bad("The path holds something that is no text."))?.0;
+        match [&one, &two].iter().all(|id| (1..=MAX_ID).contains(&id.chars().count())) {
+            true => Ok(Ids(one, two)),
+            false => Err(Problem::bad(format!("What a path names has 1 to {MAX_ID} characters."))),
+        }
+    }
+}
+
 /// The parameters of a query, of a type that refuses those it does not know.
 pub struct Asked<T>(pub T);
 

@@ -21,6 +21,11 @@ pub struct Page {
 }
 
 impl Page {
+    /// The page of a query that asks for more than a page.
+    pub fn new(limit: Option<u32>, after: Option<String>) -> Page {
+        Page { limit, after }
+    }
+
     /// How many rows; an error when that is too many or none.
     pub fn limit(&self) -> Result<usize, Problem> {
         limit(self.limit)

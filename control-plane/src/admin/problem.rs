@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::settings;
 use crate::store::rows::NotEdited;
+use crate::store::vault::Fault;
 
 /// An answer that says no; in a box, for most answers say yes.
 #[derive(Debug)]
@@ -91,6 +92,21 @@ impl Problem {
         let mut problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_rows", detail);
         problem.0.problems = list.into_iter().map(flaw).collect();
         problem
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Problem {
+        let said = format!("Nothing was changed: {fault}.");
+        match fault {
+            Fault::Sealed(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "vault_sealed", said),
+            Fault::Full => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "vault_full", said),
+            Fault::Failed(error) => Problem::failed(error),
+            Fault::Broken(_) => {
+                let out = "`dragoman vault reset --tenant NAME` takes away what the tenant has there.";
+                Problem::new(StatusCode::CONFLICT, "vault_broken", format!("{said} {out}"))
+            }
+        }
     }
 }
 

@@ -212,3 +212,31 @@ fn the_shipped_models_say_what_they_are() {
     let caching = dragoman_core::catalog::Abilities::CACHING;
     assert!(model("claude-opus-5").abilities.is_some_and(|abilities| abilities.cover(caching)));
 }
+
+#[test]
+fn a_provider_whose_keys_accounts_bring_takes_part_without_one() {
+    let row = |members: &str| {
+        let all = "base_url = \"http://h\"\nauth = \"x-api-key: {key}\"\napi_key = { env = \"A\" }\n";
+        format!("[[provider]]\nid = \"corp\"\n{all}{members}\n")
+    };
+    let of = |members: &str, set: &[&str]| {
+        let catalog = join(&row(members), set);
+        let found = catalog.providers.iter().find(|row| row.id == "corp");
+        found.map(|row| (row.credential.is_some(), row.own_only, row.signing.is_some()))
+    };
+    assert_eq!(of("", &[]), None);
+    assert_eq!(of("own_keys = false", &[]), None);
+    assert_eq!(of("own_keys = true", &[]), Some((false, true, false)));
+    assert_eq!(of("own_keys = true", &["A"]), Some((true, false, false)));
+    let signing = "signing = { aws = { service = \"s\", region = \"r\" } }";
+    assert_eq!(of(signing, &[]), Some((false, false, true)));
+    assert_eq!(
+        of(&format!("{signing}\nown_keys = true"), &[]),
+        Some((false, true, false)),
+        "what is signed carries no key"
+    );
+    let catalog = join(&row("own_keys = true"), &[]);
+    let (name, value) = catalog.providers[0].auth.header(&Secret::new("sk-own"));
+    assert_eq!((name.as_str(), value.expose()), ("x-api-key", "sk-own"));
+    assert_eq!(crate::discovery::endpoint(&catalog.providers[0]), None, "nobody's key is for that");
+}

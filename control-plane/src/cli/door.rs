@@ -37,7 +37,8 @@ impl Place {
     }
 }
 
-async fn open(options: &Options) -> anyhow::Result<Store> {
+/// The store, whoever has a token.
+pub(super) async fn open(options: &Options) -> anyhow::Result<Store> {
     // Keys and Records are looked at even while the settings file is being written.
     let file = if options.data.is_some() { File::default() } else { options.file()? };
     let directory = options.directory(&file);

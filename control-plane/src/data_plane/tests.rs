@@ -11,9 +11,10 @@ use super::proto::data_plane_client::DataPlaneClient;
 use super::*;
 use crate::catalog::{Catalog, known};
 use crate::current::{Current, Made};
-use crate::settings::File;
+use crate::settings::{File, Secret};
 use crate::store::keys::NewKey;
 use crate::store::tests::Directory;
+use crate::vault::Slot;
 
 /// A served control plane of one provider `a`, whose key is `key` and which serves the models named.
 struct Served {
@@ -21,6 +22,7 @@ struct Served {
     feed: watch::Sender<Arc<Current>>,
     keys: Keys,
     store: Store,
+    vault: Entries,
     _directory: Directory,
 }
 
@@ -41,7 +43,9 @@ impl Served {
         let feed = watch::Sender::new(current(&store, "\"m\"", "secret-1").await);
         let watching = Arc::new(Watching::default());
         let observers = Observers { metrics: Arc::default(), traces: None };
-        let service = Service::new(feed.subscribe(), keys.clone(), store.clone(), watching.clone(), observers);
+        let vault = Entries::of(&store).await.unwrap();
+        let service =
+            Service::new(feed.subscribe(), keys.clone(), store.clone(), vault.clone(), watching.clone(), observers);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let envoys = Arc::new(crate::xds::Envoys::new(tokio::sync::mpsc::unbounded_channel().0));
@@ -50,7 +54,7 @@ impl Served {
         let (revocations, changes) = (keys.clone(), store.clone());
         tokio::spawn(async move { watching.changes(revocations, changes).await });
         let client = DataPlaneClient::connect(format!("http://{address}")).await.unwrap();
-        Served { client, feed, keys, store, _directory: directory }
+        Served { client, feed, keys, store, vault, _directory: directory }
     }
 
     async fn watch(&mut self, version: u64, refused: &str) -> Streaming<SnapshotUpdate> {
@@ -152,4 +156,29 @@ async fn records_are_acknowledged_when_stored_and_nonsense_is_not() {
     assert_eq!(settled, ["x1", "x1"]);
     let kept = served.store.records(&Default::default(), 10).await.unwrap();
     assert_eq!(kept.iter().map(|text| Record::read(text.document.as_bytes()).unwrap()).collect::<Vec<_>>(), [record]);
+}
+
+#[tokio::test]
+async fn an_accounts_own_credential_is_for_it_and_those_below_it_and_its_change_is_announced() {
+    let mut served = Served::start().await;
+    let mut stream = served.watch(0, "").await;
+    hear(&mut stream).await.unwrap();
+    let slot = Slot::credential("acme.a", "a");
+    served.vault.put(&slot, &Secret::new("own"), "me").await.unwrap();
+    assert_eq!(hear(&mut stream).await.unwrap().renewed_credentials, ["a@acme.a"]);
+    for (account, value) in
+        [("acme.a", "Bearer own"), ("acme.a.b.c", "Bearer own"), ("acme", ""), ("", "Bearer secret-1")]
+    {
+        let request = CredentialRequest { credential: "a".into(), caller: account.into() };
+        let answer = served.client.credential(request).await.unwrap().into_inner();
+        assert_eq!(answer.value, value.as_bytes(), "{account}");
+        assert_eq!(answer.valid_for_ms > 0, account.starts_with("acme.a"), "{account}");
+    }
+    let mut late = served.watch(0, "").await;
+    assert_eq!(hear(&mut late).await.unwrap().renewed_credentials, ["a", "a@acme.a"]);
+    assert_eq!(hear(&mut stream).await.unwrap().renewed_credentials, ["a@acme.a"], "it is told twice");
+    served.vault.delete(&slot, "me").await.unwrap();
+    assert_eq!(hear(&mut stream).await.unwrap().renewed_credentials, ["a@acme.a"]);
+    let request = CredentialRequest { credential: "a".into(), caller: "acme.a".into() };
+    assert_eq!(served.client.credential(request).await.unwrap().into_inner(), CredentialResponse::default());
 }

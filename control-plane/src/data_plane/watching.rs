@@ -111,9 +111,9 @@ impl Watching {
             // One that refused this very version would refuse it again.
             snapshot: if has_it || request.version == last.version { Vec::new() } else { last.document.clone() },
             revoked_keys: lately.digests(),
-            changed_accounts: lately.accounts,
             // A filter that outlived us may hold credentials of before.
-            renewed_credentials: last.credentials.keys().cloned().collect(),
+            renewed_credentials: last.credentials.keys().cloned().chain(lately.renewed()).collect(),
+            changed_accounts: lately.accounts,
         };
         let mut update = Some(first);
         loop {
@@ -145,6 +145,7 @@ impl Watching {
                     Ok(stale) => update = Some(SnapshotUpdate {
                         version: last.version,
                         revoked_keys: stale.digests(),
+                        renewed_credentials: stale.renewed(),
                         changed_accounts: stale.accounts,
                         ..SnapshotUpdate::default()
                     }),
@@ -159,6 +160,8 @@ impl Watching {
     pub async fn changes(&self, keys: Keys, store: Store) {
         let mut told: HashSet<(String, i64)> = HashSet::new();
         let mut since = now_ms();
+        // Told twice: an answer that was on its way at the first telling has come at the second.
+        let mut again = Vec::new();
         let mut interval = tokio::time::interval(CHANGE_INTERVAL);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -167,11 +170,14 @@ impl Watching {
             match Stale::since(&keys, &store, since - 10 * as_ms(CHANGE_INTERVAL)).await {
                 Ok(stale) => {
                     since = stale.latest_ms.max(since);
-                    let fresh = stale.without(&mut told);
+                    let mut fresh = stale.without(&mut told);
+                    let before = std::mem::replace(&mut again, fresh.credentials.clone());
+                    fresh.credentials.extend(before);
                     if !fresh.is_empty() {
                         info!(
                             keys = fresh.keys.len(),
                             accounts = fresh.accounts.len(),
+                            credentials = fresh.credentials.len(),
                             "what is known of them is forgotten"
                         );
                         // Nobody listening is no error: who comes later is told at the start.
@@ -208,6 +214,8 @@ struct Stale {
     accounts: Vec<String>,
     /// When each of these changed.
     moments: Vec<i64>,
+    /// Accounts' own credentials that are others, as `provider@account`, and since when.
+    credentials: Vec<(String, i64)>,
     /// When the last of all changed, in milliseconds since 1970.
     latest_ms: i64,
 }
@@ -217,8 +225,10 @@ impl Stale {
         let keys = keys.stale_since(since_ms).await?;
         let (accounts, moments): (Vec<String>, Vec<i64>) =
             store.accounts_changed_since(since_ms).await?.into_iter().unzip();
-        let latest_ms = keys.iter().map(|(_, moment)| moment).chain(&moments).copied().max().unwrap_or(0);
-        Ok(Stale { keys, accounts, moments, latest_ms })
+        let credentials = store.credentials_changed_since(since_ms).await?;
+        let latest_ms = keys.iter().map(|(_, moment)| moment).chain(&moments);
+        let latest_ms = latest_ms.chain(credentials.iter().map(|(_, moment)| moment)).copied().max().unwrap_or(0);
+        Ok(Stale { keys, accounts, moments, credentials, latest_ms })
     }
 
     /// What was not told yet, which counts as told from now on.
@@ -228,11 +238,19 @@ impl Stale {
         let both =
             self.accounts.into_iter().zip(self.moments).filter(|(id, moment)| told.insert((id.clone(), *moment)));
         let (accounts, moments) = both.unzip();
-        Stale { keys, accounts, moments, latest_ms: self.latest_ms }
+        let credentials = self.credentials.into_iter().filter(|credential| told.insert(credential.clone())).collect();
+        Stale { keys, accounts, moments, credentials, latest_ms: self.latest_ms }
     }
 
     fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.accounts.is_empty()
+        self.keys.is_empty() && self.accounts.is_empty() && self.credentials.is_empty()
+    }
+
+    fn renewed(&self) -> Vec<String> {
+        let mut renewed: Vec<String> = self.credentials.iter().map(|(name, _)| name.clone()).collect();
+        renewed.sort();
+        renewed.dedup();
+        renewed
     }
 
     fn digests(&self) -> Vec<Vec<u8>> {

@@ -136,6 +136,10 @@ impl Asker {
 
 /// Where a provider lists its models: where its row says, else where its first dialect does. `None` when it is not asked.
 pub fn endpoint(provider: &Registered) -> Option<String> {
+    // Accounts' own keys are for their own traffic.
+    if provider.own_only {
+        return None;
+    }
     let origin = &provider.origin;
     let scheme = if origin.tls { "https" } else { "http" };
     let host = format!("{scheme}://{}", origin.authority());

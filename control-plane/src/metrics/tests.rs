@@ -40,6 +40,7 @@ fn fallen_back() -> Record {
                     cache_write: Some(1),
                     output: Some(100),
                     reasoning: Some(7),
+                    ..Usage::default()
                 },
                 ..outcome("b/m", Ending::Answered, 200, 1400)
             },

@@ -5,7 +5,7 @@ use dragoman_core::catalog::Service;
 use super::MAX_NAME;
 use super::address::{BaseUrl, base_url};
 use super::members::{Members, Placed, Reading};
-use super::secret::SecretRef;
+use super::secret::{Secret, SecretRef};
 use super::service::services;
 use super::set::set;
 use super::signing::{Signing, signing};
@@ -28,6 +28,8 @@ pub struct ProviderRow {
     pub api_key: Option<SecretRef>,
     /// How the key is sent.
     pub auth: Option<Auth>,
+    /// Whether it takes part although its key is not found: accounts bring their own.
+    pub own_keys: Option<bool>,
     /// Who signs its requests when there is no key.
     pub signing: Option<Signing>,
     /// Headers of every request.
@@ -83,6 +85,13 @@ pub struct Auth {
     pub after: String,
 }
 
+impl Auth {
+    /// The header that authenticates with this key: its name and its value.
+    pub fn header(&self, key: &Secret) -> (String, Secret) {
+        (self.header.clone(), Secret::new(format!("{}{}{}", self.before, key.expose(), self.after)))
+    }
+}
+
 impl Default for Auth {
     fn default() -> Auth {
         Auth { header: "authorization".into(), before: "Bearer ".into(), after: String::new() }
@@ -105,6 +114,7 @@ pub(super) fn provider(reading: &mut Reading<'_>, mut row: Members<'_>) -> Provi
         services: services(reading, &mut row, &mut mentions),
         api_key: api_key(reading, &mut row),
         auth: row.string(reading, "auth").and_then(|text| auth(reading, &text)),
+        own_keys: row.flag(reading, "own_keys").map(|placed| placed.value),
         signing: signing(reading, &mut row, &mut mentions),
         headers: headers(reading, &mut row),
         omit: plain(row.strings(reading, "omit")),

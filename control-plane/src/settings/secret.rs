@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use zeroize::Zeroize;
+
 /// A value that can't be printed: neither by `Debug` nor by `Display`, which it does not have.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -15,6 +17,13 @@ impl Secret {
     /// The value, for the one place that sends it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl Drop for Secret {
+    /// What is freed is written over by others at some time; this is at once.
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 

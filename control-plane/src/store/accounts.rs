@@ -35,7 +35,7 @@ pub enum NotChanged {
     Missing,
     /// It can't be as it was said: everything that is wrong.
     Wrong(Vec<String>),
-    /// Others hang on it: accounts below it, or keys that are good.
+    /// Others hang on it: accounts below it, keys that are good, or credentials of its own.
     InUse,
     /// The store failed.
     Failed(anyhow::Error),
@@ -144,7 +144,8 @@ impl Store {
         }
         let hangs = sqlx::query(
             "SELECT id FROM account WHERE id > $1 || '.' AND id < $1 || '/' UNION ALL \
-             SELECT id FROM caller WHERE account = $1 AND revoked_ms IS NULL LIMIT 1",
+             SELECT id FROM caller WHERE account = $1 AND revoked_ms IS NULL UNION ALL \
+             SELECT id FROM vault_entry WHERE account = $1 LIMIT 1",
         );
         if hangs.bind(id).fetch_optional(&mut *change).await?.is_some() {
             return Err(NotChanged::InUse);

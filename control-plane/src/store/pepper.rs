@@ -20,7 +20,7 @@ pub const STRENGTH: usize = 32;
 /// The pepper's file in the data directory.
 const FILE: &str = "pepper";
 /// The variable that has it instead: 64 hexadecimal digits.
-const VARIABLE: &str = "DRAGOMAN_PEPPER";
+pub const VARIABLE: &str = "DRAGOMAN_PEPPER";
 
 /// The pepper.
 #[derive(Clone)]
@@ -85,8 +85,9 @@ pub fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// Reads the pepper, or makes it: written whole under another name first, so that two processes agree on one.
-fn file(path: &Path) -> anyhow::Result<[u8; STRENGTH]> {
+/// Reads a file of ours, or makes it with 32 random bytes in hexadecimal digits: written whole under another name first, so that
+/// two processes agree on one.
+pub(super) fn made_once(path: &Path) -> anyhow::Result<String> {
     if !path.exists() {
         let fresh = path.with_extension(format!("{}.new", hex(&random::<8>()?)));
         let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
@@ -101,7 +102,11 @@ fn file(path: &Path) -> anyhow::Result<[u8; STRENGTH]> {
             return Err(error.into());
         }
     }
-    digits(&std::fs::read_to_string(path)?)
+    Ok(std::fs::read_to_string(path)?)
+}
+
+fn file(path: &Path) -> anyhow::Result<[u8; STRENGTH]> {
+    digits(&made_once(path)?)
 }
 
 fn digits(text: &str) -> anyhow::Result<[u8; STRENGTH]> {

@@ -30,6 +30,8 @@ pub struct Grant {
     pub scopes: Vec<Scope>,
     /// What may be spent: the budgets of all levels. All of them hold.
     pub budgets: Vec<Budget>,
+    /// Providers for which the account, or the nearest above it, has a credential of its own: the gateway's is not used there.
+    pub own: Vec<String>,
 }
 
 impl Grant {
@@ -79,6 +81,7 @@ impl Grant {
             account: json.get("account").and_then(plain).unwrap_or_default(),
             scopes: rows("scopes").map(read_scope).collect::<Option<_>>()?,
             budgets: rows("budgets").map(Budget::read).collect::<Option<_>>()?,
+            own: rows("own").map(plain).collect::<Option<_>>()?,
         })
     }
 
@@ -95,6 +98,9 @@ impl Grant {
             }
             if !self.budgets.is_empty() {
                 out.field("budgets").array(|out| self.budgets.iter().for_each(|budget| budget.write(out)));
+            }
+            if !self.own.is_empty() {
+                out.field("own").array(|out| self.own.iter().for_each(|id| out.string(id)));
             }
         });
         out.into_bytes()

@@ -1,6 +1,7 @@
 //! Vectors of texts, read in the provider's dialect and said in the client's. The answer is one JSON body.
 
 use super::response::{Answer, State};
+use super::settle::Counted;
 use super::{Attempt, Body};
 use crate::catalog::DialectId;
 use crate::dialect;
@@ -58,7 +59,7 @@ impl Attempt {
             Err(error) => self.fail(error),
             Ok((body, usage)) => {
                 self.outcome.first_event_ms = Some(now_ms.saturating_sub(self.began_ms));
-                self.conclude(Ending::Answered, usage);
+                self.conclude(Ending::Answered, Counted::reported(usage));
                 let mut head = self.good_head();
                 head.set("content-type", "application/json");
                 head.remove("content-length");

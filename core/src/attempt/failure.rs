@@ -1,6 +1,7 @@
 //! What becomes of an attempt that did not answer: the next target is tried, or the client is told.
 
 use super::response::{Answer, MAX_ERROR_BODY};
+use super::settle::Counted;
 use super::{Attempt, Body};
 use crate::dialect;
 use crate::exchange::{self, HeadEdits};
@@ -8,7 +9,6 @@ use crate::hub::event::{ErrorClass, ProviderError};
 use crate::json::Json;
 use crate::record::Ending;
 use crate::refusal::ClientError;
-use crate::usage::Usage;
 
 impl Attempt {
     /// A failure before anything went to the client.
@@ -32,7 +32,7 @@ impl Attempt {
 
     /// Tells Envoy to try the next target. A local reply would not be retried; a status is.
     pub(super) fn retry(&mut self, error: ProviderError) -> HeadEdits {
-        self.conclude(Ending::Retriable, self.state.usage());
+        self.conclude(Ending::Retriable, self.state.counted());
         self.outcome.code = code_of(&error);
         let status = ClientError::of_provider(&error).status;
         let mut head = HeadEdits::default();
@@ -64,7 +64,7 @@ impl Attempt {
             return self.say(&ProviderError { message, ..error });
         }
         self.outcome.code = code_of(&error);
-        self.conclude(Ending::Refused, Usage::default());
+        self.conclude(Ending::Refused, Counted::default());
         let mut head = self.error_head();
         head.remove("content-length");
         Answer { head: Some(head), body: Body::Replace(body), answers: true }
@@ -73,7 +73,7 @@ impl Attempt {
     /// Says an error in the client's dialect.
     fn say(&mut self, error: &ProviderError) -> Answer {
         self.outcome.code = code_of(error);
-        self.conclude(Ending::Refused, self.state.usage());
+        self.conclude(Ending::Refused, self.state.counted());
         let told = ClientError::of_provider(error);
         let reply = exchange::error_reply(self.asked.endpoint.dialect, &told, &self.asked.id);
         let mut head = self.error_head();

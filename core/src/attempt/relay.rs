@@ -4,7 +4,9 @@
 //! frames by lines and looks into a frame only when it mentions usage; it cannot fail, and it never changes a byte. One thing
 //! may be added at the end: the dialect's error event when the stream was cut, for a cut stream must not look complete.
 
+use super::settle::Counted;
 use crate::dialect::{Aliases, Dialect, Frame, ReadResponse};
+use crate::estimate::Ink;
 use crate::framing::{JsonArray, MAX_FRAME, Sse};
 use crate::hub::event::{Piece, ProviderError};
 use crate::interpret::{Framing, broken};
@@ -40,8 +42,11 @@ enum Framer {
 }
 
 /// What is known of the answer.
+#[derive(Default)]
 struct Tap {
     usage: Usage,
+    /// What was said so far, for when nobody counts it.
+    ink: Ink,
     complete: bool,
     /// Reads until the first event; then it has done its work.
     reader: Option<Box<dyn ReadResponse>>,
@@ -65,13 +70,13 @@ impl Relay {
             // No client speaks a dialect that comes so.
             Framing::EventStream => Framer::Blind,
         };
-        let tap = Tap { usage: Usage::default(), complete: false, reader, begun: false, error: None };
+        let tap = Tap { reader, ..Tap::default() };
         Relay { dialect, framer, held: Vec::new(), tap }
     }
 
     /// For bytes that nobody understands, such as sound.
     pub(super) fn blind(dialect: &'static dyn Dialect) -> Relay {
-        let tap = Tap { usage: Usage::default(), complete: true, reader: None, begun: true, error: None };
+        let tap = Tap { complete: true, begun: true, ..Tap::default() };
         Relay { dialect, framer: Framer::Blind, held: Vec::new(), tap }
     }
 
@@ -101,12 +106,14 @@ impl Relay {
         let Ok(document) = Document::read(core::mem::take(&mut self.held)) else {
             return Seen::Failure(broken("the provider's answer is not JSON"));
         };
+        let call_tokens = self.dialect.usage().said.call_tokens;
         match self.tap.reader.take() {
             // It comes upon the counts on its way: they need no look of their own.
             Some(mut reader) => reader.read(Frame::Whole(document.json()), &mut |piece| {
                 if let Piece::Usage(usage) = piece {
                     self.tap.usage.update(usage);
                 }
+                piece.weigh(&mut self.tap.ink, call_tokens);
                 self.tap.hear(&piece);
             }),
             None => self.tap.usage.update(self.dialect.usage().read(document.json())),
@@ -183,8 +190,8 @@ impl Relay {
         }
     }
 
-    pub(super) fn usage(&self) -> Usage {
-        self.tap.usage
+    pub(super) fn counted(&self) -> Counted {
+        Counted { usage: self.tap.usage, seen: self.tap.ink.output_tokens() }
     }
 }
 
@@ -204,6 +211,7 @@ impl Tap {
         }
         self.complete |= dialect.is_end(name, text);
         let table = dialect.usage();
+        self.ink.spoken(text, &table.said);
         if memchr::memmem::find(data, table.marker.as_bytes()).is_some()
             && let Ok(json) = Json::parse(data)
         {

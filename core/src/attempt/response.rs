@@ -4,6 +4,7 @@ use super::embed::Embedder;
 use super::failure::{bad_answer, code_of, is_retriable};
 use super::relay::{Relay, Seen};
 use super::request::Awaiting;
+use super::settle::Counted;
 use super::{Attempt, Body};
 use crate::catalog::{DialectId, Operation};
 use crate::dialect::{self, Aliases};
@@ -13,7 +14,6 @@ use crate::hub::event::ProviderError;
 use crate::interpret::{Framing, Interpreter, Progress};
 use crate::record::Ending;
 use crate::refusal::class_of_status;
-use crate::usage::Usage;
 
 /// Most bytes of an error body that are read; more is not an explanation.
 pub const MAX_ERROR_BODY: usize = 64 << 10;
@@ -75,16 +75,11 @@ enum Way {
     Interpret(Interpreter),
 }
 
-impl State {
-    pub(super) fn usage(&self) -> Usage {
-        match self {
-            State::Gate(gate) => match &gate.way {
-                Way::Relay(relay) => relay.usage(),
-                Way::Interpret(interpreter) => interpreter.usage(),
-            },
-            State::Relaying(relay) => relay.usage(),
-            State::Interpreting(interpreter) => interpreter.usage(),
-            _ => Usage::default(),
+impl Gate {
+    pub(super) fn counted(&self) -> Counted {
+        match &self.way {
+            Way::Relay(relay) => relay.counted(),
+            Way::Interpret(interpreter) => Counted::of(interpreter),
         }
     }
 }
@@ -139,7 +134,7 @@ impl Attempt {
         if good {
             if ends && !self.interprets() {
                 // What is relayed may be empty: a file that was deleted.
-                self.conclude(Ending::Answered, Usage::default());
+                self.conclude(Ending::Answered, Counted::default());
                 self.state = State::Done;
                 return HeadVerdict::Pass(self.good_head());
             }
@@ -253,7 +248,9 @@ impl Attempt {
                 let reader = dialect::of(theirs).reader(awaiting.aliases);
                 let planned = self.asked.plan.get(self.number - 1).filter(|_| theirs != own);
                 let maker = planned.map(|planned| self.asked.maker(planned));
-                gate(Way::Interpret(Interpreter::new(framing, reader, writer, self.asked.delivery, maker)))
+                let call_tokens = dialect::of(theirs).usage().said.call_tokens;
+                let interpreter = Interpreter::new(framing, reader, writer, self.asked.delivery, maker);
+                gate(Way::Interpret(interpreter.weighing_calls(call_tokens)))
             }
             Operation::Embed if theirs != own => State::Embedding(Box::default()),
             _ if content_type.starts_with("application/json") => {
@@ -338,7 +335,7 @@ impl Attempt {
             }
             Progress::Open | Progress::Complete => Ending::Answered,
         };
-        self.conclude(ending, interpreter.usage());
+        self.conclude(ending, Counted::of(interpreter));
     }
 
     fn relay_ends(&mut self, mut relay: Relay, chunk: &[u8]) -> Answer {
@@ -361,7 +358,7 @@ impl Attempt {
             }
             None => Ending::Answered,
         };
-        self.conclude(ending, relay.usage());
+        self.conclude(ending, relay.counted());
         match (verdict, relay.was_told()) {
             (Some(error), false) => {
                 let mut out = relay.gap().to_vec();

@@ -5,12 +5,14 @@ use crate::admission::{Grant, digest};
 use crate::catalog::{DialectId, Origin, Provider, Service, Target};
 use crate::exchange::{Exchange, Head, Header, Step};
 use crate::json::Json;
-use crate::memory::{Credential, Memory};
+use crate::memory::{Credential, CredentialId, Memory};
 use crate::secret::Secret;
 use crate::snapshot::{Loss, Route, Snapshot};
 use proptest::prelude::*;
 
+mod fence;
 mod operations;
+mod settling;
 
 const CHAT: DialectId = DialectId::ChatCompletions;
 const MESSAGES: DialectId = DialectId::Messages;
@@ -37,6 +39,7 @@ fn memory_with(dialects: &[DialectId], change: impl Fn(&mut Provider)) -> Memory
             origin: Origin { tls: true, host: format!("{id}.example"), port: 443, base: "/base".into() },
             services: vec![Service::new(*dialect, prefix)],
             credential: id.clone(),
+            own_only: false,
             headers: vec![],
             omit: vec![],
             rename: vec![],
@@ -49,7 +52,7 @@ fn memory_with(dialects: &[DialectId], change: impl Fn(&mut Provider)) -> Memory
         let target = format!("{id}/m");
         targets.push(Target::unlisted(target, index, "m"));
         let value = Secret::new(format!("secret-of-{id}").into_bytes());
-        memory.equip(id, Credential { header: "x-api-key".into(), value }, 0, 0);
+        memory.equip(CredentialId::of_gateway(&id), Credential { header: "x-api-key".into(), value }, 0, 0);
     }
     let routes = vec![Route { name: "m".into(), candidates: (0..targets.len()).collect(), loss: Loss::Warn }];
     memory.publish(Snapshot::new(1, providers, targets, routes, vec![]).unwrap());
@@ -465,7 +468,7 @@ fn a_provider_that_echoes_the_credential_is_not_passed_on() {
     let body = br#"{"error":{"message":"bad key secret-of-p1","type":"t"}}"#;
     let passed = answer(&mut attempt, "401", JSON, &[body]);
     assert!(!passed.text().contains("secret-of-p1"), "{}", passed.text());
-    assert_eq!(attempt.rejected_credential().as_deref(), Some("p1"));
+    assert_eq!(attempt.rejected_credential(), Some(&CredentialId::of_gateway("p1")));
 }
 
 #[test]

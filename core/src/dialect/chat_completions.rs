@@ -66,6 +66,7 @@ use super::{
     Addressee, Aliases, Client, Dialect, Embeddings, Endpoint, ReadError, ReadResponse, Reply, WriteResponse, Written,
 };
 use crate::catalog::{Abilities, DialectId};
+use crate::estimate::Said;
 use crate::hub::{Delivery, ProviderError, Request};
 use crate::json::{Json, Writer};
 use crate::refusal::{ClientError, UnknownMethod};
@@ -90,10 +91,18 @@ static USAGE: UsageTable = UsageTable {
         (&["cache_read_input_tokens"], Count::CacheRead),
         (&["prompt_tokens_details", "cache_write_tokens"], Count::CacheWrite),
         (&["cache_creation_input_tokens"], Count::CacheWrite),
+        (&["cache_creation", "ephemeral_1h_input_tokens"], Count::CacheWrite1h),
+        (&["prompt_tokens_details", "audio_tokens"], Count::AudioInput),
         (&["completion_tokens"], Count::Output),
         (&["completion_tokens_details", "reasoning_tokens"], Count::Reasoning),
         (&["reasoning_tokens"], Count::Reasoning),
+        (&["completion_tokens_details", "audio_tokens"], Count::AudioOutput),
     ],
+    said: Said {
+        words: &["content", "reasoning_content", "reasoning", "refusal", "arguments", "name"],
+        call: "name",
+        call_tokens: 9,
+    },
 };
 
 impl Dialect for ChatCompletions {

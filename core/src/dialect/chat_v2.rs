@@ -62,6 +62,7 @@ pub mod write;
 
 use super::{Addressee, Aliases, Dialect, Embeddings, ReadResponse, Written};
 use crate::catalog::{Abilities, DialectId};
+use crate::estimate::Said;
 use crate::hub::{Delivery, ProviderError, Request};
 use crate::json::Json;
 use crate::usage::{Count, UsageTable};
@@ -82,6 +83,7 @@ static USAGE: UsageTable = UsageTable {
         (&["billed_units", "output_tokens"], Count::Output),
         (&["tokens", "reasoning_tokens"], Count::Reasoning),
     ],
+    said: Said { words: &["text", "thinking", "tool_plan", "arguments", "name"], call: "name", call_tokens: 9 },
 };
 
 /// The dialect.

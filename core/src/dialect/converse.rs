@@ -61,6 +61,7 @@ mod write;
 
 use super::{Addressee, Aliases, Dialect, ReadResponse, Written};
 use crate::catalog::{Abilities, DialectId};
+use crate::estimate::Said;
 use crate::hub::{Delivery, ProviderError, Request};
 use crate::usage::{Count, UsageTable};
 
@@ -78,8 +79,10 @@ static USAGE: UsageTable = UsageTable {
         (&["inputTokens"], Count::FreshInput),
         (&["cacheReadInputTokens"], Count::CacheRead),
         (&["cacheWriteInputTokens"], Count::CacheWrite),
+        (&["cacheDetails"], Count::CacheWrite1h),
         (&["outputTokens"], Count::Output),
     ],
+    said: Said { words: &["text", "input", "name"], call: "name", call_tokens: 26 },
 };
 
 /// The dialect.

@@ -77,6 +77,7 @@ use super::{
     Written,
 };
 use crate::catalog::{Abilities, DialectId};
+use crate::estimate::Said;
 use crate::hub::{Delivery, ProviderError, Request};
 use crate::json::{Json, Writer};
 use crate::percent;
@@ -95,9 +96,12 @@ static USAGE: UsageTable = UsageTable {
     counts: &[
         (&["promptTokenCount"], Count::Input),
         (&["cachedContentTokenCount"], Count::CacheRead),
+        (&["promptTokensDetails"], Count::AudioInput),
         (&["candidatesTokenCount"], Count::PlainOutput),
         (&["thoughtsTokenCount"], Count::Reasoning),
+        (&["candidatesTokensDetails"], Count::AudioOutput),
     ],
+    said: Said { words: &["text", "name", "args", "code"], call: "name", call_tokens: 9 },
 };
 
 impl Dialect for GenerateContent {

@@ -75,6 +75,7 @@ use super::{
     Addressee, Aliases, Client, Dialect, Endpoint, Listed, ReadError, ReadResponse, Reply, WriteResponse, Written,
 };
 use crate::catalog::{Abilities, DialectId};
+use crate::estimate::Said;
 use crate::hub::{Delivery, ProviderError, Request};
 use crate::json::{Json, Writer};
 use crate::refusal::{ClientError, UnknownMethod};
@@ -91,9 +92,11 @@ static USAGE: UsageTable = UsageTable {
         (&["input_tokens"], Count::FreshInput),
         (&["cache_read_input_tokens"], Count::CacheRead),
         (&["cache_creation_input_tokens"], Count::CacheWrite),
+        (&["cache_creation", "ephemeral_1h_input_tokens"], Count::CacheWrite1h),
         (&["output_tokens"], Count::Output),
         (&["output_tokens_details", "thinking_tokens"], Count::Reasoning),
     ],
+    said: Said { words: &["text", "thinking", "partial_json", "name"], call: "name", call_tokens: 48 },
 };
 
 /// The dialect.

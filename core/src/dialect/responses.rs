@@ -63,6 +63,7 @@ mod write;
 
 use super::{Addressee, Aliases, Client, Dialect, Endpoint, ReadError, ReadResponse, Reply, WriteResponse, Written};
 use crate::catalog::{Abilities, DialectId};
+use crate::estimate::Said;
 use crate::hub::{Delivery, ProviderError, Request};
 use crate::json::{Json, Writer};
 use crate::refusal::{ClientError, UnknownMethod};
@@ -82,9 +83,13 @@ static USAGE: UsageTable = UsageTable {
         (&["input_tokens"], Count::Input),
         (&["input_tokens_details", "cached_tokens"], Count::CacheRead),
         (&["input_tokens_details", "cache_write_tokens"], Count::CacheWrite),
+        (&["input_tokens_details", "audio_tokens"], Count::AudioInput),
         (&["output_tokens"], Count::Output),
         (&["output_tokens_details", "reasoning_tokens"], Count::Reasoning),
+        (&["output_tokens_details", "audio_tokens"], Count::AudioOutput),
+        (&["server_side_tool_usage_details", "image_generation_calls"], Count::Images),
     ],
+    said: Said { words: &["delta"], call: "call_id", call_tokens: 12 },
 };
 
 /// The dialect.

@@ -45,15 +45,9 @@ impl Bounds {
     /// Of a request.
     pub(crate) fn of(wish: &Wish, content: &Content) -> Bounds {
         // What is not understood is counted by its bytes, three for a token.
-        let unread = (content.bytes().len() / 3) as u64;
-        let input = if wish.needs.tokens > 0 { upper(wish.needs.tokens) } else { unread };
+        let input = wish.reserved_input.unwrap_or_else(|| (content.bytes().len() / 3) as u64);
         Bounds { input, output: wish.output_limit, answers: wish.answers }
     }
-}
-
-/// An estimate that is rarely too small.
-fn upper(tokens: u64) -> u64 {
-    tokens.saturating_add(tokens / 4).saturating_add(64)
 }
 
 /// How far an exchange has come with paying.
@@ -190,3 +184,6 @@ fn spent(budget: &Budget, lease: &Lease, worst: Amounts) -> Refusal {
         resets_in_ms: lease.resets_in_ms,
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use crate::dialect::{self, Endpoint, Reply, WriteResponse};
 use crate::hub::foreign::{self, FullNames};
 use crate::hub::{Delivery, Request};
 use crate::loss::Losses;
-use crate::memory::{Credential, Memory};
+use crate::memory::{Credential, CredentialId, Memory};
 use crate::refusal::Refusal;
 use crate::select::{self, Judgement, Verdict};
 use crate::snapshot::{Loss, Snapshot};
@@ -49,8 +49,52 @@ pub struct Asked {
 pub struct Planned {
     /// Who.
     pub target: Target,
+    /// What opens it to the caller.
+    pub opening: Opening,
     /// The header that authenticates to it; `None` while it is not known, or when it needs none.
     pub credential: Option<Rc<Credential>>,
+}
+
+/// What opens a provider to a caller. Whoever has a credential of their own uses no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// Nothing: it is open to everybody.
+    Free,
+    /// This credential.
+    With(CredentialId),
+    /// Only a credential of the caller's own, and there is none.
+    Closed,
+}
+
+impl Opening {
+    fn of(provider: &Provider, grant: &Grant) -> Opening {
+        if !grant.account.is_empty() && grant.own.contains(&provider.id) {
+            Opening::With(CredentialId::of_account(&provider.id, &grant.account))
+        } else if provider.own_only {
+            Opening::Closed
+        } else if provider.credential.is_empty() {
+            Opening::Free
+        } else {
+            Opening::With(CredentialId::of_gateway(&provider.credential))
+        }
+    }
+}
+
+impl Planned {
+    /// The targets of a Plan for a caller; their credentials are still to come.
+    pub(super) fn all(targets: Vec<Target>, grant: &Grant, snapshot: &Snapshot) -> Vec<Planned> {
+        let planned = |target: Target| {
+            let provider = snapshot.providers.get(target.provider);
+            let opening = provider.map_or(Opening::Closed, |provider| Opening::of(provider, grant));
+            Planned { target, opening, credential: None }
+        };
+        targets.into_iter().map(planned).collect()
+    }
+
+    /// Whether everything is there that it needs.
+    fn is_equipped(&self) -> bool {
+        self.opening == Opening::Free || self.credential.is_some()
+    }
 }
 
 /// What was read and is to be judged.
@@ -167,21 +211,18 @@ impl Asked {
         let sought = Sought { head: &self.head, endpoint: &self.endpoint, content: &self.content, wish: &wish };
         let plan = sought.judge(Some(grant), &self.snapshot).into_plan(&wish.model, wish.needs)?;
         self.loss = plan.loss;
-        self.plan = plan.targets.into_iter().map(|target| Planned { target, credential: None }).collect();
+        self.plan = Planned::all(plan.targets, grant, &self.snapshot);
         Ok(())
     }
 
-    /// Takes credentials out of the worker's memory; gives back the ids of those that are not there.
-    pub(super) fn equip(&mut self, memory: &Memory, now_ms: u64) -> Vec<String> {
+    /// Takes credentials out of the worker's memory; gives back those that are not there.
+    pub(super) fn equip(&mut self, memory: &Memory, now_ms: u64) -> Vec<CredentialId> {
         let mut missing = Vec::new();
         for planned in &mut self.plan {
-            let Some(provider) = self.snapshot.providers.get(planned.target.provider) else { continue };
-            if provider.credential.is_empty() {
-                continue;
-            }
-            planned.credential = memory.credential(&provider.credential, now_ms);
-            if planned.credential.is_none() && !missing.contains(&provider.credential) {
-                missing.push(provider.credential.clone());
+            let Opening::With(which) = &planned.opening else { continue };
+            planned.credential = memory.credential(which, now_ms);
+            if planned.credential.is_none() && !missing.contains(which) {
+                missing.push(which.clone());
             }
         }
         missing
@@ -189,17 +230,10 @@ impl Asked {
 
     /// Takes the targets out of the Plan whose credential could not be had.
     pub(super) fn leave_unequipped(&mut self) -> Result<(), Refusal> {
-        let snapshot = Rc::clone(&self.snapshot);
-        let mut without = String::new();
-        self.plan.retain(|planned| {
-            let provider = snapshot.providers.get(planned.target.provider);
-            let equipped = provider.is_some_and(|row| row.credential.is_empty() || planned.credential.is_some());
-            if let (false, Some(provider)) = (equipped, provider) {
-                without.clone_from(&provider.id);
-            }
-            equipped
-        });
-        if self.plan.is_empty() { Err(Refusal::NoCredential(without)) } else { Ok(()) }
+        let without = self.plan.iter().rev().find(|planned| !planned.is_equipped());
+        let without = without.and_then(|planned| self.provider(planned)).map(|provider| provider.id.clone());
+        self.plan.retain(Planned::is_equipped);
+        if self.plan.is_empty() { Err(Refusal::NoCredential(without.unwrap_or_default())) } else { Ok(()) }
     }
 
     /// What the router writes into the request's head: the Plan for Envoy, the exchange for the translator.

@@ -2,7 +2,8 @@ use super::*;
 use crate::admission::digest;
 use crate::catalog::{Origin as Place, Provider, Service, Target};
 use crate::json::Json;
-use crate::memory::Credential;
+use crate::memory::{Credential, CredentialId};
+use crate::record::Outcome;
 use crate::secret::Secret;
 use crate::snapshot::{Loss, Route, Snapshot};
 
@@ -14,6 +15,7 @@ fn memory() -> Memory {
         origin: Place { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
         services: vec![Service::new(DialectId::ChatCompletions, "/v1")],
         credential: "p".into(),
+        own_only: false,
         headers: vec![],
         omit: vec![],
         rename: vec![],
@@ -40,7 +42,7 @@ fn grant() -> Grant {
 fn admitted() -> Memory {
     let mut memory = memory();
     memory.admit(digest(b"k"), Some(grant()), 1_000_000, 0);
-    memory.equip("p".into(), Credential { header: "x".into(), value: Secret::new(vec![]) }, 0, 0);
+    memory.equip(CredentialId::of_gateway("p"), Credential { header: "x".into(), value: Secret::new(vec![]) }, 0, 0);
     memory
 }
 
@@ -143,8 +145,15 @@ fn an_unknown_key_is_asked_for_once_and_the_body_may_come_first_or_last() {
             assert!(matches!(step, Step::Wait));
             step = exchange.body(BODY.to_vec(), &mut memory, 0);
         }
-        assert!(matches!(step, Step::Ask(questions) if questions == [Question::Credential("p".into())]));
-        memory.equip("p".into(), Credential { header: "x".into(), value: Secret::new(vec![]) }, 0, 0);
+        assert!(
+            matches!(step, Step::Ask(questions) if questions == [Question::Credential(CredentialId::of_gateway("p"))])
+        );
+        memory.equip(
+            CredentialId::of_gateway("p"),
+            Credential { header: "x".into(), value: Secret::new(vec![]) },
+            0,
+            0,
+        );
         let Step::Send(edits) = exchange.advance(&mut memory, 0) else { panic!() };
         assert!(edits.set.contains(&(b"x-dragoman-try-1".to_vec(), crate::catalog::slot("provider_p").into_bytes())));
         assert!(edits.set.contains(&(b"x-envoy-max-retries".to_vec(), b"0".to_vec())));
@@ -260,7 +269,7 @@ fn a_record_says_what_was_needed_and_of_which_trace_it_is_even_when_nobody_was_a
         exchange.body(body(model).into_bytes(), &mut memory, 0);
         exchange.close();
         let record = exchange.record().unwrap();
-        assert_eq!((record.needs.join(" "), record.estimated_tokens, record.tied.as_str()), ("tools".into(), 3, "n"));
+        assert_eq!((record.needs.join(" "), record.estimated_tokens, record.tied.as_str()), ("tools".into(), 165, "n"));
         assert_eq!((record.trace.as_str(), record.snapshot), (TRACE, 1));
         assert!(record.route.len() <= 256, "a name that is refused may be anything");
         if model.len() < 100 {

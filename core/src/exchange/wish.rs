@@ -20,6 +20,8 @@ pub(crate) struct Wish {
     pub(crate) needs: Needs,
     /// The most tokens of the answer, where the request says it.
     pub(crate) output_limit: Option<u64>,
+    /// The most tokens that must be read, where the request is understood.
+    pub(crate) reserved_input: Option<u64>,
     /// How many answers it wants at once.
     pub(crate) answers: u64,
 }
@@ -35,16 +37,17 @@ impl Wish {
             delivery: Delivery::Whole,
             needs,
             output_limit: None,
+            reserved_input: None,
             answers: answers(content),
         };
         match endpoint.operation {
             Operation::Generate => {
                 let request = dialect::client(endpoint.dialect).read_request(endpoint, content.json()).map_err(bad)?;
-                let (tied, abilities, tokens) = (request.tied, request.needs(), request.estimated_tokens());
+                let (tied, abilities, weight) = (request.tied, request.needs(), request.weight());
                 let model = named(or_path(request.model.decode().into_owned()))?;
                 let output_limit = request.max_tokens.map(|limit| limit.tokens);
-                let wish = wish(model, Needs { tied, abilities, tokens, ..needs });
-                Ok(Wish { delivery: request.delivery, output_limit, ..wish })
+                let wish = wish(model, Needs { tied, abilities, tokens: weight.words, ..needs });
+                Ok(Wish { delivery: request.delivery, output_limit, reserved_input: Some(weight.reserved), ..wish })
             }
             Operation::Embed => {
                 let embeddings = dialect::of(endpoint.dialect).embeddings().ok_or(Refusal::UnknownPath)?;

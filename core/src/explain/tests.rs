@@ -27,6 +27,7 @@ fn snapshot(loss: Loss) -> Snapshot {
             origin: Origin { tls: true, host: format!("{index}.example"), port: 443, base: String::new() },
             services: vec![Service { operations, ..Service::new(dialect, "/v1") }],
             credential: String::new(),
+            own_only: false,
             headers: vec![],
             omit: vec!["seed".into()],
             rename: vec![],
@@ -248,7 +249,7 @@ fn a_grant_is_kept_to_and_a_document_has_what_was_reached() {
             r#"{"fate":"refused","refusal":{"status":403,"code":"route_forbidden","#,
             r#""message":"this API key may not use the model `small`","param":"model"},"#,
             r#""snapshot":7,"dialect":"messages","operation":"generate","streamed":true,"model":"small","#,
-            r#""needs":{"abilities":[],"estimated_tokens":0,"output_limit":9},"plan":[],"candidates":[]}"#
+            r#""needs":{"abilities":[],"estimated_tokens":12,"output_limit":9},"plan":[],"candidates":[]}"#
         )
     );
 }

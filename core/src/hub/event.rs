@@ -7,6 +7,7 @@
 //! answer := Start (Open Delta* Close)* Usage? (Stop | Error)
 //! ```
 
+use crate::estimate::Ink;
 use crate::json::{Json, Text};
 use crate::usage::Usage;
 
@@ -202,4 +203,20 @@ pub enum Piece<'a> {
     Error(ProviderError),
     /// The provider's own mark that the answer is complete (`[DONE]`, `message_stop`, the end of a whole body).
     End,
+}
+
+impl Piece<'_> {
+    /// Counts what the model says by it, and so many tokens for each call.
+    pub fn weigh(&self, ink: &mut Ink, call_tokens: u64) {
+        match self {
+            Piece::Text(text) | Piece::Thinking(text) | Piece::Refusal(text) => ink.read(*text),
+            Piece::ArgumentsText { fragment, .. } => ink.read(*fragment),
+            Piece::Arguments { arguments, .. } => ink.json(arguments.as_str()),
+            Piece::ToolCall { name, .. } => {
+                ink.add(call_tokens);
+                ink.read(*name);
+            }
+            _ => {}
+        }
+    }
 }

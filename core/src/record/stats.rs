@@ -195,8 +195,11 @@ pub fn samples<'a>(record: &'a Record, snapshot: Option<&'a Snapshot>) -> Vec<Sa
             ("input", usage.input),
             ("cache_read", usage.cache_read),
             ("cache_write", usage.cache_write),
+            ("cache_write_1h", usage.cache_write_1h),
+            ("audio_input", usage.audio_input),
             ("output", usage.output),
             ("reasoning", usage.reasoning),
+            ("audio_output", usage.audio_output),
         ] {
             count(Metric::Tokens, &with(Label::Kind, kind), tokens.unwrap_or(0));
         }
@@ -254,6 +257,7 @@ mod tests {
             origin: Origin { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
             services: vec![Service::new(DialectId::Messages, "/v1")],
             credential: String::new(),
+            own_only: false,
             headers: vec![],
             omit: vec![],
             rename: vec![],

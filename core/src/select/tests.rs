@@ -9,6 +9,7 @@ fn provider(id: &str, dialect: DialectId) -> Provider {
         origin: Origin { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
         services: vec![Service::new(dialect, "/v1")],
         credential: String::new(),
+        own_only: false,
         headers: vec![],
         omit: vec![],
         rename: vec![],

@@ -56,6 +56,9 @@ fn write_provider(row: &Provider, out: &mut Writer) {
             }
         });
         out.field("credential").string(&row.credential);
+        if row.own_only {
+            out.field("own_only").bool(true);
+        }
         out.field("headers").array(|out| row.headers.iter().for_each(|pair| write_pair(pair, out)));
         out.field("omit").array(|out| row.omit.iter().for_each(|name| out.string(name)));
         out.field("rename").array(|out| row.rename.iter().for_each(|pair| write_pair(pair, out)));
@@ -146,6 +149,7 @@ fn read_provider(row: Json<'_>) -> Option<Provider> {
         },
         services: row.get("services")?.items().map(read_service).collect::<Option<_>>()?,
         credential: string(row, "credential")?,
+        own_only: row.get("own_only").and_then(Json::bool).unwrap_or(false),
         headers: row.get("headers")?.items().map(read_pair).collect::<Option<_>>()?,
         omit: row.get("omit")?.items().map(plain).collect::<Option<_>>()?,
         rename: row.get("rename")?.items().map(read_pair).collect::<Option<_>>()?,

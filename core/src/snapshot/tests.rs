@@ -13,6 +13,7 @@ fn provider(id: &str) -> Provider {
             ..Service::new(DialectId::Messages, "/v1")
         }],
         credential: id.into(),
+        own_only: false,
         headers: vec![("anthropic-version".into(), "2023-06-01".into())],
         omit: vec!["seed".into()],
         rename: vec![("max_completion_tokens".into(), "max_tokens".into())],

@@ -143,7 +143,7 @@ fn ask(dialect: DialectId, delivery: Delivery) -> Option<Rc<Asked>> {
         (DialectId::GenerateContent, Delivery::StreamedArray) => ("/v1beta/models/m:streamGenerateContent", contents()),
         (DialectId::ChatV2 | DialectId::Converse, _) => return None,
     };
-    let memory = memory(dialect)?;
+    let mut memory = memory(dialect)?;
     let headers = [
         header(":method", "POST"),
         header(":path", path),

@@ -57,10 +57,12 @@ pub fn plane(generation: &str) -> ControlPlane {
             origin: Origin { tls: true, host: format!("{index}.example"), port: 443, base: "/base".into() },
             services: vec![Service::new(dialect, prefix)],
             credential,
+            own_only: false,
             headers: vec![("x-row".into(), "1".into())],
             omit: vec!["seed".into()],
             rename: vec![("max_completion_tokens".into(), "max_tokens".into())],
             set: vec![],
+            price: dragoman_core::price::Price::default(),
             id: id.clone(),
         });
         for own_name in [true, false] {

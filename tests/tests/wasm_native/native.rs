@@ -5,7 +5,7 @@ use std::rc::Rc;
 use dragoman_core::admission::Grant;
 use dragoman_core::attempt::{Attempt, Body, HeadVerdict};
 use dragoman_core::exchange::{Asked, Exchange, FinalHead, Head, HeadEdits, LocalReply, Question, RETRY, Step};
-use dragoman_core::memory::{Credential, Memory};
+use dragoman_core::memory::{Credential, CredentialId, Memory};
 use dragoman_core::secret::Secret;
 use dragoman_core::snapshot::Snapshot;
 use dragoman_tests::mock_host::world::{self, Header, NOW_NS, get};
@@ -27,7 +27,7 @@ pub fn memory(plane: &ControlPlane) -> Memory {
     }
     for (id, (header, value)) in &plane.credentials {
         let credential = Credential { header: header.clone(), value: Secret::new(value.clone()) };
-        memory.equip(id.clone(), credential, 0, NOW_MS);
+        memory.equip(CredentialId::of_gateway(id), credential, 0, NOW_MS);
     }
     memory
 }
@@ -58,7 +58,7 @@ pub fn serve(memory: &mut Memory, id: &str, request: &Request, answers: &[Option
     if let Some(mut head) = told.head {
         let status = str::from_utf8(get(&head, ":status").unwrap()).unwrap().parse().unwrap_or(0);
         let retry = !(200..300).contains(&status) && get(&head, RETRY).is_some();
-        match exchange.response_head(status, retry) {
+        match exchange.response_head(status, retry, memory) {
             FinalHead::Pass(edits) => apply(&mut head, &edits),
             FinalHead::Replace(edits, body) => {
                 if told.ends == Ends::Head {

@@ -23,6 +23,7 @@
 use super::ChatCompletions;
 use crate::catalog::DialectId;
 use crate::dialect::{Addressee, Dialect, Embeddings, Endpoint, ReadError, Reply, Written};
+use crate::estimate::Said;
 use crate::hub::embed::{Content, EmbedInput, EmbedRequest, Embedded, Encoding, vector};
 use crate::hub::event::ErrorClass;
 use crate::hub::{ProviderError, Shape};
@@ -37,6 +38,7 @@ static USAGE: UsageTable = UsageTable {
     places: &[&["usage"]],
     marker: "usage",
     counts: &[(&["prompt_tokens"], Count::Input), (&["total_tokens"], Count::Input)],
+    said: Said::NOTHING,
 };
 
 impl Embeddings for Vectors {

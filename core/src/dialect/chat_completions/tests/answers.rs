@@ -214,7 +214,7 @@ fn a_stream_that_is_cut_is_not_complete() {
 #[test]
 fn a_streamed_answer_looks_like_openais() {
     let asked = r#"{"model":"m","messages":[],"stream":true,"stream_options":{"include_usage":true}}"#;
-    let usage = Usage { input: Some(5), cache_read: Some(2), output: Some(3), reasoning: Some(1), cache_write: None };
+    let usage = Usage { input: Some(5), cache_read: Some(2), output: Some(3), reasoning: Some(1), ..Usage::default() };
     let events = [
         start(),
         Event::Open(Block::Text),

@@ -47,9 +47,9 @@ fn answer() -> Vec<Event<'static>> {
         Event::Usage(Usage {
             input: Some(10),
             cache_read: Some(4),
-            cache_write: None,
             output: Some(9),
             reasoning: Some(5),
+            ..Usage::default()
         }),
         stop(StopReason::ToolCalls),
     ]

@@ -415,7 +415,7 @@ proptest! {
         if let Some((fresh, read, write, output)) = counts {
             let input = Some(fresh + read + write.unwrap_or(0));
             events.push(Event::Usage(Usage {
-                input, cache_read: Some(read), cache_write: write, output: Some(output), reasoning: write,
+                input, cache_read: Some(read), cache_write: write, output: Some(output), reasoning: write, ..Usage::default()
             }));
         }
         let reason = [StopReason::End, StopReason::Length, StopReason::Refused, StopReason::Sequence][reason];

@@ -60,7 +60,7 @@ proptest! {
     fn whole_and_streamed_answers_are_the_same_and_what_was_said(
         blocks in prop::collection::vec(block(), 0..6), input in 1u64..1000, output in 1u64..1000, length in any::<bool>()
     ) {
-        let usage = Usage { input: Some(input), output: Some(output), cache_read: Some(1), cache_write: Some(2), reasoning: Some(0) };
+        let usage = Usage { input: Some(input), output: Some(output), cache_read: Some(1), cache_write: Some(2), reasoning: Some(0), ..Usage::default() };
         let reason = if length { StopReason::Length } else { StopReason::End };
         let [whole, streamed] = [Delivery::Whole, Delivery::Streamed]
             .map(|delivery| answer(ASKED, delivery, |take| say(&blocks, usage, reason, take)));

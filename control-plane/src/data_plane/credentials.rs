@@ -1,0 +1,57 @@
+//! What authenticates to providers: the gateway's own headers, and those of accounts.
+//!
+//! | asked for | answered |
+//! |---|---|
+//! | a provider, no account | the gateway's header, good until it is renewed |
+//! | a provider and an account | the account's own or that of the nearest above it, never the gateway's; good for as long as a Grant |
+
+use tonic::Status;
+use tracing::{error, warn};
+
+use super::proto::CredentialResponse;
+use super::{GRANT_VALIDITY, millis, unavailable};
+use crate::current::Current;
+use crate::store::vault::{Entries, Fault};
+use crate::vault::Purpose;
+
+/// The gateway's credential.
+pub(super) fn of_gateway(current: &Current, id: &str) -> CredentialResponse {
+    match current.credentials.get(id) {
+        // Valid until renewed: changes are pushed through Watch.
+        Some((header, value)) => {
+            CredentialResponse { header: header.clone(), value: value.expose().into(), valid_for_ms: 0 }
+        }
+        None => {
+            warn!(credential = id, "a filter asked for a credential that is not there");
+            CredentialResponse::default()
+        }
+    }
+}
+
+/// An account's own. When it can't be opened the account has none: somebody else's must not be used in its name.
+pub(super) async fn of_account(
+    current: &Current,
+    vault: &Entries,
+    account: &str,
+    id: &str,
+) -> Result<CredentialResponse, Status> {
+    let row = current.catalog.providers.iter().find(|row| row.id == id);
+    // What Envoy signs is the gateway's, whatever key it carries.
+    let Some(row) = row.filter(|row| row.signing.is_none()) else {
+        warn!(credential = id, account, "a filter asked for an account's credential for a provider that takes none");
+        return Ok(CredentialResponse::default());
+    };
+    match vault.open(Purpose::Credential, account, id).await {
+        Ok(Some((_, secret))) => {
+            let (header, value) = row.auth.header(&secret);
+            let value = value.expose().into();
+            Ok(CredentialResponse { header, value, valid_for_ms: millis(GRANT_VALIDITY) })
+        }
+        Ok(None) => Ok(CredentialResponse::default()),
+        Err(Fault::Failed(error)) => Err(unavailable(error)),
+        Err(fault) => {
+            error!(credential = id, account, "an account's own credential can't be given: {fault}");
+            Ok(CredentialResponse::default())
+        }
+    }
+}

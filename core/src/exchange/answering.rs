@@ -1,0 +1,74 @@
+//! While attempts run: who answers, what became of the others, and what the client is told in the answer's head.
+
+use super::{Exchange, FinalHead, HeadEdits, Phase, REQUEST_ID};
+use crate::loss::Losses;
+use crate::memory::Memory;
+use crate::record::{Ending, Outcome};
+use crate::refusal::{Refusal, Unanswered};
+use crate::snapshot::Loss;
+
+/// Response header that lists what could not be said to the target.
+const DROPPED: &str = "x-dragoman-dropped";
+/// Response header that lists what was said to the target with a near meaning.
+const APPROXIMATED: &str = "x-dragoman-approximated";
+
+impl Exchange {
+    /// An attempt begins.
+    pub fn attempt_began(&mut self) {
+        self.running += 1;
+    }
+
+    /// An attempt passes its answer on: what the client sees from now on is that attempt's.
+    pub fn attempt_answers(&mut self, number: usize, losses: &Losses) {
+        self.answering = number;
+        self.record.losses = losses.clone();
+    }
+
+    /// An attempt's answer has no body, and this should be one.
+    pub fn attempt_says(&mut self, body: Vec<u8>) {
+        self.unsaid = Some(body);
+    }
+
+    /// An attempt is over. One that is taken away while the client still listens was broken by its provider; one that is taken
+    /// away after the client has gone was abandoned.
+    pub fn attempt_ended(&mut self, mut outcome: Outcome) {
+        outcome.ending = match (outcome.ending, self.closed) {
+            (Ending::Abandoned, false) => Ending::Broken,
+            (Ending::Silent, true) => Ending::Abandoned,
+            (other, _) => other,
+        };
+        self.price(&mut outcome);
+        self.running = self.running.saturating_sub(1);
+        self.record.outcomes.push(outcome);
+    }
+
+    /// Looks at the head that Envoy is about to send to the client, which may be Envoy's own.
+    pub fn response_head(&mut self, status: u16, retry_marked: bool, memory: &Memory) -> FinalHead {
+        let Phase::Sent(asked) = &self.phase else { return self.before_the_answer(status) };
+        if self.answering > 0 && !retry_marked {
+            self.record.status = status;
+            let mut edits = HeadEdits::default();
+            if let Some(planned) = asked.plan.get(self.answering - 1) {
+                edits.set("x-dragoman-target", &planned.target.id);
+            }
+            edits.set("x-dragoman-attempts", &self.answering.to_string());
+            edits.set(REQUEST_ID, &self.id);
+            self.tell_budgets(memory, &mut edits);
+            if asked.loss != Loss::Silent {
+                for (name, list) in
+                    [(DROPPED, &self.record.losses.dropped), (APPROXIMATED, &self.record.losses.approximated)]
+                {
+                    if !list.is_empty() {
+                        edits.set(name, &list.join(", "));
+                    }
+                }
+            }
+            return match self.unsaid.take() {
+                Some(body) => FinalHead::Replace(edits, body),
+                None => FinalHead::Pass(edits),
+            };
+        }
+        let silent = if status == 504 { Unanswered::Silent } else { Unanswered::Unreachable };
+        self.replace(Refusal::NoAnswer(silent))
+    }
+}
