@@ -5,6 +5,10 @@
 mod canary;
 #[path = "admin/changes.rs"]
 mod changes;
+#[path = "admin/identities.rs"]
+mod identities;
+#[path = "admin/issuer.rs"]
+mod issuer;
 #[path = "admin/layers.rs"]
 mod layers;
 #[path = "admin/manners.rs"]
