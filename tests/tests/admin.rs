@@ -13,6 +13,8 @@ mod issuer;
 mod layers;
 #[path = "admin/manners.rs"]
 mod manners;
+#[path = "admin/mesh.rs"]
+mod mesh;
 #[path = "admin/models.rs"]
 mod models;
 #[path = "admin/own_keys.rs"]

@@ -52,6 +52,9 @@ impl Presented {
         if !is_token(&key) || !Identity::any_token(identities) {
             return Ok(Presented::Proven(Caller::Key(digest(&key))));
         }
+        if !head.brings_only(&key) {
+            return Err(Refusal::SeveralKeys);
+        }
         match Caller::of_token(&key, identities) {
             Some(Caller::Token { identity, mark, issuer, claims }) => Ok(Presented::Claimed {
                 identity: identity.clone(),
@@ -189,8 +192,18 @@ mod tests {
         let bearer = format!("Bearer {}", good());
         let (_, step) = begun(&[("authorization", &bearer), ("x-api-key", "dgm_1")], &mut both());
         assert_eq!(status(&step), 401);
-        let (_, step) = begun(&[("authorization", &bearer), ("x-api-key", &good())], &mut both());
+        let (_, step) = begun(&[("authorization", &bearer), ("x-api-key", &good()), ("api-key", "")], &mut both());
         assert!(matches!(step, Step::Identify(_)));
+        // Envoy would find the good one and vouch for the other.
+        let other = token(r#"{"iss":"https://issuer","sub":"mallory"}"#);
+        for (name, value) in [
+            ("authorization", format!("Basic Bearer {}", good())),
+            ("authorization", format!("x{bearer}")),
+            ("x-goog-api-key", bearer.clone()),
+        ] {
+            let (_, step) = begun(&[("x-api-key", &other), (name, &value)], &mut both());
+            assert_eq!(status(&step), 401, "{name}: {value}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ fn identity(issuer: &Issuer, more: &str) -> String {
 }
 
 /// An account with these Terms, for what the API has no words yet.
-fn account(gateway: &Gateway, id: &str, kind: &str, terms: &Value) {
+pub fn account(gateway: &Gateway, id: &str, kind: &str, terms: &Value) {
     let file = gateway.data().join("dragoman.sqlite");
     let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=10); \
                   db.execute(\"INSERT INTO account VALUES (?, ?, ?, 0, 0, 0, 'test')\", sys.argv[2:]); db.commit()";
@@ -161,6 +161,24 @@ fn a_token_that_is_not_good_is_refused_in_the_clients_dialect_and_goes_nowhere()
     assert_eq!(twice("x-api-key", gateway.key()), 401, "a token and a key are several keys");
     assert_eq!(twice("authorization", &format!("Bearer {}", issuer.token(&json!({ "sub": "bob" })))), 401);
     assert_eq!(twice("authorization", &format!("Bearer {}", gateway.key())), 401);
+    // One that Envoy finds good must not vouch for another that is read.
+    let mallory = format!("{other}.{signature}");
+    for (name, value) in [
+        ("authorization", format!("Basic Bearer {good}")),
+        ("authorization", format!("x Bearer {good}")),
+        ("api-key", format!(" {good},")),
+        ("x-goog-api-key", format!("Bearer {good}")),
+        ("cookie", format!("access_token={good}")),
+    ] {
+        let both =
+            Call::post(&path(Dialect::Chat, "some-model", false)).header("x-api-key", &mallory).header(name, &value);
+        let both = both.json(&ask(Dialect::Chat, "some-model", "forged-words", false));
+        let answer = gateway.send(&both).expect("an answer");
+        assert_eq!(answer.status, 401, "{name}: {value}: {}", answer.text());
+    }
+    let asked = Call::post(&format!("{}?access_token={good}", path(Dialect::Chat, "some-model", false)));
+    let asked = asked.header("x-api-key", &mallory).json(&ask(Dialect::Chat, "some-model", "forged-words", false));
+    assert_eq!(gateway.send(&asked).expect("an answer").status, 401);
     let prefixed = Call::post(&path(Dialect::Chat, "some-model", false));
     let prefixed = prefixed.json(&ask(Dialect::Chat, "some-model", "forged-words", false));
     for value in [
