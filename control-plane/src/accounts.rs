@@ -13,7 +13,7 @@ mod id;
 mod period;
 mod terms;
 
-pub use id::{AccountId, AccountKind, path, tenant};
+pub use id::{AccountId, AccountKind, is_within, path, tenant};
 pub use period::{Period, Span};
 pub use terms::{AtLimit, BudgetTerms, Terms, WhenAway};
 

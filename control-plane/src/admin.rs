@@ -14,8 +14,10 @@
 //!
 //! Limits: bodies up to [`body::MAX_BODY`]; no TLS (loopback by default, a proxy with TLS otherwise); tokens by header only.
 
+mod accounts;
 mod api;
 mod body;
+mod budgets;
 mod configuration;
 mod credentials;
 mod discovery;
@@ -33,6 +35,7 @@ mod rows;
 mod schema;
 mod snapshots;
 mod status;
+mod terms;
 mod tokens;
 
 use std::net::SocketAddr;
@@ -90,6 +93,7 @@ fn api() -> Api {
     let mut api = Api::default();
     rows::add(&mut api);
     configuration::add(&mut api);
+    accounts::add(&mut api);
     keys::add(&mut api);
     credentials::add(&mut api);
     tokens::add(&mut api);

@@ -3,18 +3,19 @@
 //! ```text
 //! local          init, check, render, import, completions, translate: need nobody; vault: the store itself
 //! door           key, token, record: the admin API with a token, the data directory without
-//! client         provider … suspension, credential, snapshot, apply, diff, export, status, audit, explain: the admin API
+//! client         provider … rule, account, credential, snapshot, apply, diff, export, status, audit, explain: the admin API
 //! ```
 //!
 //! Exit codes: 0 good; 2 what was given is wrong ([`BadInput`]); 1 everything else, and of `diff` that something differs.
 
+mod accounts;
 mod bad_input;
 mod bundle;
 mod client;
 mod configuration;
-mod credentials;
 mod door;
 mod input;
+mod keys;
 mod local;
 mod looking;
 mod records;
@@ -22,6 +23,8 @@ mod rows;
 mod shown;
 mod snapshots;
 mod table;
+mod terms;
+mod tokens;
 mod vault;
 
 use std::io::Write;
@@ -105,6 +108,9 @@ enum Command {
     /// Targets that are not asked for a while.
     #[command(subcommand)]
     Suspension(rows::RowCommand),
+    /// Rules: what is changed about requests and answers.
+    #[command(subcommand)]
+    Rule(rows::RowCommand),
     /// Who may come without a key.
     #[command(subcommand)]
     Identity(rows::RowCommand),
@@ -117,9 +123,12 @@ enum Command {
     /// Published Snapshots.
     #[command(subcommand)]
     Snapshot(snapshots::SnapshotCommand),
+    /// Accounts: who pays, and what they may do and spend.
+    #[command(subcommand)]
+    Account(accounts::AccountCommand),
     /// Callers' keys.
     #[command(subcommand)]
-    Key(credentials::KeyCommand),
+    Key(keys::KeyCommand),
     /// Accounts' own credentials for providers.
     #[command(subcommand)]
     Credential(vault::CredentialCommand),
@@ -128,7 +137,7 @@ enum Command {
     Vault(vault::VaultCommand),
     /// Tokens of the admin API.
     #[command(subcommand)]
-    Token(credentials::TokenCommand),
+    Token(tokens::TokenCommand),
     /// Records of exchanges.
     #[command(subcommand)]
     Record(records::RecordCommand),
@@ -214,11 +223,13 @@ pub async fn main() -> anyhow::Result<ExitCode> {
         Command::Route(command) => command.run(Kind::Route).await,
         Command::Alias(command) => command.run(Kind::Alias).await,
         Command::Suspension(command) => command.run(Kind::Suspension).await,
+        Command::Rule(command) => command.run(Kind::Rule).await,
         Command::Identity(command) => command.run(Kind::Identity).await,
         Command::Apply(asked) => asked.run().await,
         Command::Diff(rows) => return rows.diff().await,
         Command::Export(asked) => asked.run().await,
         Command::Snapshot(command) => command.run().await,
+        Command::Account(command) => command.run().await,
         Command::Key(command) => command.run().await,
         Command::Credential(command) => command.run().await,
         Command::Vault(command) => command.run().await,

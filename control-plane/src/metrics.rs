@@ -110,6 +110,8 @@ pub struct Metrics {
     tokens: Series<Counter>,
     cost: Series<Counter>,
     cost_unknown: Series<Counter>,
+    estimated: Series<Counter>,
+    suspect: Series<Counter>,
     dropped: Series<Counter>,
     refusals: Series<Counter>,
     settled: Series<Counter>,
@@ -160,6 +162,8 @@ impl Metrics {
             tokens: counter(to, &table::TOKENS),
             cost: counter(to, &table::COST),
             cost_unknown: counter(to, &table::COST_UNKNOWN),
+            estimated: counter(to, &table::ESTIMATED),
+            suspect: counter(to, &table::SUSPECT),
             dropped: counter(to, &table::DROPPED),
             refusals: counter(to, &table::REFUSALS),
             settled: counter(to, &table::SETTLED),
@@ -218,9 +222,17 @@ impl Metrics {
             ("input", usage.input),
             ("cache_read", usage.cache_read),
             ("cache_write", usage.cache_write),
+            ("cache_write_1h", usage.cache_write_1h),
+            ("audio_input", usage.audio_input),
             ("output", usage.output),
             ("reasoning", usage.reasoning),
+            ("audio_output", usage.audio_output),
         ];
+        for (counts, series) in [(outcome.estimate.is_some(), &self.estimated), (usage.suspect, &self.suspect)] {
+            if counts {
+                series.with(&[provider, target]).inc();
+            }
+        }
         for (kind, tokens) in kinds {
             if let Some(tokens) = tokens {
                 self.tokens.with(&[provider, target, kind]).inc_by(tokens);

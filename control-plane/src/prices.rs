@@ -48,7 +48,9 @@ pub enum CostKnown {
     Listed,
     /// Tokens were reported, and counted at the ceiling.
     Ceiling,
-    /// The provider answered and reported no tokens: what it takes for them is not in the sum.
+    /// Tokens were not reported, or too few, and were estimated.
+    Estimated,
+    /// The provider answered and reported no tokens, and nobody can tell how many: what it takes for them is not in the sum.
     Unreported,
     /// There was no answer to pay for.
     Nothing,
@@ -145,6 +147,10 @@ impl PriceBook {
         let price = listed.unwrap_or(&self.ceiling);
         // What the data plane said is what held when it planned; prices may have changed since.
         let cost_of = |price: &Price| outcome.cost.unwrap_or_else(|| price.cost(&outcome.usage));
+        if let Some(estimate) = &outcome.estimate {
+            let cost = outcome.cost.unwrap_or_else(|| price.estimated_cost(&outcome.usage, estimate));
+            return OutcomeCost { cost, micro_dollars: cost.micro_dollars(), known: CostKnown::Estimated };
+        }
         let (cost, known) = match (outcome.usage.is_reported(), outcome.ending) {
             (true, _) if listed.is_some() => (cost_of(price), CostKnown::Listed),
             (true, _) => (cost_of(price), CostKnown::Ceiling),
@@ -188,6 +194,7 @@ pub fn dollars(micro_dollars: u64) -> String {
 mod tests {
     use super::*;
     use crate::catalog::known;
+    use dragoman_core::estimate::Estimate;
     use dragoman_core::usage::Usage;
 
     const OWN: &str = r#"
@@ -269,6 +276,10 @@ output = 0.5
                 outcome("c/two", Ending::Answered, Usage::default()),
                 outcome("x/y", Ending::Answered, usage),
                 outcome("x/y", Ending::Abandoned, Usage::default()),
+                Outcome {
+                    estimate: Some(Estimate { input: 1_000, output: 10 }),
+                    ..outcome("c/one", Ending::Abandoned, Usage::default())
+                },
             ],
             ..Record::default()
         };
@@ -283,6 +294,7 @@ output = 0.5
                 (10_000, CostKnown::Unreported),
                 (5_050, CostKnown::Ceiling),
                 (0, CostKnown::Unreported),
+                (2_040, CostKnown::Estimated),
             ]
         );
     }

@@ -46,7 +46,9 @@ pub fn snapshot_at(
         .map_err(|mistakes| anyhow::anyhow!("the catalogue makes no Snapshot: {}", mistakes.join("; ")))?;
     snapshot.withheld = withheld;
     snapshot.identities = file.identities.iter().map(IdentityRow::published).collect();
-    Ok((snapshot, warnings))
+    let rules: Result<Vec<_>, String> = file.rules.iter().map(|row| row.rule(file)).collect();
+    let snapshot = rules.map_err(|wrong| vec![wrong]).and_then(|rules| snapshot.with_rules(rules));
+    Ok((snapshot.map_err(|mistakes| anyhow::anyhow!(mistakes.join("; ")))?, warnings))
 }
 
 /// What the filters need to know of a provider. Its credential's id is its own id.

@@ -32,6 +32,7 @@ mod model;
 mod price;
 mod provider;
 mod route;
+mod rule;
 mod said;
 mod secret;
 mod service;
@@ -57,6 +58,7 @@ pub use model::{Modality, ModelRow, Status};
 pub use price::{PriceRow, Pricing, Unpriced, micro_dollars};
 pub use provider::{Auth, Enabled, ModelsPath, ProviderRow};
 pub use route::{MAX_CANDIDATES, MAX_CHAIN, RouteRow, Strategy};
+pub use rule::RuleRow;
 pub use said::{Problem, Said, SaidRow};
 pub use secret::{Secret, SecretRef};
 pub use signing::Signing;
@@ -109,6 +111,8 @@ pub struct File {
     pub aliases: Vec<(Placed<String>, String)>,
     /// Targets that are not asked for a while.
     pub suspensions: Vec<Suspension>,
+    /// What is changed about requests and answers, in the order of the file.
+    pub rules: Vec<RuleRow>,
     /// Who may come without a key, in the order of the file.
     pub identities: Vec<IdentityRow>,
     /// The rows as they were written.
@@ -291,6 +295,7 @@ impl File {
             aliases: read.aliases,
             prices: read.prices,
             suspensions: read.suspensions,
+            rules: read.rules,
             identities: read.identities,
             said,
             ..self.clone()

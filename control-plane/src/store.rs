@@ -37,13 +37,17 @@ use sqlx::any::AnyRow;
 pub use engine::{Changes, Engine};
 
 /// Every change of the tables, in order; a number is never used twice.
-const MIGRATIONS: [(i64, &str); 5] = [
+const MIGRATIONS: [(i64, &str); 6] = [
     (1, include_str!("../migrations/0001_begin.sql")),
     (2, include_str!("../migrations/0002_operate.sql")),
     (3, include_str!("../migrations/0003_look_up.sql")),
     (4, include_str!("../migrations/0004_accounts.sql")),
     (5, include_str!("../migrations/0005_vault.sql")),
+    (6, include_str!("../migrations/0006_tenant_tokens.sql")),
 ];
+
+/// What PostgreSQL is told besides, after the change of that number.
+const MIGRATIONS_OF_POSTGRES: [(i64, &str); 1] = [(6, include_str!("../migrations/0006_postgres.sql"))];
 
 /// A transaction, on whichever engine.
 pub(crate) type Change = sqlx::Transaction<'static, sqlx::Any>;
@@ -108,6 +112,11 @@ impl Store {
             let done = sqlx::query("SELECT number FROM migration WHERE number = $1").bind(number);
             if done.fetch_optional(&mut *change).await?.is_none() {
                 sqlx::raw_sql(sql).execute(&mut *change).await?;
+                let more =
+                    MIGRATIONS_OF_POSTGRES.iter().filter(|(of, _)| self.engine == Engine::Postgres && *of == number);
+                for (_, sql) in more {
+                    sqlx::raw_sql(*sql).execute(&mut *change).await?;
+                }
                 let note = sqlx::query("INSERT INTO migration (number, applied_ms) VALUES ($1, $2)");
                 note.bind(number).bind(now_ms()).execute(&mut *change).await?;
             }

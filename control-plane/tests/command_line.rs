@@ -177,7 +177,7 @@ fn an_operators_morning_is_the_golden_one() {
     assert!(served.token.starts_with("dga_") && !served.token.contains(char::is_whitespace), "the token alone");
     served.write("wanted.toml", WANTED);
     let provider = ["provider", "set", "corp", "base_url=http://127.0.0.1:9/v1", "models=[\"our-model\"]"];
-    let steps: [&[&str]; 26] = [
+    let steps: [&[&str]; 28] = [
         &provider,
         &["model", "set", "our-model", "context_window=32000", "offers=[\"corp/our-model\"]"],
         &["route", "set", "fast", "candidates=[\"our-model\"]", "--dry-run"],
@@ -202,6 +202,8 @@ fn an_operators_morning_is_the_golden_one() {
         &["alias", "delete", "quick"],
         &["suspension", "set", "corp/our-model", "until_ms=1795763580000", "reason=quota spent"],
         &["suspension", "list"],
+        &["rule", "set", "calm", "request={\"cap\": {\"temperature\": 0.8}}", "routes=[\"our-model\"]"],
+        &["rule", "list"],
         &["audit"],
         &["token", "list"],
     ];
@@ -232,7 +234,7 @@ fn keys_are_the_same_through_both_doors() {
     let mut served = Served::start("keys");
     let first = served.read(&["key", "create", "--name", "first-door", "--routes", "a,b"]);
     assert!(first.starts_with("dgm_") && first.lines().count() == 1);
-    served.token = served.read(&["token", "create", "--role", "tenant-admin"]).trim_end().to_string();
+    served.token = served.read(&["token", "create", "--role", "operator"]).trim_end().to_string();
     let second = served.read(&["key", "create", "--name", "second-door"]);
     assert!(second.starts_with("dgm_") && second.lines().count() == 1);
     let by_api = served.read(&["key", "list", "--json"]);

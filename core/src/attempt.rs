@@ -18,7 +18,9 @@ mod failure;
 mod relay;
 mod request;
 mod response;
+mod retouched;
 mod settle;
+mod withheld;
 
 use std::rc::Rc;
 
@@ -26,6 +28,7 @@ use crate::exchange::{Asked, HeadEdits, HeaderRef, Opening};
 use crate::loss::Losses;
 use crate::memory::CredentialId;
 use crate::record::{Ending, Outcome};
+use crate::rule::Retouch;
 
 pub(crate) use request::telling;
 pub use request::{Outgoing, Telling, Way};
@@ -56,6 +59,8 @@ pub struct Attempt {
     losses: Losses,
     /// Names of the provider's response headers that the client must not see.
     withheld: Vec<Vec<u8>>,
+    /// What rules change of the answer's members; set when a good head came.
+    retouch: Option<Retouch>,
     outcome: Outcome,
     /// Tokens of output that were seen, when it is over.
     seen: u64,
@@ -86,6 +91,7 @@ impl Attempt {
             state: State::AwaitingHead(told.awaiting),
             losses: told.losses,
             withheld: Vec::new(),
+            retouch: None,
             outcome,
             seen: 0,
             over: false,

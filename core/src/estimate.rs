@@ -17,14 +17,14 @@
 //! use dragoman_core::json::Json;
 //! let mut ink = Ink::default();
 //! ink.read(Json::parse(br#""The quick brown fox jumps over the lazy dog.""#).unwrap().text().unwrap());
-//! assert_eq!(ink.tokens(), 11);
+//! assert_eq!(ink.tokens(), 10);
 //! ```
 
 use crate::json::{Brackets, Text};
 
 /// How far a report may be below what was seen before it is doubted: four times. No two tokenizers differ so much for the same
-/// text, and of the recordings not one in a thousand is beyond; what is beyond is a mistake or a lie. There is no upper end,
-/// as providers add to what they read, and think unseen.
+/// text, and no recorded answer or large input is beyond; what is, is a mistake or a lie. There is no upper end, as providers
+/// add to what they read, and think unseen.
 pub const BAND: u64 = 4;
 
 /// Fewer tokens than these are never doubted: of little text little is known.

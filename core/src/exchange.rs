@@ -309,7 +309,9 @@ impl Exchange {
         sought.admit(grant)?;
         let plan = sought.judge(Some(grant), snapshot).into_plan(&wish.model, wish.needs)?;
         self.record.route.clone_from(&wish.model);
-        let bounds = Bounds::of(&wish, &content);
+        let rules = sought.rules(Some(grant), snapshot, self.began_ms);
+        self.record.rules = rules.names().map(str::to_string).collect();
+        let bounds = Bounds::of(&wish, &content, &rules);
         Ok(Asked {
             id: self.id.clone(),
             began_ms: self.began_ms,
@@ -321,6 +323,7 @@ impl Exchange {
             bounds,
             snapshot: Rc::clone(snapshot),
             loss: plan.loss,
+            rules,
             plan: Planned::all(plan.targets, grant, snapshot),
         })
     }

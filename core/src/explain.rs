@@ -27,6 +27,7 @@ use crate::catalog::{Abilities, DialectId, Operation};
 use crate::exchange::{Asked, Bounds, Content, Head, MAX_BODY, Opening, Planned, Sought, Wish};
 use crate::hub::Delivery;
 use crate::refusal::Refusal;
+use crate::rule::Touched;
 use crate::select::{Judgement, Needs, Resolution, Verdict};
 use crate::snapshot::{Loss, Snapshot};
 
@@ -51,6 +52,10 @@ pub struct Explanation<'s> {
     pub wanted: Option<Wanted>,
     /// What is done about loss.
     pub loss: Option<Loss>,
+    /// Names of the rules that hold, in order.
+    pub rules: Vec<String>,
+    /// What they do to an answer.
+    pub answered: Vec<Touched>,
     /// Everybody who was thought of, in order.
     pub candidates: Vec<Weighed>,
     /// What comes of it.
@@ -64,7 +69,7 @@ pub struct Wanted {
     pub abilities: Abilities,
     /// About how many tokens it must read.
     pub estimated_tokens: u64,
-    /// The most tokens of the answer, where the request says it.
+    /// The most tokens of the answer, where the request, or a rule, says it.
     pub output_limit: Option<u64>,
     /// A member that only a service of the client's own dialect can honour.
     pub tied: Option<String>,
@@ -146,6 +151,8 @@ impl<'s> Explanation<'s> {
             delivery: None,
             wanted: None,
             loss: None,
+            rules: Vec::new(),
+            answered: Vec::new(),
             candidates: Vec::new(),
             fate: Fate::Sent,
         }
@@ -193,13 +200,32 @@ impl<'s> Explanation<'s> {
         let refusal = judgement.refusal(&wish.model, wish.needs);
         let (loss, planned) = (judgement.loss, judgement.planned().cloned());
         let plan = planned.map(|target| Planned { target, opening: Opening::Free, credential: None }).collect();
+        let rules = sought.rules(grant, snapshot, 0);
+        self.rules = rules.names().map(str::to_string).collect();
+        self.answered = rules.answered(endpoint.dialect);
+        if let Some(wanted) = &mut self.wanted {
+            wanted.output_limit = rules.output_limit(wanted.output_limit);
+        }
         self.weigh(judgement, snapshot);
         refusal.map_or(Ok(()), Err)?;
-        let bounds = Bounds::of(&wish, &content);
+        let bounds = Bounds::of(&wish, &content, &rules);
         let Wish { model, delivery, .. } = wish;
         // Attempts share their Snapshot; a copy is made here once, for somebody who reads it.
         let (id, snapshot) = (String::new(), Rc::new(snapshot.clone()));
-        self.tell(&Asked { id, began_ms: 0, endpoint, head, content, model, delivery, bounds, snapshot, loss, plan });
+        self.tell(&Asked {
+            id,
+            began_ms: 0,
+            endpoint,
+            head,
+            content,
+            model,
+            delivery,
+            bounds,
+            snapshot,
+            loss,
+            rules,
+            plan,
+        });
         Ok(())
     }
 

@@ -16,6 +16,8 @@
 //! assert!(String::from_utf8(interpreter.take()).unwrap().contains(r#""text":"hello""#));
 //! ```
 
+mod closing;
+
 use crate::dialect::{Frame, ReadResponse, WriteResponse};
 use crate::estimate::Ink;
 use crate::framing::{EventStream, JsonArray, MAX_FRAME, Sse};
@@ -23,6 +25,7 @@ use crate::hub::event::{Block, ErrorClass, Event, Piece, ProviderError};
 use crate::hub::{Delivery, Sequencer, provenance};
 use crate::json::{Document, Text};
 use crate::usage::Usage;
+use closing::Closing;
 
 /// How a provider frames its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +100,7 @@ pub struct Interpreter {
 /// The half that speaks: it is lent to the framer's callback while the reader reads.
 struct Voice {
     sequencer: Sequencer,
+    closing: Closing,
     speech: Speech,
     /// What was heard so far, for when nobody counts it.
     ink: Ink,
@@ -149,17 +153,27 @@ impl Interpreter {
             proof: String::new(),
             lost: Vec::new(),
         };
-        Interpreter {
-            framer,
-            reader,
-            voice: Voice { sequencer: Sequencer::new(), speech, ink: Ink::default(), call_tokens: 0 },
-        }
+        let voice = Voice {
+            sequencer: Sequencer::new(),
+            closing: Closing::Silent,
+            speech,
+            ink: Ink::default(),
+            call_tokens: 0,
+        };
+        Interpreter { framer, reader, voice }
     }
 
     /// The same, counting so many tokens for each call that it hears.
     #[must_use]
     pub fn weighing_calls(mut self, call_tokens: u64) -> Interpreter {
         self.voice.call_tokens = call_tokens;
+        self
+    }
+
+    /// The same, with this said behind the answer's last words; nothing when it is `None`.
+    #[must_use]
+    pub fn closing_with(mut self, text: Option<&str>) -> Interpreter {
+        self.voice.closing = Closing::with(text);
         self
     }
 
@@ -252,14 +266,14 @@ impl Voice {
     }
 
     fn hear(&mut self, piece: Piece<'_>) {
-        let Voice { sequencer, speech, ink, call_tokens } = self;
+        let Voice { sequencer, closing, speech, ink, call_tokens } = self;
         piece.weigh(ink, *call_tokens);
-        sequencer.push(piece, &mut |event| speech.say(&event));
+        sequencer.push(piece, &mut |event| closing.pass(&event, &mut |event| speech.say(event)));
     }
 
     fn finish(&mut self) {
-        let Voice { sequencer, speech, .. } = self;
-        sequencer.finish(&mut |event| speech.say(&event));
+        let Voice { sequencer, closing, speech, .. } = self;
+        sequencer.finish(&mut |event| closing.pass(&event, &mut |event| speech.say(event)));
     }
 }
 

@@ -20,6 +20,7 @@
 mod brackets;
 mod document;
 pub mod edit;
+pub mod path;
 pub mod scan;
 pub mod schema;
 mod text;

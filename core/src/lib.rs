@@ -7,7 +7,7 @@
 //! |---|---|
 //! | bytes | [`json`], [`framing`], [`percent`] |
 //! | meaning | [`hub`], [`usage`], [`price`], [`catalog`], [`refusal`], [`hints`], [`loss`], [`record`], [`secret`] |
-//! | judgement | [`dialect`], [`snapshot`], [`select`], [`admission`], [`memory`], [`interpret`] |
+//! | judgement | [`dialect`], [`snapshot`], [`rule`], [`select`], [`admission`], [`memory`], [`interpret`] |
 //! | machines | [`exchange`] (one client request), [`attempt`] (one try at one target), [`explain`] (what both would do) |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -31,6 +31,7 @@ pub mod percent;
 pub mod price;
 pub mod record;
 pub mod refusal;
+pub mod rule;
 pub mod secret;
 pub mod select;
 pub mod snapshot;

@@ -165,6 +165,8 @@ pub struct Record {
     pub tied: String,
     /// The client's trace, as a [`Trace`] is written; empty when it said none.
     pub trace: String,
+    /// Names of the rules that held.
+    pub rules: Vec<String>,
     /// Version of the Snapshot that decided.
     pub snapshot: u64,
     /// The Plan: targets in order.
@@ -194,6 +196,9 @@ impl Record {
             out.field("route").string(&self.route);
             out.field("streamed").bool(self.streamed);
             self.write_needs(out);
+            if !self.rules.is_empty() {
+                out.field("rules").array(|out| self.rules.iter().for_each(|name| out.string(name)));
+            }
             out.field("snapshot").number(self.snapshot);
             out.field("plan").array(|out| self.plan.iter().for_each(|target| out.string(target)));
             out.field("status").number(u64::from(self.status));
@@ -277,6 +282,7 @@ impl Record {
             estimated_tokens: json.get("estimated_tokens").map_or(Some(0), Json::u64)?,
             tied: optional_string(json, "tied")?,
             trace: optional_string(json, "trace")?,
+            rules: optional_strings(json, "rules")?,
             snapshot: json.get("snapshot")?.u64()?,
             plan: strings(json, "plan")?,
             status: status(json)?,
@@ -411,6 +417,7 @@ mod tests {
             estimated_tokens: 1200,
             tied: "n".into(),
             trace: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into(),
+            rules: vec!["calm".into()],
             snapshot: 3,
             plan: vec!["a/m".into(), "b/m".into()],
             status: 200,

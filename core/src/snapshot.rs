@@ -11,9 +11,11 @@
 
 mod document;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::catalog::{self, Identity, Provider, Target};
+use crate::rule::{MAX_RULES, Rule};
 
 /// Largest Snapshot document accepted, in bytes: 5,000 models with their routes take about 2 MiB.
 pub const MAX_SNAPSHOT: usize = 32 << 20;
@@ -85,6 +87,8 @@ pub struct Snapshot {
     /// What must not be asked by name although its provider could be: `provider/model`, or `provider/*` for every model of
     /// it that is no target here.
     pub withheld: BTreeSet<String>,
+    /// What is changed about requests and answers, in order.
+    pub rules: Vec<Arc<Rule>>,
     /// Who may come without a key.
     pub identities: Vec<Identity>,
     route_by_name: HashMap<String, usize>,
@@ -96,8 +100,16 @@ pub struct Snapshot {
 impl PartialEq for Snapshot {
     /// The indexes follow from the rows.
     fn eq(&self, other: &Snapshot) -> bool {
-        (self.version, &self.providers, &self.targets, &self.routes, &self.families, &self.withheld)
-            == (other.version, &other.providers, &other.targets, &other.routes, &other.families, &other.withheld)
+        (self.version, &self.providers, &self.targets, &self.routes, &self.families, &self.withheld, &self.rules)
+            == (
+                other.version,
+                &other.providers,
+                &other.targets,
+                &other.routes,
+                &other.families,
+                &other.withheld,
+                &other.rules,
+            )
             && self.identities == other.identities
     }
 }
@@ -138,6 +150,20 @@ impl Snapshot {
         let slots = providers.iter().map(|provider| catalog::slot(&provider.cluster)).collect();
         let rows = Snapshot { version, providers, targets, routes, families, ..Snapshot::default() };
         Ok(Snapshot { route_by_name, target_by_id, provider_by_id, slots, ..rows })
+    }
+
+    /// The same with these rules; their names are different, and they are not too many.
+    pub fn with_rules(self, rules: Vec<Rule>) -> Result<Snapshot, Vec<String>> {
+        let mut seen = HashSet::new();
+        let twice = rules.iter().filter(|rule| !seen.insert(rule.name.as_str()));
+        let mut mistakes: Vec<String> = twice.map(|rule| format!("rule {}: listed twice", rule.name)).collect();
+        if rules.len() > MAX_RULES {
+            mistakes.push(format!("there are {} rules; {MAX_RULES} are the most", rules.len()));
+        }
+        match mistakes.is_empty() {
+            true => Ok(Snapshot { rules: rules.into_iter().map(Arc::new).collect(), ..self }),
+            false => Err(mistakes),
+        }
     }
 
     /// Reads a document; a mistake in it says what and where.

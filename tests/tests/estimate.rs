@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 use dragoman_core::dialect;
-use dragoman_core::estimate::Ink;
+use dragoman_core::estimate::{Ink, is_implausible};
 use dragoman_core::framing::Sse;
 use dragoman_core::hub::{Part, Request, Tool};
 use dragoman_core::interpret::Framing;
@@ -93,6 +93,11 @@ fn hold(all: &[Measured]) {
     let halves = [true, false].map(|odd| sum(all.iter().filter(|one| one.is_odd == odd)).signed());
     println!("halves: {:+.1} % and {:+.1} %", halves[0], halves[1]);
     assert!(halves.iter().all(|signed| signed.abs() <= BAR), "a half is off: {halves:?}");
+    // Small inputs are not doubted: unseen prompts and tools are most of them.
+    let large = all.iter().filter(|one| one.reserved == 0 || one.estimate >= 2_000);
+    let doubted: Vec<&Measured> = large.filter(|one| is_implausible(one.actual, one.estimate)).collect();
+    doubted.iter().for_each(|one| println!("  suspect: {} reported, {} seen: {}", one.actual, one.estimate, one.id));
+    assert!(doubted.is_empty(), "good reports would be suspect");
     let signed = sum(all).signed();
     assert!((0.0..=BAR).contains(&signed), "{signed:+.1} % of all tokens");
 }

@@ -9,8 +9,8 @@ use std::path::Path;
 
 use dragoman_core::framing::MAX_FRAME;
 use dragoman_core::json::{ScanError, Trouble, scan};
-use dragoman_core::refusal::{Refusal, Unanswered, UnknownMethod};
-use dragoman_core::{attempt, exchange, hub, loss, memory, select, snapshot};
+use dragoman_core::refusal::{Refusal, SpentBudget, Unanswered, UnknownMethod};
+use dragoman_core::{attempt, exchange, hub, loss, memory, rule, select, snapshot};
 
 /// One of each. A new variant must be added here: the match below does not compile without it.
 fn refusals() -> Vec<Refusal> {
@@ -21,7 +21,27 @@ fn refusals() -> Vec<Refusal> {
         Refusal::SeveralKeys,
         Refusal::KeyInQuery,
         Refusal::UnknownKey,
+        Refusal::BadToken,
+        Refusal::UnknownIdentity,
         Refusal::RouteForbidden("<model>".into()),
+        Refusal::SourceForbidden,
+        Refusal::BudgetSpent(Box::new(SpentBudget {
+            id: "<account or key>/usd/month".into(),
+            unit: "usd",
+            limit: 100_000_000,
+            used: 100_000_000,
+            needed: 1,
+            resets_in_ms: Some(864_000_000),
+        })),
+        Refusal::BudgetSpent(Box::new(SpentBudget {
+            id: "<account or key>/requests/minute".into(),
+            unit: "requests",
+            limit: 60,
+            used: 60,
+            needed: 1,
+            resets_in_ms: Some(20_000),
+        })),
+        Refusal::BudgetUnknown("<budget>".into()),
         Refusal::BadJson(ScanError { at: 7, trouble: Trouble::Unexpected }),
         Refusal::BadMember { param: "<member>".into(), problem: "<what is wrong with it>".into() },
         Refusal::CompressedBody,
@@ -46,6 +66,8 @@ fn refusals() -> Vec<Refusal> {
             Refusal::BadMember { .. } | Refusal::CompressedBody | Refusal::TooLarge(_) | Refusal::UnknownModel(_) => {}
             Refusal::Unable { .. } | Refusal::Tied { .. } | Refusal::Unserved { .. } => {}
             Refusal::CannotSay(_) | Refusal::NotReady | Refusal::ControlPlaneAway | Refusal::NoCredential(_) => {}
+            Refusal::BadToken | Refusal::UnknownIdentity => {}
+            Refusal::SourceForbidden | Refusal::BudgetSpent(_) | Refusal::BudgetUnknown(_) => {}
             Refusal::NoAnswer(_) | Refusal::Forgotten | Refusal::Busy => {}
         }
     }
@@ -63,7 +85,7 @@ fn reference(root: &Path) -> String {
         writeln!(page, "| `{}` | {} | {} |", refusal.code(), told.status, told.message.replace('|', "\\|")).unwrap();
     }
     page.push_str("\n## Limits\n\n| limit | value |\n|---|--:|\n");
-    let limits: [(&str, usize); 13] = [
+    let limits: [(&str, usize); 17] = [
         ("largest request body, bytes", exchange::MAX_BODY),
         ("deepest nesting of JSON", scan::MAX_DEPTH as usize),
         ("most members of a request's outermost object", scan::MAX_TOP_LEVEL_MEMBERS),
@@ -77,6 +99,10 @@ fn reference(root: &Path) -> String {
         ("most members listed as dropped, and as approximated", loss::MAX_LOST),
         ("most Grants remembered by one worker", memory::MAX_GRANTS),
         ("largest Snapshot, bytes", snapshot::MAX_SNAPSHOT),
+        ("most rules", rule::MAX_RULES),
+        ("most changes of one rule", rule::MAX_ACTIONS),
+        ("most routes, accounts or keys of one rule, each", rule::MAX_SCOPE),
+        ("longest text of a rule, bytes", rule::template::MAX_TEXT),
     ];
     for (name, value) in limits {
         writeln!(page, "| {name} | {value} |").unwrap();

@@ -63,7 +63,7 @@ const LAYERS: [&[&str]; 7] = [
     &["framing"],
     &["usage", "estimate", "price", "catalog", "loss", "hints"],
     &["hub"],
-    &["refusal", "record", "snapshot", "admission"],
+    &["refusal", "record", "snapshot", "admission", "rule"],
     &["dialect", "select", "memory", "interpret"],
     &["exchange", "attempt", "explain"],
 ];

@@ -2,13 +2,17 @@
 
 use std::fmt::{self, Display};
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 /// Longest word of an id, in bytes.
 const MAX_WORD: usize = 64;
 /// Most words of an id: one for each kind.
 const MAX_WORDS: usize = 4;
 
 /// What an account is, from the top of the tree to its bottom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum AccountKind {
     /// The root of a tree: a company, a customer.
     Tenant,
@@ -84,6 +88,11 @@ pub fn tenant(account: &str) -> &str {
     account.split('.').next().unwrap_or_default()
 }
 
+/// Whether an account is `root` or stands below it.
+pub fn is_within(account: &str, root: &str) -> bool {
+    account.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) && !root.is_empty()
+}
+
 /// An account and all above it, from itself to its tenant. Nothing for none.
 pub fn path(account: &str) -> impl Iterator<Item = &str> {
     let itself = Some(account).filter(|account| !account.is_empty());
@@ -118,5 +127,18 @@ mod tests {
         assert_eq!(AccountId::read("acme").unwrap().parent(), None);
         assert_eq!(path("a.b.c").collect::<Vec<_>>(), ["a.b.c", "a.b", "a"]);
         assert_eq!(path("").count(), 0);
+        for (account, root, within) in [
+            ("acme", "acme", true),
+            ("acme.a", "acme", true),
+            ("acme.a.b", "acme.a", true),
+            ("acme", "acme.a", false),
+            ("acme-x", "acme", false),
+            ("acmex.a", "acme", false),
+            ("", "acme", false),
+            ("acme", "", false),
+            ("", "", false),
+        ] {
+            assert_eq!(is_within(account, root), within, "{account} within {root}");
+        }
     }
 }

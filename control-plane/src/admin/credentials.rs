@@ -128,7 +128,8 @@ pub fn add(api: &mut Api) {
 }
 
 /// Whether the caller may work on what belongs to that account: the one place that decides it.
-fn of_account(_caller: &Caller, account: &str) -> Result<(), Problem> {
+fn of_account(caller: &Caller, account: &str) -> Result<(), Problem> {
+    caller.may(account)?;
     AccountId::read(account).map(|_| ()).map_err(|_| Problem::missing("account", account))
 }
 

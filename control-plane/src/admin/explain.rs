@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
+use dragoman_core::admission::Grant;
 use dragoman_core::explain::{Explanation, explain, explain_record};
 use dragoman_core::json::Writer;
 use dragoman_core::record::Record;
@@ -33,6 +34,9 @@ struct Supposed {
     method: String,
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    /// The id of the key that would be used: rules may be for some only.
+    #[serde(default)]
+    caller: Option<String>,
     body: Value,
 }
 
@@ -79,6 +83,7 @@ pub fn add(api: &mut Api) {
             "method": { "type": "string", "default": usual_method() },
             "path": { "type": "string", "default": usual_path(), "description": "With its query." },
             "headers": { "type": "object", "additionalProperties": { "type": "string" } },
+            "caller": { "type": "string", "description": "The id of the key that would be used; left out: only rules for everybody hold." },
             "body": { "description": "What the client would send, as JSON." },
         },
     });
@@ -121,7 +126,11 @@ async fn explain_now(State(admin): State<Admin>, Said(supposed): Said<Supposed>)
         supposed.headers.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
     let body = supposed.body.to_string();
     let (method, path) = (supposed.method.as_str(), supposed.path.as_str());
-    let explanation = explain(method, path, &headers, body.as_bytes(), None, &current.snapshot);
+    let grant = match supposed.caller {
+        Some(caller) => Some(admin.keys.grant(&caller).await?.unwrap_or(Grant { caller, ..Grant::default() })),
+        None => None,
+    };
+    let explanation = explain(method, path, &headers, body.as_bytes(), grant.as_ref(), &current.snapshot);
     told(&explanation, &current)
 }
 

@@ -20,7 +20,7 @@ pub fn document(api: &Api) -> Value {
             "title": "Dragoman admin API",
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
-            "description": "What operators of an LLM gateway inside Envoy do: providers, models, prices, routes, keys, Records.",
+            "description": "What operators of an LLM gateway inside Envoy do: providers, models, prices, routes, accounts, keys, Records.",
         },
         "paths": paths,
         "components": {

@@ -40,6 +40,11 @@ pub fn limit(asked: Option<u32>) -> Result<usize, Problem> {
     }
 }
 
+/// How many rows are asked for to see whether there is another page.
+pub fn one_more(limit: usize) -> u32 {
+    u32::try_from(limit + 1).unwrap_or(u32::MAX)
+}
+
 /// One page.
 #[derive(Debug, Serialize)]
 pub struct Listed<T> {

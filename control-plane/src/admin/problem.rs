@@ -7,6 +7,7 @@ use tracing::{error, info};
 use utoipa::ToSchema;
 
 use crate::settings;
+use crate::store::accounts::NotChanged;
 use crate::store::rows::NotEdited;
 use crate::store::vault::Fault;
 
@@ -78,6 +79,38 @@ impl Problem {
         let detail = "The store failed. Try again; the log of the control plane says more.";
         let mut problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_failed", detail);
         problem.0.internal = format!("{error:#}");
+        problem
+    }
+
+    /// An account or a key was not changed, and why.
+    pub fn not_changed(what: &str, id: &str, why: NotChanged) -> Problem {
+        let shown: String = id.chars().take(200).collect();
+        match why {
+            NotChanged::Condition => Problem::new(
+                StatusCode::PRECONDITION_FAILED,
+                "changed_meanwhile",
+                format!(
+                    "The {what} `{shown}` is not as your precondition says: somebody else changed it. Read it again, then repeat."
+                ),
+            ),
+            NotChanged::Missing => Problem::missing(what, id),
+            NotChanged::Wrong(mistakes) => Problem::mistakes(mistakes),
+            NotChanged::InUse => Problem::new(
+                StatusCode::CONFLICT,
+                "in_use",
+                format!(
+                    "Accounts, good keys, good tokens or credentials hang on the {what} `{shown}`; take those away first."
+                ),
+            ),
+            NotChanged::Failed(error) => Problem::failed(error),
+        }
+    }
+
+    /// An account, a key or a token can't be as it was said: everything that is wrong with it.
+    pub fn mistakes(list: Vec<String>) -> Problem {
+        let detail = "It can't be like that; nothing was changed. Every mistake is listed.";
+        let mut problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_terms", detail);
+        problem.0.problems = list.into_iter().map(|message| Flaw { row: None, member: None, message }).collect();
         problem
     }
 

@@ -1,4 +1,4 @@
-//! Providers, models, prices, routes, aliases, suspensions: one set of endpoints for each kind.
+//! Providers, models, prices, routes, aliases, suspensions, rules: one set of endpoints for each kind.
 
 use axum::Extension;
 use axum::extract::State;

@@ -216,5 +216,8 @@ fn named(document: &Value) -> Map<String, Value> {
         row["provider"] = name(&providers, &row["provider"]);
         all.insert(format!("family/{}", row["prefix"].as_str().unwrap_or_default()), row);
     }
+    for row in list("rules") {
+        all.insert(format!("rule/{}", row["name"].as_str().unwrap_or_default()), row);
+    }
     all
 }

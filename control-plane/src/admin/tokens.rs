@@ -25,6 +25,8 @@ pub struct TokenView {
     name: String,
     /// What its holder may do.
     role: String,
+    /// Whose accounts a tenant-admin works on; empty for the other roles.
+    account: String,
     /// When it was made, in milliseconds since 1970.
     created_ms: i64,
     /// When it was revoked; null while it is good.
@@ -37,6 +39,8 @@ struct NewToken {
     #[serde(default)]
     name: String,
     role: String,
+    #[serde(default)]
+    account: String,
 }
 
 /// A token at the only moment in which it is shown.
@@ -59,6 +63,10 @@ pub fn add(api: &mut Api) {
         "properties": {
             "name": { "type": "string", "maxLength": MAX_NAME, "description": "A name to remember it by." },
             "role": { "type": "string", "enum": roles, "description": "What its holder may do." },
+            "account": {
+                "type": "string",
+                "description": "Whose accounts a tenant-admin works on; none for the other roles.",
+            },
         },
     });
     let list = page::asked(Endpoint::new(Verb::Get, "/tokens", Policy::Own, "list_tokens", "Every token of this API."));
@@ -86,6 +94,7 @@ async fn list_tokens(State(admin): State<Admin>, Asked(page): Asked<Page>) -> Re
         id: token.id,
         name: token.name,
         role: token.role.name().to_string(),
+        account: token.account,
         created_ms: token.created_ms,
         revoked_ms: token.revoked_ms,
     };
@@ -102,10 +111,25 @@ async fn create_token(
     let role = Role::named(&new.role).filter(|_| new.name.chars().count() <= MAX_NAME);
     let role =
         role.ok_or_else(|| Problem::bad("A token has one of the roles, and a name of at most 200 characters."))?;
-    let made = admin.tokens.create(&new.name, role).await?;
-    let after = json!({ "name": new.name, "role": role.name() }).to_string();
+    check_account(&admin, role, &new.account).await?;
+    let made = admin.tokens.create(&new.name, role, &new.account).await?;
+    let after = json!({ "name": new.name, "role": role.name(), "account": new.account }).to_string();
     admin.store.note(&caller.actor(), "create", "token", &made.id, &after).await?;
     Ok((StatusCode::CREATED, Json(MadeToken { id: made.id, token: made.token.expose().to_string() })))
+}
+
+/// A tenant-admin is somebody's; all others see everybody's.
+async fn check_account(admin: &Admin, role: Role, account: &str) -> Result<(), Problem> {
+    let wrong = |message: &str| Err(Problem::mistakes(vec![message.to_string()]));
+    match (role, account) {
+        (Role::TenantAdmin, "") => wrong("`account`: a tenant-admin belongs to one"),
+        (Role::TenantAdmin, account) => match admin.store.account(account).await? {
+            Some(_) => Ok(()),
+            None => wrong("`account`: there is none of that id"),
+        },
+        (_, "") => Ok(()),
+        _ => wrong("`account`: only a tenant-admin has one"),
+    }
 }
 
 async fn revoke_token(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 
@@ -137,6 +137,15 @@ impl Question<'_> {
         let value = HeaderValue::from_str(value).map_err(|_| bad(format!("`{value}` is no value of {name}")))?;
         self.headers.insert(name, value);
         Ok(self)
+    }
+
+    /// Only if what is there has this entity tag, which shells take the quotes of; whatever is there without one.
+    pub fn only_if(self, tag: Option<&str>) -> anyhow::Result<Self> {
+        match tag {
+            Some(tag) if !tag.starts_with('"') && tag != "*" => self.header(IF_MATCH, &format!("\"{tag}\"")),
+            Some(tag) => self.header(IF_MATCH, tag),
+            None => Ok(self),
+        }
     }
 
     /// With a body.

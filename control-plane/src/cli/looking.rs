@@ -142,7 +142,7 @@ impl Explain {
 
 fn told(explanation: &Value) -> anyhow::Result<()> {
     let mut about = Table::headless();
-    for name in ["fate", "snapshot", "dialect", "operation", "streamed", "model", "loss", "plan"] {
+    for name in ["fate", "snapshot", "dialect", "operation", "streamed", "model", "loss", "rules", "plan"] {
         let value = cell(&explanation[name]);
         if !value.is_empty() {
             about.row([name.to_string(), value]);

@@ -154,6 +154,7 @@ fn told(item: &Value) -> anyhow::Result<()> {
         "operation",
         "route",
         "streamed",
+        "rules",
         "snapshot",
         "plan",
         "approximated",

@@ -1,11 +1,10 @@
-//! `dragoman provider|model|price|route|alias|suspension`: rows of the admin API, one at a time.
+//! `dragoman provider|model|price|route|alias|suspension|rule`: rows of the admin API, one at a time.
 
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use reqwest::header::IF_MATCH;
 use serde_json::Value;
 
 use super::client::{Api, Client, Question};
@@ -134,6 +133,7 @@ fn columns(kind: Kind) -> &'static [&'static str] {
         Kind::Route => &["candidates", "strategy"],
         Kind::Alias => &["to"],
         Kind::Suspension => &["until_ms", "reason"],
+        Kind::Rule => &["routes", "accounts", "keys"],
         Kind::Identity => &["account", "unknown"],
     }
 }
@@ -243,13 +243,7 @@ impl Set {
 
 impl Only {
     fn ask<'c>(&self, client: &'c Client, method: Method, kind: Kind, id: &str) -> anyhow::Result<Question<'c>> {
-        let question = client.ask(method, &[kind.plural(), id])?;
-        match &self.if_match {
-            // A tag has quotes, which shells take away.
-            Some(tag) if !tag.starts_with('"') && tag != "*" => question.header(IF_MATCH, &format!("\"{tag}\"")),
-            Some(tag) => question.header(IF_MATCH, tag),
-            None => Ok(question),
-        }
+        client.ask(method, &[kind.plural(), id])?.only_if(self.if_match.as_deref())
     }
 }
 

@@ -102,7 +102,21 @@ pub const COST_UNKNOWN: Row = row(
     "dragoman_cost_unknown_total",
     Kind::Counter,
     &["provider", "target"],
-    "Attempts that cost something, but how much is unknown: no price, or no token counts",
+    "Attempts that cost something, but how much is unknown: no price, or no token counts and no estimate",
+);
+/// Attempts whose tokens were estimated.
+pub const ESTIMATED: Row = row(
+    "dragoman_usage_estimated_total",
+    Kind::Counter,
+    &["provider", "target"],
+    "Attempts whose provider did not report all tokens: the rest is estimated, and paid like the reported",
+);
+/// Attempts whose report is not to be believed.
+pub const SUSPECT: Row = row(
+    "dragoman_usage_suspect_total",
+    Kind::Counter,
+    &["provider", "target"],
+    "Attempts whose provider reported tokens that cannot be: no numbers, shrinking, or far fewer than were seen",
 );
 /// Members that an interpretation could not say.
 pub const DROPPED: Row = row(
@@ -157,7 +171,7 @@ pub const SPANS: Row = row(
 );
 
 /// All of them, in the order of the page.
-pub const TABLE: [Row; 18] = [
+pub const TABLE: [Row; 20] = [
     REQUESTS,
     ATTEMPTS,
     FALLBACKS,
@@ -167,6 +181,8 @@ pub const TABLE: [Row; 18] = [
     TOKENS,
     COST,
     COST_UNKNOWN,
+    ESTIMATED,
+    SUSPECT,
     DROPPED,
     REFUSALS,
     SETTLED,
@@ -179,5 +195,8 @@ pub const TABLE: [Row; 18] = [
 ];
 
 /// Families that `docs/grafana.json` does not show, each with the reason.
-pub const NOT_ON_THE_DASHBOARD: [(&str, &str); 1] =
-    [("dragoman_admin_requests_total", "it is about operators, not about traffic")];
+pub const NOT_ON_THE_DASHBOARD: [(&str, &str); 3] = [
+    ("dragoman_admin_requests_total", "it is about operators, not about traffic"),
+    ("dragoman_usage_estimated_total", "it is for alerts: what providers leave out"),
+    ("dragoman_usage_suspect_total", "it is for alerts: what providers report wrongly"),
+];

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use dragoman_core::estimate::Estimate;
 use dragoman_core::loss::Losses;
 use dragoman_core::usage::Usage;
 
@@ -40,8 +41,10 @@ fn fallen_back() -> Record {
                     cache_write: Some(1),
                     output: Some(100),
                     reasoning: Some(7),
+                    suspect: true,
                     ..Usage::default()
                 },
+                estimate: Some(Estimate { input: 10, output: 120 }),
                 ..outcome("b/m", Ending::Answered, 200, 1400)
             },
         ],
@@ -109,6 +112,8 @@ fn a_record_is_counted_where_it_belongs() {
         (r#"dragoman_tokens_total{provider="b",target="b/m",kind="reasoning"}"#, 14.0),
         (r#"dragoman_cost_microdollars_total{provider="b",target="b/m"}"#, 1234.0),
         (r#"dragoman_cost_unknown_total{provider="b",target="b/m"}"#, 1.0),
+        (r#"dragoman_usage_estimated_total{provider="b",target="b/m"}"#, 2.0),
+        (r#"dragoman_usage_suspect_total{provider="b",target="b/m"}"#, 2.0),
         (r#"dragoman_dropped_members_total{kind="dropped"}"#, 4.0),
         (r#"dragoman_dropped_members_total{kind="approximated"}"#, 2.0),
         (r#"dragoman_refusals_total{code="no_key"}"#, 1.0),

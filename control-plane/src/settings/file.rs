@@ -9,7 +9,7 @@ use super::mistake::Mistakes;
 use super::said::Said;
 use super::{
     ClientCertificates, EnvoySettings, File, Known, Limits, Listen, ListenTls, identity, model, price, provider, route,
-    suspension,
+    rule, suspension,
 };
 
 /// Reads a whole file but for what it said word by word; what it names must be in it or `known`.
@@ -24,6 +24,7 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
     let models = members.tables(reading_ref, "model", "a [[model]]").unwrap_or_default();
     let routes = members.tables(reading_ref, "route", "a [[route]]").unwrap_or_default();
     let suspensions = members.tables(reading_ref, "suspension", "a [[suspension]]").unwrap_or_default();
+    let rules = rule::rules(reading_ref, &mut members);
     let identities = members.tables(reading_ref, "identity", "an [[identity]]").unwrap_or_default();
     let prices = members.tables(reading_ref, "price", "a [[price]]").unwrap_or_default();
     let pricing = members.table(reading_ref, "pricing", "[pricing]").map(|table| price::pricing(reading_ref, table));
@@ -43,6 +44,7 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
         routes: routes.into_iter().map(|row| route::route(reading_ref, row)).collect(),
         aliases: members.pairs(reading_ref, "aliases").unwrap_or_default(),
         suspensions: suspensions.into_iter().map(|row| suspension::suspension(reading_ref, row)).collect(),
+        rules,
         identities: identities.into_iter().filter_map(|row| identity::identity(reading_ref, row)).collect(),
         said: Said::default(),
         prices: prices.into_iter().map(|row| price::price(reading_ref, row)).collect(),
@@ -193,6 +195,7 @@ fn check_references(reading: &mut Reading<'_>, file: &File, shipped: &Known) {
     }
     identity::check(reading, &file.identities);
     route::check_cycles(reading, file, &known);
+    rule::check(reading, file, &known);
     price::check(reading, &file.prices, &known);
 }
 

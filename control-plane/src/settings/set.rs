@@ -25,7 +25,7 @@ pub(super) fn set(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<Ve
     Some(members)
 }
 
-/// A value of TOML as JSON; `None` when there is a date or an infinite number in it.
+/// A value as JSON; `None` when there is a date or an infinite number in it.
 pub(super) fn json(value: &DeValue<'_>) -> Option<Value> {
     match value {
         DeValue::String(text) => Some(Value::from(text.as_ref())),

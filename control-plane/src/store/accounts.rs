@@ -35,7 +35,7 @@ pub enum NotChanged {
     Missing,
     /// It can't be as it was said: everything that is wrong.
     Wrong(Vec<String>),
-    /// Others hang on it: accounts below it, keys that are good, or credentials of its own.
+    /// Others hang on it: accounts below it, keys or tokens that are good, or credentials of its own.
     InUse,
     /// The store failed.
     Failed(anyhow::Error),
@@ -85,11 +85,14 @@ impl Store {
 
     /// Accounts by their id: those of the tree at `within` (everybody's when it is empty), after the id `after`.
     pub async fn accounts(&self, within: &str, after: &str, limit: u32) -> anyhow::Result<Vec<Account>> {
-        let find = format!(
-            "SELECT {COLUMNS} FROM account WHERE id > $1 AND ($2 = '' OR id = $2 OR (id > $2 || '.' AND id < $2 || '/')) \
-             ORDER BY id LIMIT $3"
-        );
-        let find = sqlx::query(sqlx::AssertSqlSafe(find)).bind(after).bind(within).bind(i64::from(limit));
+        // A tree is a range of ids: what comes before its root or behind its end is not looked at.
+        let tree = match within {
+            "" => String::new(),
+            _ => format!("AND id >= $2 AND id < $2 || '/' AND {}", self::within("id", 2)),
+        };
+        let find = format!("SELECT {COLUMNS} FROM account WHERE id > $1 {tree} ORDER BY id LIMIT {limit}");
+        let find = sqlx::query(sqlx::AssertSqlSafe(find)).bind(after);
+        let find = if within.is_empty() { find } else { find.bind(within) };
         find.fetch_all(&self.reader).await?.iter().map(account).collect()
     }
 
@@ -145,6 +148,7 @@ impl Store {
         let hangs = sqlx::query(
             "SELECT id FROM account WHERE id > $1 || '.' AND id < $1 || '/' UNION ALL \
              SELECT id FROM caller WHERE account = $1 AND revoked_ms IS NULL UNION ALL \
+             SELECT id FROM admin_token WHERE account = $1 AND revoked_ms IS NULL UNION ALL \
              SELECT id FROM vault_entry WHERE account = $1 LIMIT 1",
         );
         if hangs.bind(id).fetch_optional(&mut *change).await?.is_some() {
@@ -174,6 +178,12 @@ impl Store {
         let rows = find.bind(since_ms).fetch_all(&self.reader).await?;
         rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("at_ms")?))).collect()
     }
+}
+
+/// The condition that the account in `column` is the one of that parameter or stands below it, as [`crate::accounts::is_within`].
+pub(super) fn within(column: &str, parameter: usize) -> String {
+    let below = format!("SUBSTR({column}, 1, LENGTH(${parameter}) + 1) = ${parameter} || '.'");
+    format!("({column} = ${parameter} OR {below})")
 }
 
 /// What is wrong with where an account stands.

@@ -9,6 +9,7 @@
 //! Why one lock for all: a budget's levels are taken together, and a hundred control planes that lend at once must not lend
 //! the same cent. The work of one turn is some rows by their keys.
 
+mod look;
 mod reap;
 mod spend;
 
@@ -20,6 +21,7 @@ use sqlx::Row as _;
 use super::{Change, Store};
 use crate::accounts::{BudgetTerms, Period, Span, Terms};
 
+pub use look::Standing;
 pub use reap::Reaped;
 pub(super) use spend::spend;
 

@@ -7,7 +7,7 @@ use dragoman_core::admission::{Grant, KeyDigest, digest};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::accounts::{NotChanged, find};
+use super::accounts::{NotChanged, find, within};
 use super::pepper::{Pepper, STRENGTH, random};
 use super::rows::Condition;
 use super::{Change, Store, hex, now_ms, optional, unhex};
@@ -82,6 +82,31 @@ pub struct Admitted {
 
 const COLUMNS: &str = "caller.id, caller.name, caller.account, caller.document, caller.revision, caller.created_ms, \
                        caller.expires_ms, caller.revoked_ms";
+
+/// How the newest secret of a key begins.
+const HINT_OF: &str =
+    "(SELECT hint FROM caller_secret WHERE caller = caller.id ORDER BY created_ms DESC LIMIT 1) AS hint";
+
+/// Whose keys are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of<'a> {
+    /// Everybody's.
+    Everybody,
+    /// Those of this account only.
+    Account(&'a str),
+    /// Those of this account and of all below it.
+    Tree(&'a str),
+}
+
+impl Of<'_> {
+    /// Where the page that ends with this key ends.
+    pub fn place(self, key: &Listed) -> String {
+        match self {
+            Of::Everybody | Of::Account(_) => key.id.clone(),
+            Of::Tree(_) => format!("{}/{}", key.account, key.id),
+        }
+    }
+}
 
 impl Keys {
     /// The keys of a store.
@@ -177,14 +202,31 @@ impl Keys {
         Ok(sqlx::query("SELECT id FROM caller LIMIT 1").fetch_optional(&self.store.reader).await?.is_none())
     }
 
-    /// Keys by their id: those of the tree of accounts at `within` (everybody's when it is empty), after the id `after`.
-    pub async fn list(&self, within: &str, after: &str, limit: u32) -> anyhow::Result<Vec<Listed>> {
+    /// Keys after the place `after` of the page before (see [`Of::place`]): by their ids, those of a tree by their accounts
+    /// first. A page is found by an index that begins with what is asked for: the last of a million keys costs what the first does.
+    pub async fn list(&self, of: Of<'_>, after: &str, limit: u32) -> anyhow::Result<Vec<Listed>> {
+        let (wanted, account, after) = match of {
+            Of::Everybody => ("caller.id > $1 ORDER BY caller.id", "", after),
+            Of::Account(account) => ("account = $2 AND caller.id > $1 ORDER BY caller.id", account, after),
+            Of::Tree(root) => {
+                let (account, id) = after.split_once('/').unwrap_or((root, after));
+                let found = self.tree(root, account, id, limit).await?;
+                return Ok(found);
+            }
+        };
+        let find = format!("SELECT {COLUMNS}, {HINT_OF} FROM caller WHERE {wanted} LIMIT {limit}");
+        let find = sqlx::query(sqlx::AssertSqlSafe(find)).bind(after);
+        let find = if account.is_empty() { find } else { find.bind(account) };
+        find.fetch_all(&self.store.reader).await?.iter().map(listed).collect()
+    }
+
+    async fn tree(&self, root: &str, account: &str, id: &str, limit: u32) -> anyhow::Result<Vec<Listed>> {
         let find = format!(
-            "SELECT {COLUMNS}, (SELECT hint FROM caller_secret WHERE caller = caller.id ORDER BY created_ms DESC LIMIT 1) \
-             AS hint FROM caller WHERE id > $1 AND ($2 = '' OR account = $2 OR (account > $2 || '.' AND account < $2 || '/')) \
-             ORDER BY id LIMIT $3"
+            "SELECT {COLUMNS}, {HINT_OF} FROM caller WHERE (account, id) > ($1, $2) AND account < $3 || '/' \
+             AND {} ORDER BY account, id LIMIT {limit}",
+            within("account", 3)
         );
-        let find = sqlx::query(sqlx::AssertSqlSafe(find)).bind(after).bind(within).bind(i64::from(limit));
+        let find = sqlx::query(sqlx::AssertSqlSafe(find)).bind(account).bind(id).bind(root);
         find.fetch_all(&self.store.reader).await?.iter().map(listed).collect()
     }
 
@@ -197,9 +239,17 @@ impl Keys {
 
     /// Revokes the keys of that id or name; how many there were that had not been revoked before.
     pub async fn revoke(&self, actor: &str, id_or_name: &str) -> anyhow::Result<u64> {
+        self.end(actor, "SELECT id FROM caller WHERE (id = $1 OR name = $1) AND revoked_ms IS NULL", id_or_name).await
+    }
+
+    /// Revokes the key of that id alone: a name may be somebody else's.
+    pub async fn revoke_id(&self, actor: &str, id: &str) -> anyhow::Result<u64> {
+        self.end(actor, "SELECT id FROM caller WHERE id = $1 AND revoked_ms IS NULL", id).await
+    }
+
+    async fn end(&self, actor: &str, which: &'static str, named: &str) -> anyhow::Result<u64> {
         let mut change = self.store.exclusive().await?;
-        let find = sqlx::query("SELECT id FROM caller WHERE (id = $1 OR name = $1) AND revoked_ms IS NULL");
-        let found = find.bind(id_or_name).fetch_all(&mut *change).await?;
+        let found = sqlx::query(which).bind(named).fetch_all(&mut *change).await?;
         for row in &found {
             let id: String = row.try_get("id")?;
             let now = now_ms();
@@ -241,6 +291,14 @@ impl Keys {
         Ok(Some(Admitted { grant: grant(&id, &account, &levels), expires_ms }))
     }
 
+    /// What the caller of that id may do, were its key good.
+    pub async fn grant(&self, id: &str) -> anyhow::Result<Option<Grant>> {
+        let Some(key) = self.key(id).await? else { return Ok(None) };
+        let mut levels = vec![Level { holder: key.id.clone(), terms: key.terms }];
+        levels.extend(self.store.levels(&key.account).await?);
+        Ok(Some(grant(&key.id, &key.account, &levels)))
+    }
+
     /// The digests of keys of which data planes must forget what they know, since `since_ms`, each with its moment.
     pub async fn stale_since(&self, since_ms: i64) -> anyhow::Result<Vec<(KeyDigest, i64)>> {
         let find =
@@ -272,10 +330,7 @@ async fn mistakes(change: &mut Change, account: &str, terms: &Terms) -> anyhow::
 }
 
 fn one() -> String {
-    format!(
-        "SELECT {COLUMNS}, (SELECT hint FROM caller_secret WHERE caller = caller.id ORDER BY created_ms DESC LIMIT 1) \
-         AS hint FROM caller WHERE id = $1"
-    )
+    format!("SELECT {COLUMNS}, {HINT_OF} FROM caller WHERE id = $1")
 }
 
 async fn read(change: &mut Change, id: &str) -> anyhow::Result<Option<Listed>> {

@@ -142,9 +142,10 @@ impl<E: fmt::Display> fmt::Display for NotEdited<E> {
     }
 }
 
-/// All rows and the last revision in one statement: two could see two states.
+/// All rows and their last revision in one statement: two could see two states.
 const ALL: &str = "SELECT r.kind, r.id, r.document, r.revision, r.changed_ms, r.changed_by, l.latest \
-                   FROM (SELECT COALESCE(MAX(revision), 0) AS latest FROM audit) l \
+                   FROM (SELECT COALESCE(MAX(revision), 0) AS latest FROM audit \
+                         WHERE kind NOT IN ('account', 'key', 'token', 'credential')) l \
                    LEFT JOIN setting_row r ON 1 = 1 ORDER BY r.kind, r.id";
 
 impl Store {
@@ -153,9 +154,11 @@ impl Store {
         read(sqlx::query(ALL).fetch_all(&self.reader).await?)
     }
 
-    /// The last revision.
+    /// The revision of the last change that a Snapshot is made of; callers, accounts and secrets are told otherwise.
     pub async fn revision(&self) -> anyhow::Result<u64> {
-        let row = sqlx::query("SELECT COALESCE(MAX(revision), 0) FROM audit").fetch_one(&self.reader).await?;
+        let last =
+            "SELECT COALESCE(MAX(revision), 0) FROM audit WHERE kind NOT IN ('account', 'key', 'token', 'credential')";
+        let row = sqlx::query(last).fetch_one(&self.reader).await?;
         Ok(u64::try_from(row.try_get::<i64, _>(0)?)?)
     }
 
@@ -170,6 +173,8 @@ impl Store {
     ) -> Result<Rows, NotEdited<E>> {
         let mut change = self.exclusive().await?;
         let mut editing = Editing::of(read(sqlx::query(ALL).fetch_all(&mut *change).await?)?);
+        let last = sqlx::query("SELECT COALESCE(MAX(revision), 0) FROM audit").fetch_one(&mut *change).await?;
+        editing.last = u64::try_from(last.try_get::<i64, _>(0)?).unwrap_or(0);
         let mut made = Vec::new();
         for edit in edits {
             let known = editing.find(edit.kind, &edit.id);
@@ -202,6 +207,8 @@ impl Store {
 /// Rows while they are edited: each is found at once, however many there are.
 struct Editing {
     revision: u64,
+    /// The last number that was given to any change.
+    last: u64,
     rows: Vec<Option<Row>>,
     place: HashMap<(Kind, String), usize>,
 }
@@ -209,7 +216,7 @@ struct Editing {
 impl Editing {
     fn of(rows: Rows) -> Editing {
         let place = rows.list.iter().enumerate().map(|(at, row)| ((row.kind, row.id.clone()), at)).collect();
-        Editing { revision: rows.revision, rows: rows.list.into_iter().map(Some).collect(), place }
+        Editing { revision: rows.revision, last: rows.revision, rows: rows.list.into_iter().map(Some).collect(), place }
     }
 
     fn find(&self, kind: Kind, id: &str) -> Option<&Row> {
@@ -217,7 +224,8 @@ impl Editing {
     }
 
     fn apply(&mut self, edit: &Edit, actor: &str) {
-        self.revision += 1;
+        self.last += 1;
+        self.revision = self.last;
         let row = edit.to.as_ref().map(|document| Row {
             kind: edit.kind,
             id: edit.id.clone(),
@@ -354,6 +362,19 @@ mod tests {
             assert!(matches!(store.edit("me", "d", &[delete("z")], good).await, Err(NotEdited::Missing(_))));
             let rows = store.edit("me", "d", &[delete("a")], good).await.unwrap();
             assert_eq!((rows.revision, rows.list.len()), (2, 0));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_row_takes_numbers_and_changes_no_revision() {
+        for fresh in on_both().await {
+            let store = fresh.open().await;
+            store.edit("me", "put", &[put("a", "1", Condition::None)], good).await.unwrap();
+            store.note("me", "create", "key", "key_1", "{}").await.unwrap();
+            assert_eq!((store.rows().await.unwrap().revision, store.revision().await.unwrap()), (1, 1));
+            assert_eq!(store.edit("me", "put", &[put("a", "1", Condition::None)], good).await.unwrap().revision, 1);
+            let edited = store.edit("me", "put", &[put("b", "1", Condition::None)], good).await.unwrap();
+            assert_eq!((edited.revision, store.revision().await.unwrap()), (3, 3));
         }
     }
 

@@ -14,7 +14,7 @@ const PREFIX: &str = "dga_";
 /// What the holder of a token may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// Works on the keys of callers only.
+    /// Works on the accounts below its own and on their keys, and sees what they spend.
     TenantAdmin,
     /// Reads everything.
     Viewer,
@@ -60,6 +60,8 @@ pub struct Listed {
     pub name: String,
     /// What its holder may do.
     pub role: Role,
+    /// Whose accounts a tenant-admin works on; empty for the other roles.
+    pub account: String,
     /// When it was made, in milliseconds since 1970.
     pub created_ms: i64,
     /// When it was revoked.
@@ -81,14 +83,15 @@ impl Tokens {
         Tokens { store: store.clone(), pepper }
     }
 
-    /// Makes a token; it is shown now or never.
-    pub async fn create(&self, name: &str, role: Role) -> anyhow::Result<Made> {
+    /// Makes a token; it is shown now or never. `account` is whose accounts a tenant-admin works on.
+    pub async fn create(&self, name: &str, role: Role, account: &str) -> anyhow::Result<Made> {
         let token = Secret::new(format!("{PREFIX}{}", hex(&random::<STRENGTH>()?)));
         let id = format!("token_{}", hex(&random::<8>()?));
         let tag = self.pepper.tag(&digest(token.expose().as_bytes()))?;
-        let insert = "INSERT INTO admin_token (id, name, tag, role, created_ms) VALUES ($1, $2, $3, $4, $5)";
+        let insert =
+            "INSERT INTO admin_token (id, name, tag, role, created_ms, account) VALUES ($1, $2, $3, $4, $5, $6)";
         let insert = sqlx::query(insert).bind(&id).bind(name).bind(hex(&tag)).bind(role.name());
-        insert.bind(now_ms()).execute(&self.store.writer).await?;
+        insert.bind(now_ms()).bind(account).execute(&self.store.writer).await?;
         Ok(Made { id, token })
     }
 
@@ -99,7 +102,7 @@ impl Tokens {
 
     /// Every token, the oldest first.
     pub async fn list(&self) -> anyhow::Result<Vec<Listed>> {
-        let find = "SELECT id, name, role, created_ms, revoked_ms FROM admin_token ORDER BY created_ms, id";
+        let find = "SELECT id, name, role, account, created_ms, revoked_ms FROM admin_token ORDER BY created_ms, id";
         let rows = sqlx::query(find).fetch_all(&self.store.reader).await?;
         Ok(rows.iter().map(listed).collect::<anyhow::Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
@@ -118,7 +121,7 @@ impl Tokens {
             return Ok(None);
         }
         let digest = digest(token.as_bytes());
-        let find = "SELECT id, name, tag, role, created_ms, revoked_ms FROM admin_token \
+        let find = "SELECT id, name, tag, role, account, created_ms, revoked_ms FROM admin_token \
                     WHERE tag = $1 AND revoked_ms IS NULL";
         let find = sqlx::query(find).bind(hex(&self.pepper.tag(&digest)?));
         let Some(row) = find.fetch_optional(&self.store.reader).await? else { return Ok(None) };
@@ -135,6 +138,7 @@ fn listed(row: &AnyRow) -> anyhow::Result<Option<Listed>> {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
         role,
+        account: row.try_get("account")?,
         created_ms: row.try_get("created_ms")?,
         revoked_ms: optional(row, "revoked_ms")?,
     }))
@@ -151,9 +155,12 @@ mod tests {
             let store = fresh.open().await;
             let tokens = Tokens::of(&store, Pepper::of(&store).await.unwrap());
             assert!(tokens.is_empty().await.unwrap());
-            let made = tokens.create("me", Role::Operator).await.unwrap();
+            let made = tokens.create("me", Role::TenantAdmin, "acme").await.unwrap();
             let holder = tokens.holder(made.token.expose()).await.unwrap().unwrap();
-            assert_eq!((holder.id.as_str(), holder.role), (made.id.as_str(), Role::Operator));
+            assert_eq!(
+                (holder.id.as_str(), holder.role, holder.account.as_str()),
+                (made.id.as_str(), Role::TenantAdmin, "acme")
+            );
             for other in ["", "dga_", "dgm_0", &format!("{}0", made.token.expose())] {
                 assert_eq!(tokens.holder(other).await.unwrap(), None, "{other}");
             }

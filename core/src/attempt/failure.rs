@@ -59,7 +59,7 @@ impl Attempt {
             !secret.is_empty() && memchr::memmem::find(&body, secret).is_some()
         });
         let is_dialects = Json::parse(&body).is_ok_and(|json| json.get("error").is_some());
-        if theirs != own || leaks || !is_dialects || body.len() >= MAX_ERROR_BODY {
+        if theirs != own || leaks || self.masks() || !is_dialects || body.len() >= MAX_ERROR_BODY {
             let message = if leaks { String::new() } else { error.message };
             return self.say(&ProviderError { message, ..error });
         }
@@ -74,7 +74,15 @@ impl Attempt {
     fn say(&mut self, error: &ProviderError) -> Answer {
         self.outcome.code = code_of(error);
         self.conclude(Ending::Refused, self.state.counted());
-        let told = ClientError::of_provider(error);
+        let told = match self.masks() {
+            // What a provider says may say whose words they are, and so may its codes.
+            true => ClientError::of_provider(&ProviderError {
+                message: String::new(),
+                code: String::new(),
+                ..error.clone()
+            }),
+            false => ClientError::of_provider(error),
+        };
         let reply = exchange::error_reply(self.asked.endpoint.dialect, &told, &self.asked.id);
         let mut head = self.error_head();
         head.set(":status", &reply.status.to_string());

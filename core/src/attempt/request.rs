@@ -9,6 +9,7 @@ use crate::hub::{Delivery, provenance};
 use crate::json::{Json, edit::Edit, edit::edit};
 use crate::loss::Losses;
 use crate::percent;
+use crate::rule::{Changed, Touched};
 
 /// What stands for the model's name in a path.
 const MODEL: &str = "{model}";
@@ -75,6 +76,8 @@ pub struct Telling {
     pub way: Way,
     /// What cannot be said as it was said; `None` when it is not known any more.
     pub losses: Option<Losses>,
+    /// What rules change of it.
+    pub touched: Vec<Touched>,
 }
 
 /// What one target is told, and what must be remembered of it for its answer.
@@ -84,12 +87,14 @@ pub(super) struct Told {
     pub(super) losses: Losses,
     /// What the answer needs.
     pub(super) awaiting: Awaiting,
+    /// What rules changed.
+    touched: Vec<Touched>,
 }
 
 impl Told {
     /// The client's own bytes.
     fn as_it_is() -> Told {
-        Told { body: Body::Keep, losses: Losses::default(), awaiting: Awaiting::default() }
+        Told { body: Body::Keep, losses: Losses::default(), awaiting: Awaiting::default(), touched: Vec::new() }
     }
 }
 
@@ -131,7 +136,10 @@ pub(super) fn outgoing(asked: &Asked, planned: &Planned, current: &[HeaderRef<'_
 pub(crate) fn telling(asked: &Asked, planned: &Planned) -> Option<Telling> {
     let (provider, service) = (asked.provider(planned)?, asked.service(planned)?);
     let ask = Ask { asked, planned, provider, service };
-    Some(Telling { dialect: service.dialect, way: ask.way(), losses: Some(ask.tell()?.losses) })
+    let told = ask.tell()?;
+    let mut touched = told.touched;
+    asked.rules.headed(service.dialect, &mut touched);
+    Some(Telling { dialect: service.dialect, way: ask.way(), losses: Some(told.losses), touched })
 }
 
 impl Ask<'_> {
@@ -187,7 +195,13 @@ impl Ask<'_> {
                 head.push((name.as_bytes().to_vec(), value.as_bytes().to_vec()));
             }
         }
+        for (name, value) in asked.rules.request_headers(self.service.dialect) {
+            head.retain(|(known, _)| known != name.as_bytes());
+            head.push((name.into_bytes(), value.into_bytes()));
+        }
         if let Some(credential) = &self.planned.credential {
+            // A rule does not know which header authenticates to whom.
+            head.retain(|(known, _)| known != credential.header.as_bytes());
             head.push((credential.header.as_bytes().to_vec(), credential.value.expose().to_vec()));
         }
         // Envoy reads the slots again when it retries, from this very map.
@@ -241,9 +255,23 @@ impl Ask<'_> {
             }
         };
         let mut losses = Losses::default();
+        let ruled = self.ruled(json);
+        let json = ruled.body.as_deref().map_or(json, Json::trusted);
         let edits = self.edits(json, &mut losses);
-        let body = if edits.is_empty() { Body::Keep } else { Body::Replace(edit(json, &edits).into_bytes()) };
-        Told { body, losses, awaiting: Awaiting::default() }
+        let body = match (edits.is_empty(), ruled.body.is_some()) {
+            (true, false) => Body::Keep,
+            (true, true) => Body::Replace(json.as_str().as_bytes().to_vec()),
+            (false, _) => Body::Replace(edit(json, &edits).into_bytes()),
+        };
+        Told { body, losses, awaiting: Awaiting::default(), touched: ruled.touched }
+    }
+
+    /// What rules make of a request in the target's dialect. What is not generated is nothing that they know.
+    fn ruled(&self, json: Json<'_>) -> Changed {
+        match self.asked.endpoint.operation {
+            Operation::Generate => self.asked.rules.change(self.service.dialect, json),
+            _ => Changed::default(),
+        }
     }
 
     /// Read and said anew: in another dialect, or in the same one without the proofs that the target cannot check.
@@ -257,9 +285,11 @@ impl Ask<'_> {
         let request = foreign::prepare(request, &names, service.dialect, asked.maker(planned), &mut losses);
         let mut written = dialect::of(service.dialect).write_request(&request, planned.target.addressee());
         losses.add(written.losses);
+        let ruled = self.ruled(Json::trusted(&written.body));
+        written.body = ruled.body.unwrap_or(written.body);
         self.deviate(&mut written.body, &mut losses)?;
         let awaiting = Awaiting { aliases: written.aliases, writer };
-        Some(Told { body: Body::Replace(written.body.into_bytes()), losses, awaiting })
+        Some(Told { body: Body::Replace(written.body.into_bytes()), losses, awaiting, touched: ruled.touched })
     }
 
     /// Vectors asked for in another dialect.
@@ -271,7 +301,8 @@ impl Ask<'_> {
         let mut written = theirs.write_request(&request, planned.target.addressee());
         self.deviate(&mut written.body, &mut written.losses)?;
         let awaiting = Awaiting::default();
-        Some(Told { body: Body::Replace(written.body.into_bytes()), losses: written.losses, awaiting })
+        let body = Body::Replace(written.body.into_bytes());
+        Some(Told { body, losses: written.losses, awaiting, touched: Vec::new() })
     }
 
     /// Makes a body that we wrote what the provider's row asks for.

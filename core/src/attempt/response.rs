@@ -18,23 +18,6 @@ use crate::refusal::class_of_status;
 /// Most bytes of an error body that are read; more is not an explanation.
 pub const MAX_ERROR_BODY: usize = 64 << 10;
 
-/// Response headers that belong to the provider's connection or would tell its secrets; all others go to the client.
-const WITHHELD: [&str; 13] = [
-    "set-cookie",
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "alt-svc",
-    "strict-transport-security",
-    "server",
-    "via",
-    "authorization",
-    "x-api-key",
-    "x-goog-api-key",
-    "api-key",
-    "www-authenticate",
-];
-
 /// Where an attempt is.
 #[derive(Debug)]
 pub(super) enum State {
@@ -142,6 +125,7 @@ impl Attempt {
                 return bodiless(self.fail(bad_answer("the provider's answer was empty")));
             }
             self.state = self.way(get("content-type").unwrap_or_default(), awaiting);
+            self.retouch = self.retouching();
             return HeadVerdict::Hold;
         }
         let retries = !self.is_last() && is_retriable(status, asks_again);
@@ -175,6 +159,11 @@ impl Attempt {
 
     /// Takes the next bytes of the body; `ends` with the last ones.
     pub fn response_body(&mut self, chunk: &[u8], ends: bool, now_ms: u64) -> Answer {
+        let answer = self.heard(chunk, ends, now_ms);
+        self.retouched(answer, chunk, ends)
+    }
+
+    fn heard(&mut self, chunk: &[u8], ends: bool, now_ms: u64) -> Answer {
         match core::mem::replace(&mut self.state, State::Done) {
             State::Gate(gate) => self.at_gate(gate, chunk, ends, now_ms),
             State::Relaying(mut relay) => {
@@ -238,8 +227,9 @@ impl Attempt {
         let framing = Framing::of(content_type, self.asked.delivery);
         let (own, theirs) = (self.asked.endpoint.dialect, self.theirs());
         let gate = |way| State::Gate(Box::new(Gate { way }));
+        let closing = self.asked.closing();
         match self.asked.endpoint.operation {
-            Operation::Generate if theirs == own && framing.delivers(self.asked.delivery) => {
+            Operation::Generate if theirs == own && framing.delivers(self.asked.delivery) && closing.is_none() => {
                 let dialect = dialect::of(own);
                 gate(Way::Relay(Relay::new(dialect, framing, Some(dialect.reader(Aliases::default())))))
             }
@@ -250,7 +240,8 @@ impl Attempt {
                 let maker = planned.map(|planned| self.asked.maker(planned));
                 let call_tokens = dialect::of(theirs).usage().said.call_tokens;
                 let interpreter = Interpreter::new(framing, reader, writer, self.asked.delivery, maker);
-                gate(Way::Interpret(interpreter.weighing_calls(call_tokens)))
+                let interpreter = interpreter.weighing_calls(call_tokens).closing_with(closing.as_deref());
+                gate(Way::Interpret(interpreter))
             }
             Operation::Embed if theirs != own => State::Embedding(Box::default()),
             _ if content_type.starts_with("application/json") => {
@@ -367,22 +358,6 @@ impl Attempt {
             }
             _ => Vec::new(),
         }
-    }
-
-    /// The headers that no client may see: those of the provider's connection, those that speak in the gateway's name, and
-    /// whatever repeats the credential.
-    fn withheld<H: AsRef<[u8]>>(&self, headers: &[(H, H)]) -> Vec<Vec<u8>> {
-        let planned = self.asked.plan.get(self.number - 1);
-        let secret = planned.and_then(|planned| planned.credential.as_ref()).map(|known| known.value.expose());
-        let secret = secret.map(|value| value.strip_prefix(b"Bearer ").unwrap_or(value)).unwrap_or_default();
-        let hidden = |(name, value): &(&[u8], &[u8])| {
-            // A shorter value can't hold it; and making a searcher costs more than looking at a length.
-            let echoes =
-                !secret.is_empty() && value.len() >= secret.len() && memchr::memmem::find(value, secret).is_some();
-            echoes || name.starts_with(b"x-dragoman-") || WITHHELD.iter().any(|known| known.as_bytes() == *name)
-        };
-        let headers = headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
-        headers.filter(hidden).map(|(name, _)| name.to_vec()).collect()
     }
 }
 

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 
 mod fence;
 mod operations;
+mod rules;
 mod settling;
 
 const CHAT: DialectId = DialectId::ChatCompletions;

@@ -48,8 +48,12 @@ impl Exchange {
         if self.answering > 0 && !retry_marked {
             self.record.status = status;
             let mut edits = HeadEdits::default();
-            if let Some(planned) = asked.plan.get(self.answering - 1) {
+            let dialect = asked.endpoint.dialect;
+            if let Some(planned) = asked.plan.get(self.answering - 1).filter(|_| !asked.rules.masks(dialect)) {
                 edits.set("x-dragoman-target", &planned.target.id);
+            }
+            for (name, value) in asked.rules.response_headers(dialect) {
+                edits.set(&name, &value);
             }
             edits.set("x-dragoman-attempts", &self.answering.to_string());
             edits.set(REQUEST_ID, &self.id);

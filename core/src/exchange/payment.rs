@@ -17,6 +17,7 @@ use crate::memory::Memory;
 use crate::price::Cost;
 use crate::record::{Charged, Outcome, Record};
 use crate::refusal::{Refusal, SpentBudget};
+use crate::rule::Holding;
 
 /// Most questions about money for one exchange: others may take what was lent for it, but not for ever.
 const MAX_ASKS: u8 = 8;
@@ -42,11 +43,11 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Of a request.
-    pub(crate) fn of(wish: &Wish, content: &Content) -> Bounds {
+    /// Of a request, once rules have changed it.
+    pub(crate) fn of(wish: &Wish, content: &Content, rules: &Holding) -> Bounds {
         // What is not understood is counted by its bytes, three for a token.
         let input = wish.reserved_input.unwrap_or_else(|| (content.bytes().len() / 3) as u64);
-        Bounds { input, output: wish.output_limit, answers: wish.answers }
+        Bounds { input, output: rules.output_limit(wish.output_limit), answers: wish.answers }
     }
 }
 

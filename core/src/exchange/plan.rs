@@ -10,10 +10,12 @@ use crate::admission::Grant;
 use crate::catalog::{Operation, Provider, Service, Target};
 use crate::dialect::{self, Endpoint, Reply, WriteResponse};
 use crate::hub::foreign::{self, FullNames};
-use crate::hub::{Delivery, Request};
+use crate::hub::{Delivery, Format, Request};
+use crate::json::Json;
 use crate::loss::Losses;
 use crate::memory::{Credential, CredentialId, Memory};
 use crate::refusal::Refusal;
+use crate::rule::{Holding, Whom};
 use crate::select::{self, Judgement, Verdict};
 use crate::snapshot::{Loss, Snapshot};
 
@@ -40,6 +42,8 @@ pub struct Asked {
     pub snapshot: Rc<Snapshot>,
     /// What to do about loss.
     pub loss: Loss,
+    /// What rules change.
+    pub rules: Holding,
     /// Who is asked, in order.
     pub plan: Vec<Planned>,
 }
@@ -120,6 +124,12 @@ impl Sought<'_> {
         }
     }
 
+    /// The rules that hold for this caller.
+    pub(crate) fn rules(&self, grant: Option<&Grant>, snapshot: &Snapshot, now_ms: u64) -> Holding {
+        let (account, caller) = grant.map_or(("", ""), |grant| (grant.account.as_str(), grant.caller.as_str()));
+        Holding::of(&snapshot.rules, &Whom { route: &self.wish.model, account, caller }, now_ms)
+    }
+
     /// What is thought of everybody who might answer; data path and explanation alike go by it. Without a Grant the caller may
     /// use everybody.
     pub(crate) fn judge<'s>(&self, grant: Option<&Grant>, snapshot: &'s Snapshot) -> Judgement<'s> {
@@ -189,6 +199,17 @@ impl Asked {
             created: self.began_ms / 1000,
             model: self.model.clone(),
         }
+    }
+
+    /// What rules want to be said at the answer's end. Nothing where that would break it: in JSON that a program reads, in one of
+    /// several answers, and in an answer that is fetched later.
+    pub(crate) fn closing(&self) -> Option<String> {
+        let text = self.rules.closing(self.endpoint.dialect)?;
+        let request = dialect::client(self.endpoint.dialect).read_request(&self.endpoint, self.content.json()).ok()?;
+        let plain = matches!(request.format, None | Some(Format::Text));
+        let alone = request.sampling.answers.is_none_or(|answers| answers.is_null() || answers.u64() == Some(1));
+        let now = self.content.json().get("background").and_then(Json::bool) != Some(true);
+        (plain && alone && now).then_some(text)
     }
 
     /// What a planned target's provider is called in marks of proofs (see [`crate::hub::provenance`]).

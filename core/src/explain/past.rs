@@ -30,6 +30,7 @@ pub fn explain_record<'s>(record: &Record, snapshot: &'s Snapshot) -> Explanatio
         if let Some(wanted) = &mut explanation.wanted {
             wanted.tied = Some(record.tied.clone()).filter(|member| !member.is_empty());
         }
+        explanation.rules.clone_from(&record.rules);
         let judged = judge(record, needs, snapshot);
         explanation.fate = fate(record, judged.as_ref().map(|judgement| (judgement, needs)));
         if let Some(judgement) = judged {
@@ -99,6 +100,7 @@ impl Explanation<'_> {
                 dialect,
                 way: if dialect == needs.dialect { Way::Relay } else { Way::Interpret },
                 losses: (last == Some(&weighed.target)).then(|| record.losses.clone()),
+                touched: Vec::new(),
             });
         }
     }

@@ -10,6 +10,7 @@ use crate::json::{Json, Writer, edit::Edit, edit::edit};
 use crate::loss::Losses;
 use crate::memory::Memory;
 use crate::record::Record;
+use crate::rule::Rule;
 use crate::select;
 use crate::snapshot::{Family, Route};
 use proptest::prelude::*;
@@ -252,6 +253,37 @@ fn a_grant_is_kept_to_and_a_document_has_what_was_reached() {
             r#""needs":{"abilities":[],"estimated_tokens":12,"output_limit":9},"plan":[],"candidates":[]}"#
         )
     );
+}
+
+#[test]
+fn an_explanation_says_which_rules_hold_and_what_they_change_but_no_values() {
+    let read = |row: &str| Rule::read(Json::parse(row.as_bytes()).unwrap()).unwrap();
+    let rules = vec![
+        read(
+            r#"{"name":"calm","request":{"cap":{"temperature":0.8},"append_system":"hidden"},"response":{"mask":true}}"#,
+        ),
+        read(
+            r#"{"name":"mine","keys":["c"],"request":{"headers":{"x-a":"hidden"}},"response":{"append_text":"hidden"}}"#,
+        ),
+        read(r#"{"name":"others","keys":["d"],"request":{"remove":["seed"]}}"#),
+    ];
+    let snapshot = snapshot(Loss::Warn).with_rules(rules).unwrap();
+    let body = br#"{"model":"foreign","temperature":2,"messages":[{"role":"user","content":"hi"}]}"#;
+    let explain = |grant| explain("POST", "/v1/chat/completions", &headers(), body, grant, &snapshot);
+    let grant = Grant { caller: "c".into(), ..Grant::default() };
+    let text = written(&explain(Some(&grant)));
+    let json = Json::parse(text.as_bytes()).unwrap();
+    assert_eq!(json.get("rules").unwrap().as_str(), r#"["calm","mine"]"#);
+    let answered = r#"[{"rule":"calm","members":["model"]},{"rule":"mine","members":["text"]}]"#;
+    assert_eq!(json.get("answer_changed").unwrap().as_str(), answered);
+    let candidate = json.get("candidates").unwrap().items().next().unwrap();
+    let changed = r#"[{"rule":"calm","members":["temperature","system"]},{"rule":"mine","members":["header x-a"]}]"#;
+    assert_eq!(candidate.get("changed").unwrap().as_str(), changed, "{text}");
+    assert!(!text.contains("hidden"), "{text}");
+    assert_eq!(explain(None).rules, ["calm"], "of nobody's key only what holds for all is known");
+    let (record, _) = lived("POST", "/v1/chat/completions", body, &mut memory(snapshot.clone()));
+    assert_eq!(explain_record(&record, &snapshot).rules, ["calm", "mine"]);
+    agree("POST", "/v1/chat/completions", body, &mut memory(snapshot)).unwrap();
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::{Denial, Explanation, Fate, Wanted, Weighed};
 use crate::attempt::{Telling, Way};
 use crate::hub::Delivery;
 use crate::json::Writer;
+use crate::rule::Touched;
 use crate::select::{Resolution, Verdict};
 
 impl Explanation<'_> {
@@ -33,6 +34,12 @@ impl Explanation<'_> {
             }
             if let Some(loss) = self.loss {
                 out.field("loss").string(loss.name());
+            }
+            if !self.rules.is_empty() {
+                out.field("rules").array(|out| self.rules.iter().for_each(|name| out.string(name)));
+            }
+            if !self.answered.is_empty() {
+                write_touched(&self.answered, out.field("answer_changed"));
             }
             out.field("plan").array(|out| self.planned().for_each(|target| out.string(target)));
             out.field("candidates").array(|out| self.candidates.iter().for_each(|weighed| weighed.write(out)));
@@ -149,7 +156,22 @@ fn reason(verdict: &Verdict) -> Option<&'static str> {
     }
 }
 
+/// Which rule changes what: names, never values.
+fn write_touched(touched: &[Touched], out: &mut Writer) {
+    out.array(|out| {
+        for Touched { rule, members } in touched {
+            out.object(|out| {
+                out.field("rule").string(rule);
+                out.field("members").array(|out| members.iter().for_each(|name| out.string(name)));
+            });
+        }
+    });
+}
+
 fn write_telling(telling: &Telling, out: &mut Writer) {
+    if !telling.touched.is_empty() {
+        write_touched(&telling.touched, out.field("changed"));
+    }
     out.field("dialect").string(telling.dialect.name());
     out.field("way").string(match telling.way {
         Way::Relay => "relay",

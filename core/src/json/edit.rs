@@ -101,6 +101,95 @@ fn append(out: &mut String, name: &str, value: &str, comma: bool) {
     out.push_str(&tail);
 }
 
+/// The object with the members for which `change` gives a value (JSON text) changed; `None` when there is none. Anything but
+/// an object has no members.
+pub fn map_members<'a>(
+    object: Json<'a>,
+    change: &mut dyn FnMut(super::Text<'a>, Json<'a>) -> Option<String>,
+) -> Option<String> {
+    if object.kind() != Kind::Object {
+        return None;
+    }
+    let mut splice = Splice::of(object);
+    for place in places(object) {
+        splice.visit(place.value, place.end, &mut |value| change(place.name, value));
+    }
+    splice.end()
+}
+
+/// The array with the items for which `change` gives a value (JSON text) changed; `None` when there is none. Anything but an
+/// array has no items.
+pub fn map_items<'a>(array: Json<'a>, change: &mut dyn FnMut(usize, Json<'a>) -> Option<String>) -> Option<String> {
+    if array.kind() != Kind::Array {
+        return None;
+    }
+    let mut splice = Splice::of(array);
+    let bytes = array.as_str().as_bytes();
+    let mut at = scan::skip_space(bytes, 1);
+    let mut index = 0;
+    while !matches!(bytes.get(at), None | Some(b']')) {
+        let end = scan::skip_value(bytes, at);
+        splice.visit(at, end, &mut |value| change(index, value));
+        index += 1;
+        at = scan::skip_space(bytes, end);
+        if bytes.get(at) == Some(&b',') {
+            at = scan::skip_space(bytes, at + 1);
+        }
+    }
+    splice.end()
+}
+
+/// Which end of a list or of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Before all others.
+    Front,
+    /// Behind all others.
+    Back,
+}
+
+/// The array with one more item (JSON text); anything but an array is returned as it is.
+pub fn insert(array: Json<'_>, item: &str, end: End) -> String {
+    let text = array.as_str();
+    let Some(inside) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else { return text.to_string() };
+    let kept = inside.trim_end_matches([' ', '\n', '\r', '\t']);
+    let comma = if kept.is_empty() { "" } else { "," };
+    match end {
+        End::Front => format!("[{item}{comma}{inside}]"),
+        End::Back => format!("[{kept}{comma}{item}{}]", inside.get(kept.len()..).unwrap_or_default()),
+    }
+}
+
+/// A text of which some values are replaced.
+struct Splice<'a> {
+    text: &'a str,
+    out: String,
+    kept_to: usize,
+}
+
+impl<'a> Splice<'a> {
+    fn of(value: Json<'a>) -> Splice<'a> {
+        Splice { text: value.as_str(), out: String::new(), kept_to: 0 }
+    }
+
+    fn visit(&mut self, start: usize, end: usize, change: &mut dyn FnMut(Json<'a>) -> Option<String>) {
+        let Some(value) = self.text.get(start..end) else { return };
+        if let Some(new) = change(Json::trusted(value)) {
+            self.out.push_str(self.text.get(self.kept_to..start).unwrap_or_default());
+            self.out.push_str(&new);
+            self.kept_to = end;
+        }
+    }
+
+    fn end(mut self) -> Option<String> {
+        if self.kept_to == 0 {
+            return None;
+        }
+        self.out.push_str(self.text.get(self.kept_to..).unwrap_or_default());
+        Some(self.out)
+    }
+}
+
 /// Where a member stands: offsets into the object's text.
 struct Place<'a> {
     name: super::Text<'a>,

@@ -6,6 +6,7 @@ mod price;
 use super::{Family, Loss, MAX_SNAPSHOT, Route, Snapshot};
 use crate::catalog::{Abilities, DialectId, Operation, Origin, Paths, Provider, Service, Target, ThinkingStyle};
 use crate::json::{Json, Writer};
+use crate::rule::Rule;
 
 pub(super) fn write(snapshot: &Snapshot) -> Vec<u8> {
     let mut out = Writer::with_capacity(4096);
@@ -24,6 +25,11 @@ pub(super) fn write(snapshot: &Snapshot) -> Vec<u8> {
         });
         if !snapshot.withheld.is_empty() {
             out.field("withheld").array(|out| snapshot.withheld.iter().for_each(|id| out.string(id)));
+        }
+        if !snapshot.rules.is_empty() {
+            // A rule is read from JSON, and stays as it was read.
+            out.field("rules")
+                .array(|out| snapshot.rules.iter().for_each(|rule| out.raw(Json::trusted(rule.document()))));
         }
         if !snapshot.identities.is_empty() {
             out.field("identities").array(|out| snapshot.identities.iter().for_each(|row| identity::write(row, out)));
@@ -110,6 +116,7 @@ pub(super) fn read(document: &[u8]) -> Result<Snapshot, Vec<String>> {
     let targets = rows(json, "targets", read_target, &mut mistakes);
     let routes = rows(json, "routes", read_route, &mut mistakes);
     let families = rows(json, "families", read_family, &mut mistakes);
+    let rules = read_rules(json, &mut mistakes);
     let identities = match json.get("identities") {
         Some(_) => rows(json, "identities", identity::read, &mut mistakes),
         None => Vec::new(),
@@ -118,7 +125,19 @@ pub(super) fn read(document: &[u8]) -> Result<Snapshot, Vec<String>> {
         return Err(mistakes);
     }
     let withheld = json.get("withheld").into_iter().flat_map(Json::items).filter_map(plain).collect();
-    Ok(Snapshot { withheld, identities, ..Snapshot::new(version, providers, targets, routes, families)? })
+    Snapshot { withheld, identities, ..Snapshot::new(version, providers, targets, routes, families)? }.with_rules(rules)
+}
+
+/// The rules, which older control planes do not know of.
+fn read_rules(json: Json<'_>, mistakes: &mut Vec<String>) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for (place, row) in json.get("rules").into_iter().flat_map(Json::items).enumerate() {
+        match Rule::read(row) {
+            Ok(rule) => rules.push(rule),
+            Err(wrong) => mistakes.extend(wrong.iter().map(|wrong| format!("rules[{place}]: {wrong}"))),
+        }
+    }
+    rules
 }
 
 /// Reads each row of a list; a row that lacks something is a mistake with its place.

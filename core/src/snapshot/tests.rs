@@ -95,3 +95,26 @@ fn a_document_that_cannot_be_read_says_where() {
         assert_eq!(Snapshot::read(document).unwrap_err(), [expected]);
     }
 }
+
+fn rule(name: &str) -> Rule {
+    let row = format!(r#"{{"name":"{name}", "request":{{"cap":{{"temperature":0.80}}}}}}"#);
+    Rule::read(crate::json::Json::parse(row.as_bytes()).unwrap()).unwrap()
+}
+
+#[test]
+fn rules_read_back_as_written_and_have_names_of_their_own() {
+    let empty = || Snapshot::new(7, vec![], vec![], vec![], vec![]).unwrap();
+    let snapshot = empty().with_rules(vec![rule("b"), rule("a")]).unwrap();
+    let again = Snapshot::read(&snapshot.write()).unwrap();
+    assert_eq!(again, snapshot);
+    assert_ne!(again, empty(), "a Snapshot with rules is another");
+    let names: Vec<&str> = again.rules.iter().map(|rule| rule.name.as_str()).collect();
+    assert_eq!(names, ["b", "a"]);
+    assert_eq!(empty().with_rules(vec![rule("a"), rule("a")]).unwrap_err(), ["rule a: listed twice"]);
+    let many = (0..=MAX_RULES).map(|number| rule(&format!("r{number}"))).collect();
+    assert_eq!(empty().with_rules(many).unwrap_err(), ["there are 1001 rules; 1000 are the most"]);
+    let wrong = br#"{"version":1,"providers":[],"targets":[],"routes":[],"families":[],"rules":[{"name":"r","request":{"set":{"model":"m"},"zz":1}}]}"#;
+    let mistakes = Snapshot::read(wrong).unwrap_err();
+    assert_eq!(mistakes.len(), 2, "{mistakes:?}");
+    assert!(mistakes[0].starts_with("rules[0]: `request."), "{mistakes:?}");
+}

@@ -1,7 +1,7 @@
 //! Who has no key comes by a token of an issuer that the gateway knows, or by a certificate, and pays from an account.
 
 use dragoman_tests::client::{Answer, Call};
-use dragoman_tests::gateway::{Gateway, python};
+use dragoman_tests::gateway::Gateway;
 use dragoman_tests::said::{ask, credential, path};
 use dragoman_tests::simulator::Simulator;
 use dragoman_tests::simulator::persona::Dialect;
@@ -19,23 +19,19 @@ fn identity(issuer: &Issuer, more: &str) -> String {
     )
 }
 
-/// An account with these Terms, for what the API has no words yet.
-pub fn account(gateway: &Gateway, id: &str, kind: &str, terms: &Value) {
-    let file = gateway.data().join("dragoman.sqlite");
-    let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=10); \
-                  db.execute(\"INSERT INTO account VALUES (?, ?, ?, 0, 0, 0, 'test')\", sys.argv[2:]); db.commit()";
-    let mut python = std::process::Command::new(python().expect("a Python"));
-    let status = python.arg("-c").arg(script).arg(file).args([id, kind, &terms.to_string()]).status().expect("a child");
-    assert!(status.success(), "{id}");
+/// An account with these Terms.
+pub fn account(panel: &Panel, id: &str, kind: &str, terms: &Value) {
+    panel.put(&format!("/accounts/{id}"), &json!({ "kind": kind, "terms": terms }));
 }
 
 /// A gateway that knows the issuer, and the tree of acme.
 fn known(issuer: &Issuer, provider: &Simulator, more: &str) -> Gateway {
     let gateway = Gateway::start(&setup(provider).more(&identity(issuer, more))).expect("a gateway");
-    account(&gateway, "acme", "tenant", &json!({}));
-    account(&gateway, "acme.search", "team", &json!({}));
-    account(&gateway, "acme.search.alice", "user", &json!({}));
-    account(&gateway, "acme.search.bob", "user", &json!({ "budgets": [{ "requests": 1, "per": "total" }] }));
+    let panel = Panel::of(&gateway);
+    account(&panel, "acme", "tenant", &json!({}));
+    account(&panel, "acme.search", "team", &json!({}));
+    account(&panel, "acme.search.alice", "user", &json!({}));
+    account(&panel, "acme.search.bob", "user", &json!({ "budgets": [{ "requests": 1, "per": "total" }] }));
     gateway
 }
 
@@ -213,7 +209,7 @@ fn identities_come_and_go_through_the_api_and_fetch_no_keys_from_where_it_says()
     let (issuer, provider) = (Issuer::new(), provider("sk-own"));
     let gateway = Gateway::start(&setup(&provider)).expect("a gateway");
     let panel = Panel::of(&gateway);
-    account(&gateway, "acme", "tenant", &json!({}));
+    account(&panel, "acme", "tenant", &json!({}));
     let status = || ask_as(&gateway, &issuer.token(&json!({})), "some-model", "hello").status;
     assert_eq!(status(), 401, "nobody knows the issuer");
     let row = |jwks: &str, value: Value| json!({ "jwt": { "issuer": ISSUER, "audiences": ["llm"], jwks: value }, "account": "acme" });

@@ -11,7 +11,7 @@ use dragoman_tests::simulator::persona::Dialect;
 use serde_json::{Value, json};
 
 use super::identities::account;
-use super::panel::{SOON, provider, setup};
+use super::panel::{Panel, SOON, provider, setup};
 
 /// Authorities and certificates in a directory of their own, gone at the end.
 struct Certificates(PathBuf);
@@ -167,9 +167,10 @@ fn a_workload_has_an_account_by_its_certificate_and_no_other_counts() {
     let provider = provider("sk-own");
     let mesh = "[[identity]]\nname = \"mesh\"\nmesh = { trust_domain = \"corp.example\" }\naccount = \"acme.{path:2}.{path:4}\"";
     let gateway = Gateway::start(&setup(&provider).listen(&settings(&certificates)).more(mesh)).expect("a gateway");
-    account(&gateway, "acme", "tenant", &json!({}));
-    account(&gateway, "acme.search", "team", &json!({}));
-    account(&gateway, "acme.search.alice", "user", &json!({ "budgets": [{ "requests": 2, "per": "total" }] }));
+    let panel = Panel::of(&gateway);
+    account(&panel, "acme", "tenant", &json!({}));
+    account(&panel, "acme.search", "team", &json!({}));
+    account(&panel, "acme.search.alice", "user", &json!({ "budgets": [{ "requests": 2, "per": "total" }] }));
 
     let call = |text: &str| {
         Call::post(&path(Dialect::Chat, "some-model", false)).json(&ask(Dialect::Chat, "some-model", text, false))

@@ -46,6 +46,9 @@ fn the_schemas_have_the_words_that_the_reader_knows() {
         (Kind::Price, json!({ "tiers": [{ "zz": 1 }] }), "/properties/tiers/items"),
         (Kind::Route, json!({ "zz": 1 }), ""),
         (Kind::Suspension, json!({ "zz": 1 }), ""),
+        (Kind::Rule, json!({ "zz": 1 }), ""),
+        (Kind::Rule, json!({ "request": { "zz": 1 } }), "/properties/request"),
+        (Kind::Rule, json!({ "response": { "zz": 1 } }), "/properties/response"),
         (Kind::Identity, json!({ "zz": 1 }), ""),
         (Kind::Identity, json!({ "jwt": { "zz": 1 } }), "/properties/jwt"),
         (Kind::Identity, json!({ "mesh": { "zz": 1 } }), "/properties/mesh"),
@@ -78,6 +81,7 @@ fn the_words_to_choose_from_are_those_that_the_reader_knows() {
     let places = [
         ("/provider_row/properties/services/items/properties/dialect", DialectId::ALL.map(DialectId::name).to_vec()),
         ("/provider_row/properties/services/items/properties/operations/items", operations),
+        ("/rule_row/properties/dialects/items", DialectId::ALL.map(DialectId::name).to_vec()),
         ("/model_row/properties/abilities/items", abilities),
         ("/model_row/properties/status", Status::ALL.map(Status::name).to_vec()),
         ("/model_row/properties/input/items", modalities.clone()),

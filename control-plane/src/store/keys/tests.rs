@@ -25,7 +25,7 @@ async fn a_key_is_found_by_its_digest_and_only_by_it() {
         let elsewhere = keys(&fresh.open().await).await;
         let grant = elsewhere.admit(&of(&made.key)).await.unwrap().unwrap().grant;
         assert_eq!((grant.caller.as_str(), grant.allows("auto"), grant.allows("m")), (made.id.as_str(), true, false));
-        let listed = keys_here.list("", "", 9).await.unwrap();
+        let listed = keys_here.list(Of::Everybody, "", 9).await.unwrap();
         assert_eq!((listed[0].id.as_str(), listed[0].hint.as_str()), (made.id.as_str(), &made.key.expose()[..8]));
         assert_eq!(keys_here.admit(&digest(b"dgm_other")).await.unwrap(), None);
     }
@@ -97,6 +97,62 @@ async fn a_key_has_the_terms_of_all_levels_and_never_more_than_those_above() {
         let changed = keys.change("me", &made.id, &of_acme("{}"), Condition::None).await.unwrap();
         assert_eq!(changed.terms, Terms::default());
         assert_eq!(keys.stale_since(1).await.unwrap().len(), 1, "data planes forget what they knew");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_a_tree_have_every_key_of_it_once_and_nobody_elses() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        let keys = keys(&store).await;
+        let mut expected = Vec::new();
+        for (id, kind) in [
+            ("acme", AccountKind::Tenant),
+            ("acme-x", AccountKind::Tenant),
+            ("acme.a", AccountKind::Team),
+            ("acme.b", AccountKind::Team),
+            ("acme0", AccountKind::Tenant),
+        ] {
+            let account = AccountId::read(id).unwrap();
+            store.put_account("me", &account, kind, &Terms::default(), Condition::None).await.unwrap();
+            for _ in 0..5 {
+                let new = NewKey { account: id.into(), ..NewKey::default() };
+                let made = keys.create("me", &new).await.unwrap();
+                if crate::accounts::is_within(id, "acme") {
+                    expected.push((id.to_string(), made.id));
+                }
+            }
+        }
+        expected.sort();
+        for (of, count) in [(Of::Tree("acme"), 15), (Of::Account("acme"), 5), (Of::Everybody, 25), (Of::Tree("a"), 0)] {
+            let (mut seen, mut after) = (Vec::new(), String::new());
+            loop {
+                let page = keys.list(of, &after, 4).await.unwrap();
+                let Some(last) = page.last() else { break };
+                after = of.place(last);
+                seen.extend(page.into_iter().map(|key| (key.account, key.id)));
+            }
+            assert_eq!(seen.len(), count, "{of:?}");
+            if of == Of::Tree("acme") {
+                assert_eq!(seen, expected);
+            }
+        }
+        // A place before or behind the tree opens no other one.
+        for after in ["acme-x/", "acme0/", "", "a/", "zzz/", "acme/zzz"] {
+            let page = keys.list(Of::Tree("acme"), after, 99).await.unwrap();
+            assert!(page.iter().all(|key| crate::accounts::is_within(&key.account, "acme")), "{after}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_named_like_anothers_id_stays_when_that_one_is_revoked() {
+    for fresh in on_both().await {
+        let keys = keys(&fresh.open().await).await;
+        let first = keys.create("me", &named("one", "{}")).await.unwrap();
+        let other = keys.create("me", &named(&first.id, "{}")).await.unwrap();
+        assert_eq!(keys.revoke_id("me", &first.id).await.unwrap(), 1);
+        assert!(keys.key(&other.id).await.unwrap().unwrap().revoked_ms.is_none());
     }
 }
 
