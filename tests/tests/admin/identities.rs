@@ -3,11 +3,11 @@
 use dragoman_tests::client::{Answer, Call};
 use dragoman_tests::gateway::Gateway;
 use dragoman_tests::said::{ask, credential, path};
-use dragoman_tests::simulator::Simulator;
 use dragoman_tests::simulator::persona::Dialect;
+use dragoman_tests::simulator::{ClosedPort, Simulator};
 use serde_json::{Value, json};
 
-use super::issuer::{ISSUER, Issuer, head, now, signed_with_what_is_public, unsigned, with};
+use super::issuer::{ISSUER, Issuer, head, now, served, signed_with_what_is_public, unsigned, with};
 use super::panel::{AT_ONCE, Panel, SOON, ask_as, provider, setup, wait};
 
 /// An identity in the settings file.
@@ -202,6 +202,29 @@ fn whoever_has_no_account_of_their_own_is_refused_where_the_row_says_so() {
     let carol = of(json!({ "sub": "carol", "email": "carol@corp.example" }));
     assert_eq!(carol.status, 403, "{}", carol.text());
     assert!(carol.text().contains("unknown_identity"), "{}", carol.text());
+}
+
+#[test]
+fn an_issuers_keys_are_fetched_from_where_the_file_says() {
+    let (issuer, silent, provider) = (Issuer::new(), Issuer::new(), provider("sk-own"));
+    let url = served(&issuer.jwks()).expect("a server");
+    let closed = ClosedPort::take().expect("a port");
+    let row = |name: &str, issuer: &str, url: &str| {
+        format!(
+            "[[identity]]\nname = \"{name}\"\naccount = \"acme\"\n\
+             jwt = {{ issuer = \"{issuer}\", audiences = [\"llm\"], jwks_url = \"{url}\" }}\n"
+        )
+    };
+    // The other issuer is not there: whoever has nothing to do with it does not notice.
+    let away = row("away", "https://away.example", &format!("{}/keys", closed.url().expect("a URL")));
+    let gateway = Gateway::start(&setup(&provider).more(&(row("corp", ISSUER, &url) + &away))).expect("a gateway");
+    account(&Panel::of(&gateway), "acme", "tenant", &json!({}));
+    assert_eq!(ask_as(&gateway, gateway.key(), "some-model", "hello").status, 200);
+    let status = |token: &str| gateway.send(&call(Dialect::Chat, token, "hello")).expect("an answer").status;
+    wait("a token of the issuer is good", SOON, || status(&issuer.token(&json!({}))) == 200);
+    assert_eq!(status(&silent.token(&json!({}))), 401);
+    assert_eq!(status(&silent.token(&json!({ "iss": "https://away.example" }))), 401);
+    assert_eq!(status(&issuer.token(&json!({ "iss": "https://away.example" }))), 401);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! An issuer of tokens: makes good ones, and helps with all that are not.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
@@ -49,6 +52,29 @@ impl Issuer {
     pub fn token(&self, claims: &Value) -> String {
         self.signed(&head(), &with(claims))
     }
+}
+
+/// An address where a key set is to be had, for as long as this process lives.
+pub fn served(keys: &Value) -> std::io::Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let url = format!("http://{}/keys", listener.local_addr()?);
+    let keys = keys.to_string();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // What was asked does not matter, but that it was asked.
+            let mut head = [0; 4096];
+            if stream.read(&mut head).is_ok_and(|bytes| bytes > 0) {
+                let length = keys.len();
+                let kind = "content-type: application/json";
+                write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\n{kind}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{keys}"
+                )
+                .ok();
+            }
+        }
+    });
+    Ok(url)
 }
 
 /// What a token says of itself.

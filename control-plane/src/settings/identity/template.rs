@@ -147,11 +147,10 @@ fn template(reading: &mut Reading<'_>, text: &Placed<String>, proof: Option<&Pro
         rest = behind;
     }
     parts.extend((!rest.is_empty()).then(|| Part::Text(rest.to_string())));
-    let fits = |part: &Part| match (part, proof) {
-        (Part::Claim(_), Some(Proof::Mesh(_))) | (Part::Path(_), Some(Proof::Jwt(_))) => false,
-        _ => true,
+    let misplaced = |part: &Part| {
+        matches!((part, proof), (Part::Claim(_), Some(Proof::Mesh(_))) | (Part::Path(_), Some(Proof::Jwt(_))))
     };
-    if !parts.iter().all(fits) {
+    if parts.iter().any(misplaced) {
         reading.mistake(text.at, format!("in `{name}` a token has {{claim:NAME}}, and a mesh has {{path:NUMBER}}"));
         return None;
     }
