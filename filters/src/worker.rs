@@ -80,14 +80,17 @@ impl Worker {
         let mut calls = std::mem::take(&mut self.calls);
         let asked = calls.join(question, stream, || match question {
             Question::Admit(key) => {
-                let vm = self.ids.vm();
-                self.call("Admit", &AdmitRequest { key_digest: key.to_vec(), vm, ..Default::default() })
+                let request = AdmitRequest { key_digest: key.to_vec(), vm: self.ids.vm(), ..Default::default() };
+                self.call("Admit", &request)
             }
             Question::Recognise(caller) => {
-                let vm = self.ids.vm();
-                self.call("Admit", &AdmitRequest { identity: caller.document(), vm, ..Default::default() })
+                let request = AdmitRequest { identity: caller.document(), vm: self.ids.vm(), ..Default::default() };
+                self.call("Admit", &request)
             }
-            Question::Lend(budgets) => self.lend(LendRequest::default(), &self.memory.purse.wants(budgets)),
+            Question::Lend(budgets) => {
+                let wants = self.memory.purse.wants(budgets);
+                self.lend(LendRequest::default(), &wants)
+            }
             Question::Hold { exchange, caller, account, wants } => {
                 let (exchange, caller, account) = (exchange.clone(), caller.clone(), account.clone());
                 self.lend(LendRequest { exchange, caller, account, ..Default::default() }, wants)

@@ -144,8 +144,10 @@ struct Pocket {
     until_ms: u64,
     /// Until when there is no more to ask for.
     dry_until_ms: u64,
-    /// What waits for more.
+    /// What waits for more, and was not asked for yet.
     demand: u64,
+    /// What waited in vain for the last answer, since it came later than the question: it will come back and ask.
+    unmet: u64,
     /// What was taken without a lease while nobody could be asked.
     open: u64,
     /// Exchanges under way.
@@ -313,13 +315,19 @@ impl Purse {
             self.make_room();
             let pocket = self.pockets.entry(lease.id.clone()).or_default();
             if pocket.lease.window_ms != lease.window_ms {
-                *pocket = Pocket { under_way: pocket.under_way, demand: pocket.demand, ..Pocket::default() };
+                *pocket = Pocket {
+                    under_way: pocket.under_way,
+                    demand: pocket.demand,
+                    unmet: pocket.unmet,
+                    ..Pocket::default()
+                };
             }
             pocket.lent = lease.lent_grains();
             pocket.slice = pocket.lent.saturating_sub(pocket.taken);
             pocket.until_ms = now_ms.saturating_add(lease.valid_for_ms);
             pocket.dry_until_ms = if lease.is_all { now_ms.saturating_add(DRY_MS) } else { 0 };
-            (pocket.demand, pocket.open, pocket.is_used) = (0, 0, false);
+            pocket.unmet = core::mem::take(&mut pocket.demand);
+            (pocket.open, pocket.is_used) = (0, false);
             pocket.lease = lease.clone();
         }
     }

@@ -53,6 +53,21 @@ fn a_warm_lease_serves_until_it_is_used_up_and_what_was_not_needed_comes_back() 
 }
 
 #[test]
+fn those_who_wait_for_one_answer_are_asked_for_with_the_next() {
+    let grant = grant(vec![tokens()]);
+    let mut purse = Purse::default();
+    assert!(take(&mut purse, &grant, 10, 0).is_err());
+    assert_eq!(purse.wants(&[MONTH.into()])[0].wanted, 10);
+    for _ in 0..5 {
+        assert!(take(&mut purse, &grant, 10, 0).is_err(), "the answer is on its way");
+    }
+    purse.learn(&Leases { list: vec![lease(MONTH, 1, 10)] }, 0);
+    assert!(take(&mut purse, &grant, 10, 0).is_ok());
+    assert!(take(&mut purse, &grant, 10, 0).is_err());
+    assert_eq!(purse.wants(&[MONTH.into()])[0].wanted, 50);
+}
+
+#[test]
 fn nothing_is_taken_of_one_budget_when_another_has_no_room() {
     let other = Budget::of("key_1", Unit::Requests, "minute");
     let grant = grant(vec![tokens(), other]);
@@ -75,7 +90,7 @@ fn what_is_spent_is_refused_without_a_question_for_a_moment() {
 fn a_budget_may_warn_or_lead_to_a_cheaper_route_instead() {
     let all = Lease { is_all: true, ..lease(MONTH, 1, 0) };
     let warning = grant(vec![Budget { at_limit: AtLimit::Warn, ..tokens() }]);
-    let passed = take(&mut purse(&[all.clone()]), &warning, 6, 0).unwrap();
+    let passed = take(&mut purse(std::slice::from_ref(&all)), &warning, 6, 0).unwrap();
     assert_eq!(passed.beyond().map(|budget| budget.id.as_str()).collect::<Vec<_>>(), [MONTH]);
     let leading = grant(vec![Budget { at_limit: AtLimit::Downgrade("cheap".into()), ..tokens() }]);
     let mut purse = purse(&[all]);

@@ -37,15 +37,16 @@ impl Want {
 }
 
 impl Purse {
-    /// What to ask for these budgets.
-    pub fn wants(&self, ids: &[String]) -> Vec<Want> {
+    /// What to ask for these budgets. A thousand requests that wait for one answer are asked for together with the next one.
+    pub fn wants(&mut self, ids: &[String]) -> Vec<Want> {
         let want = |id: &String| {
-            let Some(pocket) = self.pockets.get(id) else {
+            let Some(pocket) = self.pockets.get_mut(id) else {
                 return Want { id: id.clone(), window_ms: 0, taken: 0, wanted: 0 };
             };
             let unit = id.split('/').nth(1).and_then(Unit::named).unwrap_or(Unit::Usd);
             let amount = |grains| of_grains(unit, grains);
-            let (taken, wanted) = (amount(pocket.taken), amount(pocket.demand));
+            let demand = core::mem::take(&mut pocket.demand).max(core::mem::take(&mut pocket.unmet));
+            let (taken, wanted) = (amount(pocket.taken), amount(demand));
             Want { id: id.clone(), window_ms: pocket.lease.window_ms, taken, wanted }
         };
         ids.iter().map(want).collect()
