@@ -18,6 +18,7 @@
 //! Limits: one worker, no TLS, a provider that answers at once. Numbers of two machines do not compare; ratios nearly do.
 
 pub(crate) mod account;
+mod admission;
 mod bare;
 mod load;
 mod machine;
@@ -48,6 +49,10 @@ pub fn run(options: &Options) -> anyhow::Result<String> {
     }
     let until = Instant::now() + options.pace.longest;
     let mut report = table::Report::new(machine::describe(&stand.envoy)?, stand.pinned);
+    if options.budgets {
+        report.admission = admission::Admission::measure(&stand, options.pace)?;
+        return Ok(report.markdown());
+    }
     for &size in &options.bodies {
         for &shape in &options.shapes {
             if Instant::now() < until {
@@ -62,5 +67,6 @@ pub fn run(options: &Options) -> anyhow::Result<String> {
             report.chunks.push(Chunks::measure(&stand, shape, options.pace)?);
         }
     }
+    report.admission = admission::Admission::measure(&stand, options.pace)?;
     Ok(report.markdown())
 }

@@ -44,6 +44,7 @@ pub struct Options {
     pub(super) pace: Pace,
     pub(super) soak: Option<usize>,
     pub(super) bare_only: bool,
+    pub(super) budgets: bool,
 }
 
 /// The bodies of the README's table, in bytes.
@@ -69,6 +70,7 @@ impl Options {
             pace: Pace::FULL,
             soak: None,
             bare_only: false,
+            budgets: false,
         };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
@@ -80,8 +82,10 @@ impl Options {
                 "--soak" => options.soak = Some(value()?.parse::<usize>()?.min(LONGEST_SOAK)),
                 // Bare Envoy in the gateway's place: the ratios show the noise of the machine.
                 "--bare-only" => options.bare_only = true,
+                // What paying costs, and nothing else.
+                "--budgets" => options.budgets = true,
                 _ => bail!(
-                    "`{argument}` is unknown; there are --quick, --only SHAPES, --bodies SIZES, --soak COUNT, --bare-only"
+                    "`{argument}` is unknown; there are --quick, --only SHAPES, --bodies SIZES, --soak COUNT, --bare-only, --budgets"
                 ),
             }
         }

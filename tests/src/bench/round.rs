@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::bail;
 use serde_json::Value;
 
-use super::load::{self, Connection};
+use super::load::{self, Connection, Target};
 use super::plan::Pace;
 use super::shape::Shape;
 use super::stand::{LONG_PIECES, Manner, PIECES, Side, Stand};
@@ -179,30 +179,39 @@ fn round(
     pace: load::Pace,
     length: Duration,
 ) -> anyhow::Result<(Round, Round)> {
-    let one = |side| -> anyhow::Result<Round> {
-        let target = stand.target(side, shape, manner, size)?;
-        let process = stand.process(side);
-        let books = || -> anyhow::Result<(Duration, Duration)> {
-            Ok((process.cpu()?, stand.control_plane().map_or(Ok(Duration::ZERO), |process| process.cpu())?))
-        };
-        let before = books()?;
-        let outcome = load::run(&target, pace, length)?;
-        let after = books()?;
-        if outcome.answers == 0 {
-            bail!("no answer in a round of {}", shape.name());
-        }
-        let (cpu, took, answers) = (after.0 - before.0, outcome.took, outcome.answers as f64);
-        let mut first: Vec<f64> = outcome.first.iter().map(|first| first.as_secs_f64() * 1e6).collect();
-        first.sort_by(f64::total_cmp);
-        Ok(Round {
-            cpu: cpu.as_secs_f64() * 1e6 / answers,
-            first,
-            throughput: answers / took.as_secs_f64(),
-            busy: cpu.as_secs_f64() / took.as_secs_f64(),
-            control_plane: (after.1 - before.1).as_secs_f64() * 1e6 / answers,
-        })
-    };
+    let one = |side| half(stand, side, &stand.target(side, shape, manner, size)?, pace, length);
     Ok((one(Side::Bare)?, one(Side::Gateway)?))
+}
+
+/// A round at one side.
+fn half(stand: &Stand, side: Side, target: &Target, pace: load::Pace, length: Duration) -> anyhow::Result<Round> {
+    let process = stand.process(side);
+    let books = || -> anyhow::Result<(Duration, Duration)> {
+        Ok((process.cpu()?, stand.control_plane().map_or(Ok(Duration::ZERO), |process| process.cpu())?))
+    };
+    let before = books()?;
+    let outcome = load::run(target, pace, length)?;
+    let after = books()?;
+    if outcome.answers == 0 {
+        bail!("no answer in a round");
+    }
+    let (cpu, took, answers) = (after.0 - before.0, outcome.took, outcome.answers as f64);
+    let mut first: Vec<f64> = outcome.first.iter().map(|first| first.as_secs_f64() * 1e6).collect();
+    first.sort_by(f64::total_cmp);
+    Ok(Round {
+        cpu: cpu.as_secs_f64() * 1e6 / answers,
+        first,
+        throughput: answers / took.as_secs_f64(),
+        busy: cpu.as_secs_f64() / took.as_secs_f64(),
+        control_plane: (after.1 - before.1).as_secs_f64() * 1e6 / answers,
+    })
+}
+
+/// CPU of a request of 2 kB that is relayed, in µs, with this key at the gateway that is kept busy.
+pub fn relay_cpu(stand: &Stand, key: &str, pace: Pace) -> anyhow::Result<f64> {
+    let target = stand.target_of(key, Shape::Relay, Manner::Whole, 2000)?;
+    let busy = load::Pace::Closed { connections: BUSY_CONNECTIONS };
+    Ok(half(stand, Side::Gateway, &target, busy, pace.busy)?.cpu)
 }
 
 /// The value below which this part of ascending numbers lies.

@@ -128,6 +128,20 @@ impl Stand {
             _ => listener,
         };
         let key = self.gateway.as_ref().map_or("none", Gateway::key);
+        Ok(Target { address, ..self.target_of(key, shape, manner, size)? })
+    }
+
+    /// The gateway, if it runs.
+    pub fn gateway(&self) -> Option<&Gateway> {
+        self.gateway.as_ref()
+    }
+
+    /// The same at the gateway, with this key.
+    pub fn target_of(&self, key: &str, shape: Shape, manner: Manner, size: usize) -> anyhow::Result<Target> {
+        let address = match &self.gateway {
+            Some(gateway) => gateway.address().parse()?,
+            None => self.bare.listeners.get(manner.index()).copied().context("no listener for it")?,
+        };
         let body = body(&model(shape, manner), shape.streams(), size);
         let head = format!(
             "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: bench\r\naccept: */*\r\n\

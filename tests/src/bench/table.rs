@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::admission::Admission;
 use super::machine::Machine;
 use super::round::{Both, Cell, Chunks, median};
 use super::shape::{Shape, size_name};
@@ -15,12 +16,20 @@ pub struct Report {
     pub cells: Vec<Cell>,
     /// The cost of streamed events.
     pub chunks: Vec<Chunks>,
+    /// What budgets cost.
+    pub admission: Option<Admission>,
     /// Rows there was no time for.
     pub left_out: Vec<(Shape, usize)>,
 }
 
 /// The most CPU a streamed event may take more than with bare Envoy, in microseconds.
 const EVENT_BAR: f64 = 10.0;
+
+/// The most CPU that paying may take, in microseconds.
+const WARM_BAR: f64 = 15.0;
+
+/// The most that the first request of a key may wait for the control plane, in milliseconds.
+const COLD_BAR: f64 = 2.0;
 
 /// The most CPU a request may take, as a multiple of bare Envoy's.
 const BARS: [(Shape, usize, f64); 2] = [(Shape::Relay, 2_000, 1.3), (Shape::Interpret, 2_000, 1.6)];
@@ -32,7 +41,7 @@ const LINEAR: f64 = 2.0;
 impl Report {
     /// An empty one.
     pub fn new(machine: Machine, pinned: bool) -> Self {
-        Self { machine, pinned, cells: Vec::new(), chunks: Vec::new(), left_out: Vec::new() }
+        Self { machine, pinned, cells: Vec::new(), chunks: Vec::new(), admission: None, left_out: Vec::new() }
     }
 
     /// All of it.
@@ -55,6 +64,7 @@ impl Report {
         }
         self.rows(out)?;
         self.events(out)?;
+        self.paying(out)?;
         self.bars(out)?;
         self.linear(out)
     }
@@ -122,6 +132,24 @@ impl Report {
             writeln!(out, "| {name} | {:.1} | {:.1} | **{ratio:.2}** |", cpu.bare, cpu.gateway)?;
         }
         writeln!(out, "\nFrom the difference between streams of {LONG_PIECES} and of {PIECES} events, 1 ms apart.\n")
+    }
+
+    fn paying(&self, out: &mut String) -> std::fmt::Result {
+        let Some(Admission { warm, questions, cold }) = &self.admission else { return Ok(()) };
+        let added = median(warm.iter().map(|both| both.added()));
+        let verdict = |holds: bool| if holds { "holds" } else { "does not hold" };
+        writeln!(
+            out,
+            "\n- a warm key with seven budgets on four levels at most {WARM_BAR} µs of CPU more than one without: {added:.1}, **{}**; \
+             {questions:.4} questions a request",
+            verdict(added <= WARM_BAR)
+        )?;
+        let cold = median(cold.iter().copied());
+        writeln!(
+            out,
+            "- the first request of such a key at most {COLD_BAR} ms later than the next one, in the median: {cold:.2}, **{}**",
+            verdict(cold <= COLD_BAR)
+        )
     }
 
     fn bars(&self, out: &mut String) -> std::fmt::Result {
