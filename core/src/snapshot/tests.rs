@@ -68,6 +68,19 @@ fn a_snapshot_reads_back_as_written() {
 }
 
 #[test]
+fn who_may_come_without_a_key_reads_back_as_written() {
+    use crate::catalog::{Identity, Proof};
+    let identity = |name: &str, proof| Identity { name: name.into(), mark: "0f".into(), proof };
+    let token = Proof::Token { issuer: "https://issuer".into(), claims: vec!["sub".into(), "org.team".into()] };
+    let mut snapshot = Snapshot::new(7, vec![], vec![], vec![], vec![]).unwrap();
+    snapshot.identities =
+        vec![identity("corp", token), identity("mesh", Proof::Peer { trust_domain: "cluster.local".into() })];
+    assert_eq!(Snapshot::read(&snapshot.write()).unwrap(), snapshot);
+    let broken = br#"{"version":1,"providers":[],"targets":[],"routes":[],"families":[],"identities":[{"name":"a"}]}"#;
+    assert!(Snapshot::read(broken).unwrap_err()[0].starts_with("identities[0]"));
+}
+
+#[test]
 fn every_mistake_is_reported_at_once() {
     let mistakes = Snapshot::new(
         1,
