@@ -10,7 +10,7 @@ use std::process::Command;
 use prost::Message;
 
 /// What the written configuration may contain; imports are found from here, `Any`s are not and are named one by one.
-const ENVOY_ROOTS: [&str; 16] = [
+const ENVOY_ROOTS: [&str; 17] = [
     "envoy/config/bootstrap/v3/bootstrap.proto",
     "envoy/config/listener/v3/listener.proto",
     "envoy/config/route/v3/route.proto",
@@ -18,6 +18,7 @@ const ENVOY_ROOTS: [&str; 16] = [
     "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto",
     "envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.proto",
     "envoy/extensions/filters/http/aws_request_signing/v3/aws_request_signing.proto",
+    "envoy/extensions/filters/http/jwt_authn/v3/config.proto",
     "envoy/extensions/filters/http/wasm/v3/wasm.proto",
     "envoy/extensions/filters/http/router/v3/router.proto",
     "envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.proto",

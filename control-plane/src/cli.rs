@@ -113,6 +113,9 @@ enum Command {
     /// Rules: what is changed about requests and answers.
     #[command(subcommand)]
     Rule(rows::RowCommand),
+    /// Who may come without a key.
+    #[command(subcommand)]
+    Identity(rows::RowCommand),
     /// Say all rows of a file at once, over what the admin API said before; all of them or none.
     Apply(configuration::Apply),
     /// Say what `apply` would change; exit code 1 when it is something, 2 when it can't be said.
@@ -228,6 +231,7 @@ pub async fn main() -> anyhow::Result<ExitCode> {
         Command::Alias(command) => command.run(Kind::Alias).await,
         Command::Suspension(command) => command.run(Kind::Suspension).await,
         Command::Rule(command) => command.run(Kind::Rule).await,
+        Command::Identity(command) => command.run(Kind::Identity).await,
         Command::Apply(asked) => asked.run().await,
         Command::Diff(rows) => return rows.diff().await,
         Command::Export(asked) => asked.run().await,

@@ -11,12 +11,13 @@
 //! Limits: 4 MiB up, 32 MiB down; meant for loopback or a private network, there is no TLS.
 
 mod credentials;
+mod recognising;
 mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use dragoman_core::admission::{self, Mode};
+use dragoman_core::admission::{self, Caller, Grant, Mode};
 use dragoman_core::record::Record;
 use dragoman_core::snapshot::MAX_SNAPSHOT;
 use tokio::net::TcpListener;
@@ -82,6 +83,26 @@ impl Service {
     }
 }
 
+impl Service {
+    /// The Grant of whoever holds a key, and for how many milliseconds that may be remembered.
+    async fn holder(&self, key_digest: Vec<u8>) -> Result<Option<(Grant, u64)>, Status> {
+        let digest = key_digest.try_into().map_err(|_| Status::invalid_argument("key_digest has not 32 bytes"))?;
+        let admitted = self.keys.admit(&digest).await.map_err(unavailable)?;
+        Ok(admitted.map(|Admitted { grant, expires_ms }| {
+            let left = expires_ms.map_or(u64::MAX, |ends| u64::try_from(ends - now_ms()).unwrap_or(0));
+            (grant, millis(GRANT_VALIDITY).min(left))
+        }))
+    }
+
+    /// The same of whom a token or a certificate names.
+    async fn named(&self, document: &[u8]) -> Result<Option<(Grant, u64)>, Status> {
+        let caller = Caller::read(document).ok_or_else(|| Status::invalid_argument("identity is none"))?;
+        let file = self.current.borrow().file.clone();
+        let found = recognising::recognise(&caller, &file.identities, &self.store).await.map_err(unavailable)?;
+        Ok(found.map(|found| (found.grant, millis(found.valid_for))))
+    }
+}
+
 #[tonic::async_trait]
 impl DataPlane for Service {
     type WatchStream = ReceiverStream<Result<SnapshotUpdate, Status>>;
@@ -100,23 +121,24 @@ impl DataPlane for Service {
 
     async fn admit(&self, request: Request<AdmitRequest>) -> Result<Response<AdmitResponse>, Status> {
         let request = request.into_inner();
-        let digest = request.key_digest.try_into();
-        let digest = digest.map_err(|_| Status::invalid_argument("key_digest has not 32 bytes"))?;
-        let admitted = self.keys.admit(&digest).await.map_err(unavailable)?;
-        debug!(caller = admitted.as_ref().map(|admitted| admitted.grant.caller.as_str()), "admission");
-        let Some(Admitted { mut grant, expires_ms }) = admitted else {
+        let known = if request.identity.is_empty() {
+            self.holder(request.key_digest).await?
+        } else {
+            self.named(&request.identity).await?
+        };
+        debug!(caller = known.as_ref().map(|(grant, _)| grant.caller.as_str()), "admission");
+        let Some((mut grant, valid_for_ms)) = known else {
             let valid_for_ms = millis(REFUSAL_VALIDITY);
             return Ok(Response::new(AdmitResponse { valid_for_ms, ..AdmitResponse::default() }));
         };
         grant.own = self.vault.own(Purpose::Credential, &grant.account).await.map_err(unavailable)?;
-        let left = expires_ms.map_or(u64::MAX, |ends| u64::try_from(ends - now_ms()).unwrap_or(0));
         let fast = grant.budgets.iter().filter(|budget| budget.mode == Mode::Fast);
         let wants: Vec<admission::Want> =
             fast.map(|budget| admission::Want { id: budget.id.clone(), window_ms: 0, taken: 0, wanted: 0 }).collect();
         let leases = self.store.lend(&request.vm, &wants).await.map_err(unavailable)?;
         Ok(Response::new(AdmitResponse {
             grant: grant.write(),
-            valid_for_ms: millis(GRANT_VALIDITY).min(left),
+            valid_for_ms,
             leases: if leases.list.is_empty() { Vec::new() } else { leases.write() },
         }))
     }

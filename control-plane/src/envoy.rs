@@ -130,6 +130,11 @@ pub async fn answers(address: std::net::SocketAddr) -> bool {
     timeout(Duration::from_secs(1), ask).await.is_ok_and(|answer| answer.is_some())
 }
 
+/// Whether anybody listens at `address`: what can be seen of a gateway that speaks TLS.
+pub async fn listens(address: std::net::SocketAddr) -> bool {
+    timeout(Duration::from_secs(1), TcpStream::connect(address)).await.is_ok_and(|connected| connected.is_ok())
+}
+
 /// The program in the search path, or where `named` says.
 pub fn find(named: Option<&Path>) -> PathBuf {
     named.map_or_else(|| PathBuf::from("envoy"), Path::to_path_buf)

@@ -16,7 +16,7 @@ use dragoman_core::snapshot::{Family, Loss, Route, Snapshot};
 
 use crate::catalog::{Catalog, Registered};
 use crate::prices::PriceBook;
-use crate::settings::{File, ModelRow, Status, Strategy};
+use crate::settings::{File, IdentityRow, ModelRow, Status, Strategy};
 use fallbacks::{MOST, Ranking};
 use names::{Names, Resolved};
 
@@ -45,6 +45,7 @@ pub fn snapshot_at(
     let mut snapshot = Snapshot::new(version, providers, targets, routes, families)
         .map_err(|mistakes| anyhow::anyhow!("the catalogue makes no Snapshot: {}", mistakes.join("; ")))?;
     snapshot.withheld = withheld;
+    snapshot.identities = file.identities.iter().map(IdentityRow::published).collect();
     let rules: Result<Vec<_>, String> = file.rules.iter().map(|row| row.rule(file)).collect();
     let snapshot = rules.map_err(|wrong| vec![wrong]).and_then(|rules| snapshot.with_rules(rules));
     Ok((snapshot.map_err(|mistakes| anyhow::anyhow!(mistakes.join("; ")))?, warnings))

@@ -18,7 +18,7 @@ use crate::discovery::{Asker, Rounds};
 use crate::metrics::{Metrics, Rejection};
 use crate::observers::Observers;
 use crate::publication::Publication;
-use crate::settings::{File, Secret};
+use crate::settings::{File, Listen, Secret};
 use crate::store::Store;
 use crate::store::discovered::Discovered;
 use crate::store::keys::{Keys, NewKey};
@@ -101,7 +101,15 @@ impl Options {
 
     /// What Envoy's configuration is made of.
     pub fn edge(&self, file: &File, module: Module, providers: Vec<Registered>) -> Edge {
-        Edge { data: file.listen.data, limits: file.limits.clone(), module, ca_file: self.ca_file(file), providers }
+        Edge {
+            data: file.listen.data,
+            tls: file.listen.tls.clone(),
+            limits: file.limits.clone(),
+            module,
+            ca_file: self.ca_file(file),
+            providers,
+            identities: file.identities.clone(),
+        }
     }
 
     /// The certificates of authorities.
@@ -161,7 +169,7 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
 
     let publication = Arc::new(Publication::begin(options.clone(), file.clone(), store.clone()).await?);
     let current = publication.current();
-    let edge = options.edge(&file, module, current.catalog.providers.clone());
+    let edge = options.edge(&current.file, module, current.catalog.providers.clone());
     let publisher = xds::Publisher::new(edge, publication.for_envoy(), path, load)?;
     let watching = Arc::new(Watching::default());
     let metrics = Arc::new(Metrics::new());
@@ -192,7 +200,7 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
         EnvoyBy::Us => usize::try_from(program.concurrency).unwrap_or(1).saturating_add(1),
         EnvoyBy::Others => 1,
     };
-    tokio::spawn(say_when_serving(file.listen.data, watching.clone(), current, vms, fresh_key));
+    tokio::spawn(say_when_serving(file.listen.clone(), watching.clone(), current, vms, fresh_key));
     tokio::spawn(publication.clone().run());
     let rounds = discover(&options, &file, &store, &metrics, &publication)?;
     {
@@ -324,14 +332,18 @@ fn signal() -> anyhow::Result<impl Future<Output = ()>> {
 
 /// Says so once callers are really answered: Envoy listens, the filters run, and every worker has the Snapshot.
 async fn say_when_serving(
-    data: SocketAddr,
+    listen: Listen,
     watching: Arc<Watching>,
     current: Arc<Current>,
     vms: usize,
     key: Option<Secret>,
 ) {
-    let address = reachable(data);
-    while !envoy::answers(address).await {
+    let address = reachable(listen.data);
+    let is_there = async || match listen.tls {
+        Some(_) => envoy::listens(address).await,
+        None => envoy::answers(address).await,
+    };
+    while !is_there().await {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let everybody = async {
@@ -342,12 +354,13 @@ async fn say_when_serving(
     if timeout(READY, everybody).await.is_err() {
         warn!("not every worker of Envoy has asked for its Snapshot yet");
     }
-    info!("serving on http://{address}");
+    let scheme = if listen.tls.is_some() { "https" } else { "http" };
+    info!("serving on {scheme}://{address}");
     let demo = current.catalog.providers.iter().any(|row| row.id == catalog::DEMO);
     let model = if demo { "demo" } else { "MODEL" };
     let key = key.as_ref().map_or("$DRAGOMAN_KEY", |key| key.expose());
     let _ = crate::cli::print(&format!(
-        "Try: curl http://{address}/v1/chat/completions -H \"authorization: Bearer {key}\" -H 'content-type: application/json' \
+        "Try: curl {scheme}://{address}/v1/chat/completions -H \"authorization: Bearer {key}\" -H 'content-type: application/json' \
          -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'"
     ));
 }

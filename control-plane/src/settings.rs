@@ -24,6 +24,7 @@
 mod address;
 mod example;
 mod file;
+mod identity;
 mod kind;
 mod members;
 mod mistake;
@@ -49,6 +50,7 @@ use std::time::Duration;
 
 pub use address::{BaseUrl, origin};
 pub use example::EXAMPLE;
+pub use identity::{IdentityRow, Jwt, Proof, Template, Testimony, TokenKeys, Unknown};
 pub use kind::Kind;
 pub use members::Placed;
 pub use mistake::{Mistake, Mistakes};
@@ -111,6 +113,8 @@ pub struct File {
     pub suspensions: Vec<Suspension>,
     /// What is changed about requests and answers, in the order of the file.
     pub rules: Vec<RuleRow>,
+    /// Who may come without a key, in the order of the file.
+    pub identities: Vec<IdentityRow>,
     /// The rows as they were written.
     pub said: Said,
     /// Prices, in the order of the file.
@@ -130,12 +134,42 @@ pub struct Listen {
     pub admin: Option<SocketAddr>,
     /// The admin API, for operators; `None` when it is off.
     pub api: Option<SocketAddr>,
+    /// TLS towards callers; plain text when nothing is said.
+    pub tls: Option<ListenTls>,
+}
+
+/// TLS towards callers; the paths are as Envoy sees them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenTls {
+    /// Our certificate and those between it and its authority.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// The authorities of callers' certificates; none are asked for when there is none.
+    pub client_ca: Option<PathBuf>,
+    /// Whether callers without a certificate may come, with a key.
+    pub clients: ClientCertificates,
+}
+
+/// Whether callers need a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// Whoever has none comes by a key.
+    Welcome,
+    /// Whoever has none is not listened to.
+    Required,
 }
 
 impl Default for Listen {
     fn default() -> Listen {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Listen { data: local(10_000), control: local(10_001), admin: Some(local(9_901)), api: Some(local(10_002)) }
+        Listen {
+            data: local(10_000),
+            control: local(10_001),
+            admin: Some(local(9_901)),
+            api: Some(local(10_002)),
+            tls: None,
+        }
     }
 }
 
@@ -262,6 +296,7 @@ impl File {
             prices: read.prices,
             suspensions: read.suspensions,
             rules: read.rules,
+            identities: read.identities,
             said,
             ..self.clone()
         })

@@ -18,6 +18,7 @@ mod module;
 mod proto;
 mod resources;
 mod route;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::catalog::Registered;
-use crate::settings::Limits;
+use crate::settings::{IdentityRow, Limits, ListenTls};
 
 pub use ads::Service;
 pub use envoys::{Connected, Envoys, Standing};
@@ -42,6 +43,8 @@ pub const EDGE: &str = "dragoman";
 pub struct Edge {
     /// Where callers connect.
     pub data: SocketAddr,
+    /// TLS towards callers.
+    pub tls: Option<ListenTls>,
     /// Bounds and times.
     pub limits: Limits,
     /// The filters' module.
@@ -50,6 +53,8 @@ pub struct Edge {
     pub ca_file: PathBuf,
     /// Who can be asked.
     pub providers: Vec<Registered>,
+    /// Who may come without a key.
+    pub identities: Vec<IdentityRow>,
 }
 
 /// A time in protobuf's JSON.

@@ -33,6 +33,26 @@ variables = { region = "eu-central-1" }
 signing = { aws = { service = "bedrock", region = "{region}" } }
 "#;
 
+/// Callers without a key.
+const IDENTITIES: &str = r#"
+catalog = false
+[listen]
+data = "0.0.0.0:443"
+tls = { cert = "/tls/cert.pem", key = "/tls/key.pem", client_ca = "/tls/ca.pem" }
+[[identity]]
+name = "corp"
+jwt = { issuer = "https://login.corp.example", audiences = ["llm"], jwks_url = "https://login.corp.example/keys?of=llm" }
+account = "acme.{claim:team}.{claim:sub}"
+[[identity]]
+name = "ci"
+jwt = { issuer = "https://ci.example", audiences = ["llm"], jwks = '{"keys":[{"kty":"EC","crv":"P-256"}]}' }
+account = "acme.ci"
+[[identity]]
+name = "mesh"
+mesh = { trust_domain = "cluster.local" }
+account = "acme.{path:2}.{path:4}"
+"#;
+
 fn check(name: &str, rendered: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     let rendered = format!("{}\n", rendered.trim_end());
@@ -43,8 +63,8 @@ fn check(name: &str, rendered: &str) {
     assert!(rendered == golden, "{name} is another; look at it with UPDATE_GOLDEN=1 and git diff");
 }
 
-fn rendered(module: Module) -> (Value, Value) {
-    let file = File::read("f", SETTINGS, &known().unwrap()).unwrap();
+fn rendered(module: Module, settings: &str) -> (Value, Value) {
+    let file = File::read("f", settings, &known().unwrap()).unwrap();
     let (options, start) = (Options::default(), Options::default().start(&file));
     let providers = Catalog::join(&file, &|_| None).unwrap().providers;
     let edge = options.edge(&file, module, providers);
@@ -54,9 +74,23 @@ fn rendered(module: Module) -> (Value, Value) {
 #[test]
 fn envoys_configuration_is_the_golden_one() {
     let module = Module { path: PathBuf::from("/usr/share/dragoman/filters.wasm"), digest: "00".repeat(32) };
-    let (whole, by_ads) = rendered(module);
+    let (whole, by_ads) = rendered(module, SETTINGS);
     check("envoy.json", &format!("{whole:#}"));
     check("bootstrap.json", &format!("{by_ads:#}"));
+}
+
+#[test]
+fn the_configuration_for_callers_without_a_key_is_the_golden_one() {
+    let module = Module { path: PathBuf::from("/usr/share/dragoman/filters.wasm"), digest: "00".repeat(32) };
+    let whole = rendered(module, IDENTITIES).0;
+    let fetched = whole["static_resources"]["clusters"].as_array().unwrap().last().unwrap();
+    let chain = &whole["static_resources"]["listeners"][0]["filter_chains"][0];
+    let filters = &chain["filters"][0]["typed_config"]["http_filters"];
+    let shown = serde_json::json!({
+        "cluster": fetched, "transport_socket": chain["transport_socket"], "http_filter": filters[0],
+        "then": filters.as_array().unwrap().iter().skip(1).map(|one| one["name"].clone()).collect::<Vec<_>>(),
+    });
+    check("identities.json", &format!("{shown:#}"));
 }
 
 /// The reference prints this file.
@@ -74,7 +108,7 @@ fn envoy_itself_finds_nothing_wrong_with_it() {
         return;
     };
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("validate.json");
-    std::fs::write(&file, rendered(Module::at(&wasm).unwrap()).0.to_string()).unwrap();
+    std::fs::write(&file, rendered(Module::at(&wasm).unwrap(), SETTINGS).0.to_string()).unwrap();
     let said = Command::new(envoy).args(["--mode", "validate", "--config-path"]).arg(&file).output().unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
 }

@@ -11,12 +11,14 @@
 //! the key's digest travels; the key itself stays in the request that brought it, and is stripped from every attempt.
 
 mod budget;
+mod caller;
 mod grant;
 mod network;
 mod purse;
 mod window;
 
 pub use budget::{AtLimit, Away, Budget, Mode, Unit};
+pub use caller::{Caller, is_token};
 pub use grant::{Grant, Scope};
 pub use network::Network;
 pub use purse::{Amounts, Charge, Lease, Leases, Manner, Purse, Reservation, Short, Want};

@@ -3,7 +3,11 @@
 //! A provider is a row, not code: where it is, which dialects it speaks at which paths, which members it rejects. The
 //! control plane owns the full rows (prices, discovery, who changed what); here stands what a request needs.
 
+mod identity;
+
 use crate::price::Price;
+
+pub use identity::{Identity, Proof};
 
 /// A wire format. What each one can say stands in its file under [`crate::dialect`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

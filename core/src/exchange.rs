@@ -20,14 +20,15 @@ mod head;
 mod models;
 mod payment;
 mod plan;
+mod presented;
 mod reply;
 mod wish;
 
 use core::net::IpAddr;
 use std::rc::Rc;
 
-use crate::admission::{Grant, KeyDigest, Want, digest};
-use crate::catalog::{DialectId, Operation};
+use crate::admission::{Caller, Grant, KeyDigest, Want};
+use crate::catalog::{DialectId, Identity, Operation};
 use crate::dialect::Endpoint;
 use crate::memory::{CredentialId, Memory, Standing};
 use crate::record::Record;
@@ -39,6 +40,8 @@ pub use payment::Bounds;
 use payment::Payment;
 pub(crate) use plan::Sought;
 pub use plan::{Asked, Opening, Planned};
+pub use presented::Evidence;
+use presented::Presented;
 pub use reply::{LocalReply, error_reply};
 pub(crate) use wish::Wish;
 
@@ -62,6 +65,8 @@ pub enum Step {
     Ask(Vec<Question>),
     /// Say where the client is ([`Exchange::comes_from`]), then call [`Exchange::advance`].
     Locate,
+    /// Say what this is ([`Exchange::is_proven_by`]).
+    Identify(Evidence),
     /// Change the request's head like this, choose the route anew and let it go.
     Send(HeadEdits),
     /// Answer at once.
@@ -73,6 +78,8 @@ pub enum Step {
 pub enum Question {
     /// Who holds this key?
     Admit(KeyDigest),
+    /// Who is it whom this token or certificate names?
+    Recognise(Caller),
     /// What authenticates to this provider, in whose name?
     Credential(CredentialId),
     /// More of the leases of these budgets.
@@ -132,7 +139,7 @@ pub struct Exchange {
     began_ms: u64,
     head: Head,
     endpoint: Option<Endpoint>,
-    key: Option<KeyDigest>,
+    presented: Presented,
     grant: Option<Rc<Grant>>,
     /// Where the client is, once somebody looked; `None` in it when nobody can know.
     source: Option<Option<IpAddr>>,
@@ -156,7 +163,7 @@ impl Exchange {
         let mut exchange = Exchange {
             began_ms: now_ms,
             endpoint: endpoint.as_ref().ok().cloned(),
-            key: None,
+            presented: Presented::Nothing,
             grant: None,
             source: None,
             payment: Payment::default(),
@@ -178,11 +185,12 @@ impl Exchange {
             let step = Step::Reply(reply::greeting(&exchange.id));
             return (exchange, step);
         }
-        let key = endpoint.and_then(|_| exchange.head.acceptable()).and_then(|()| exchange.head.key());
-        let step = match key {
+        let presented = endpoint.and_then(|_| exchange.head.acceptable());
+        let presented = presented.and_then(|()| Presented::of(&exchange.head, identities(memory)));
+        let step = match presented {
             Err(refusal) => exchange.refuse(refusal),
-            Ok(key) => {
-                exchange.key = Some(digest(&key));
+            Ok(presented) => {
+                exchange.presented = presented;
                 exchange.advance(memory, now_ms)
             }
         };
@@ -221,16 +229,19 @@ impl Exchange {
             let grant = match admission {
                 Admission::Granted(grant) => Rc::clone(grant),
                 Admission::Unasked | Admission::Asked => {
-                    let Some(key) = self.key else { return Err(Refusal::NoKey) };
-                    match (memory.standing(&key, now_ms), &admission) {
+                    if let Some(evidence) = self.presented.evidence() {
+                        return Ok(Step::Identify(evidence));
+                    }
+                    let Presented::Proven(caller) = &self.presented else { return Err(Refusal::NoKey) };
+                    match (memory.standing(&caller.digest(), now_ms), &admission) {
                         (Standing::Granted(grant), _) => {
                             *admission = Admission::Granted(Rc::clone(&grant));
                             grant
                         }
-                        (Standing::Refused, _) => return Err(Refusal::UnknownKey),
+                        (Standing::Refused, _) => return Err(presented::unknown(caller)),
                         (Standing::Unknown, Admission::Unasked) => {
                             *admission = Admission::Asked;
-                            return Ok(Step::Ask(vec![Question::Admit(key)]));
+                            return Ok(Step::Ask(vec![presented::question(caller)]));
                         }
                         (Standing::Unknown, _) => return Ok(Step::Wait),
                     }
@@ -262,6 +273,18 @@ impl Exchange {
     /// Where the client is, by the connection that it came on; `None` when nobody can know.
     pub fn comes_from(&mut self, source: Option<IpAddr>) {
         self.source = Some(source);
+    }
+
+    /// What the host says of [`Step::Identify`]; `None` when it knows of nothing.
+    pub fn is_proven_by(&mut self, said: Option<&[u8]>, memory: &mut Memory, now_ms: u64) -> Step {
+        let presented = core::mem::replace(&mut self.presented, Presented::Nothing);
+        match presented.proven_by(said, identities(memory)) {
+            Err(refusal) => self.refuse(refusal),
+            Ok(presented) => {
+                self.presented = presented;
+                self.advance(memory, now_ms)
+            }
+        }
     }
 
     /// The control plane did not answer: nothing more will be known.
@@ -362,6 +385,11 @@ impl Exchange {
     pub fn record(&self) -> Option<&Record> {
         (self.closed && self.running == 0).then_some(&self.record)
     }
+}
+
+/// Who is known without a key.
+fn identities(memory: &Memory) -> &[Identity] {
+    memory.snapshot().map_or(&[], |snapshot| &snapshot.identities)
 }
 
 #[cfg(test)]

@@ -115,6 +115,10 @@ pub enum Refusal {
     KeyInQuery,
     /// The key is unknown, expired or revoked.
     UnknownKey,
+    /// The token is not good here: expired, of another issuer, for another audience, or not signed by its issuer.
+    BadToken,
+    /// Nobody here knows whom the token or the certificate names.
+    UnknownIdentity,
     /// The caller may not ask for this route.
     RouteForbidden(String),
     /// The caller may not come from where it comes from.
@@ -194,6 +198,8 @@ impl Refusal {
             Refusal::SeveralKeys => "several_keys",
             Refusal::KeyInQuery => "key_in_query",
             Refusal::UnknownKey => "unknown_key",
+            Refusal::BadToken => "bad_token",
+            Refusal::UnknownIdentity => "unknown_identity",
             Refusal::RouteForbidden(_) => "route_forbidden",
             Refusal::SourceForbidden => "source_forbidden",
             Refusal::BudgetSpent(spent) => spent.code(),
@@ -219,10 +225,10 @@ impl Refusal {
     fn class(&self) -> ErrorClass {
         match self {
             Refusal::UnknownPath | Refusal::UnknownMethod(_) | Refusal::UnknownModel(_) => ErrorClass::NotFound,
-            Refusal::NoKey | Refusal::SeveralKeys | Refusal::KeyInQuery | Refusal::UnknownKey => {
+            Refusal::NoKey | Refusal::SeveralKeys | Refusal::KeyInQuery | Refusal::UnknownKey | Refusal::BadToken => {
                 ErrorClass::Authentication
             }
-            Refusal::RouteForbidden(_) | Refusal::SourceForbidden => ErrorClass::Permission,
+            Refusal::UnknownIdentity | Refusal::RouteForbidden(_) | Refusal::SourceForbidden => ErrorClass::Permission,
             Refusal::BudgetSpent(spent) => spent.class(),
             Refusal::BadJson(_)
             | Refusal::BadMember { .. }
@@ -261,6 +267,11 @@ impl Refusal {
                 "the API key stands in the URL, where logs keep it; send it as the header `x-goog-api-key`".into()
             }
             Refusal::UnknownKey => "the API key is unknown, expired or revoked".into(),
+            Refusal::BadToken => {
+                "the token is not good here: it has expired, or its issuer, its audience or its signature is not the right one"
+                    .into()
+            }
+            Refusal::UnknownIdentity => "this identity is known, but no account is here for it".into(),
             Refusal::RouteForbidden(route) => format!("this API key may not use the model `{route}`"),
             Refusal::SourceForbidden => "this API key may not be used from this address".into(),
             Refusal::BudgetSpent(spent) => spent.message(),

@@ -14,7 +14,7 @@ mod document;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::catalog::{self, Provider, Target};
+use crate::catalog::{self, Identity, Provider, Target};
 use crate::rule::{MAX_RULES, Rule};
 
 /// Largest Snapshot document accepted, in bytes: 5,000 models with their routes take about 2 MiB.
@@ -89,6 +89,8 @@ pub struct Snapshot {
     pub withheld: BTreeSet<String>,
     /// What is changed about requests and answers, in order.
     pub rules: Vec<Arc<Rule>>,
+    /// Who may come without a key.
+    pub identities: Vec<Identity>,
     route_by_name: HashMap<String, usize>,
     target_by_id: HashMap<String, usize>,
     provider_by_id: HashMap<String, usize>,
@@ -108,6 +110,7 @@ impl PartialEq for Snapshot {
                 &other.withheld,
                 &other.rules,
             )
+            && self.identities == other.identities
     }
 }
 

@@ -42,6 +42,8 @@ pub struct AdmitRequest {
     pub key_digest: Vec<u8>,
     #[prost(string, tag = "2")]
     pub vm: String,
+    #[prost(bytes = "vec", tag = "3")]
+    pub identity: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]

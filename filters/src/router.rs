@@ -9,7 +9,7 @@
 use std::net::SocketAddr;
 
 use dragoman_core::catalog::DialectId;
-use dragoman_core::exchange::{Exchange, FinalHead, Head, HeadEdits, Header, RETRY, Step, error_reply};
+use dragoman_core::exchange::{Evidence, Exchange, FinalHead, Head, HeadEdits, Header, RETRY, Step, error_reply};
 use dragoman_core::refusal::Refusal;
 
 use crate::dispatch::{BodyFlow, End, HeadFlow, Stream};
@@ -32,6 +32,9 @@ enum Request {
 /// Most bytes of bodies in one VM: a VM has 1 GiB, may need thrice the largest body for a moment, and traps when there is no
 /// more, which ends every request of its worker.
 const MAX_BODIES: usize = 384 << 20;
+
+/// The name of Envoy's filter that checks tokens; each identity's good ones are told under its name.
+const JWT_FILTER: &str = "envoy.filters.http.jwt_authn";
 
 /// The downstream filter.
 #[derive(Debug)]
@@ -87,6 +90,11 @@ impl Router {
                     }
                     step = self.advance(worker);
                 }
+                Step::Identify(evidence) => {
+                    let said = found_good(&evidence);
+                    let Some(exchange) = worker.exchanges.get_mut(&self.exchange) else { return };
+                    step = exchange.is_proven_by(said.as_deref(), &mut worker.memory, host::now_ms());
+                }
                 Step::Send(edits) => {
                     let edited = host::edit_head(Map::RequestHead, &edits).and_then(|()| host::clear_route_cache());
                     if edited.is_ok() {
@@ -138,6 +146,15 @@ impl Router {
     fn head_flow(&self) -> HeadFlow {
         if self.request == Request::Sent { HeadFlow::Continue } else { HeadFlow::Pause }
     }
+}
+
+/// What Envoy itself knows: what its JWT filter found good (no client can write there), or the peer's certificate.
+fn found_good(evidence: &Evidence) -> Option<Vec<u8>> {
+    let said = match evidence {
+        Evidence::Token(identity) => host::property(&["metadata", "filter_metadata", JWT_FILTER, identity, "iss"]),
+        Evidence::Peer => host::property(&["connection", "uri_san_peer_certificate"]),
+    };
+    said.ok().flatten()
 }
 
 impl Stream for Router {

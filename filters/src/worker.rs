@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use dragoman_core::admission::{Grant, Leases};
+use dragoman_core::admission::{Grant, KeyDigest, Leases};
 use dragoman_core::exchange::{Exchange, Question};
 use dragoman_core::memory::{Credential, CredentialId, Memory};
 use dragoman_core::secret::Secret;
@@ -79,7 +79,14 @@ impl Worker {
     pub fn ask(&mut self, question: &Question, stream: Option<u32>) -> bool {
         let mut calls = std::mem::take(&mut self.calls);
         let asked = calls.join(question, stream, || match question {
-            Question::Admit(key) => self.call("Admit", &AdmitRequest { key_digest: key.to_vec(), vm: self.ids.vm() }),
+            Question::Admit(key) => {
+                let request = AdmitRequest { key_digest: key.to_vec(), vm: self.ids.vm(), ..Default::default() };
+                self.call("Admit", &request)
+            }
+            Question::Recognise(caller) => {
+                let request = AdmitRequest { identity: caller.document(), vm: self.ids.vm(), ..Default::default() };
+                self.call("Admit", &request)
+            }
             Question::Lend(budgets) => {
                 let wants = self.memory.purse.wants(budgets);
                 self.lend(LendRequest::default(), &wants)
@@ -131,14 +138,8 @@ impl Worker {
     fn learn(&mut self, question: Question, answer: &[u8]) -> Option<()> {
         let now = host::now_ms();
         match question {
-            Question::Admit(key) => {
-                let answer = AdmitResponse::decode(answer).ok()?;
-                let grant = if answer.grant.is_empty() { None } else { Some(Grant::read(&answer.grant)?) };
-                if !answer.leases.is_empty() {
-                    self.memory.purse.learn(&Leases::read(&answer.leases)?, now);
-                }
-                self.memory.admit(key, grant, answer.valid_for_ms, now);
-            }
+            Question::Admit(key) => self.admit(key, answer, now)?,
+            Question::Recognise(caller) => self.admit(caller.digest(), answer, now)?,
             Question::Lend(_) => {
                 let answer = LendResponse::decode(answer).ok()?;
                 self.memory.purse.learn(&Leases::read(&answer.leases)?, now);
@@ -159,6 +160,16 @@ impl Worker {
                 }
             }
         }
+        Some(())
+    }
+
+    fn admit(&mut self, caller: KeyDigest, answer: &[u8], now: u64) -> Option<()> {
+        let answer = AdmitResponse::decode(answer).ok()?;
+        let grant = if answer.grant.is_empty() { None } else { Some(Grant::read(&answer.grant)?) };
+        if !answer.leases.is_empty() {
+            self.memory.purse.learn(&Leases::read(&answer.leases)?, now);
+        }
+        self.memory.admit(caller, grant, answer.valid_for_ms, now);
         Some(())
     }
 

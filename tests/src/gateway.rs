@@ -81,7 +81,7 @@ impl Gateway {
     fn start_once(parts: &Parts, form: Form, setup: &Setup) -> anyhow::Result<Self> {
         let ports = [free_port()?, free_port()?, free_port()?, free_port()?];
         let process = Process::start(parts, form, &setup.toml(ports), setup.environment())?;
-        process.wait_for_log("serving on http://", 0, READY)?;
+        process.wait_for_log("serving on http", 0, READY)?;
         let key = process.dragoman(&["key", "create", "--name", "test"])?.trim().to_owned();
         if key.is_empty() {
             bail!("`dragoman key create` printed no key");

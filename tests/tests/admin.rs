@@ -7,10 +7,16 @@ mod budgets;
 mod canary;
 #[path = "admin/changes.rs"]
 mod changes;
+#[path = "admin/identities.rs"]
+mod identities;
+#[path = "admin/issuer.rs"]
+mod issuer;
 #[path = "admin/layers.rs"]
 mod layers;
 #[path = "admin/manners.rs"]
 mod manners;
+#[path = "admin/mesh.rs"]
+mod mesh;
 #[path = "admin/models.rs"]
 mod models;
 #[path = "admin/own_keys.rs"]

@@ -21,6 +21,8 @@ fn refusals() -> Vec<Refusal> {
         Refusal::SeveralKeys,
         Refusal::KeyInQuery,
         Refusal::UnknownKey,
+        Refusal::BadToken,
+        Refusal::UnknownIdentity,
         Refusal::RouteForbidden("<model>".into()),
         Refusal::SourceForbidden,
         Refusal::BudgetSpent(Box::new(SpentBudget {
@@ -64,6 +66,7 @@ fn refusals() -> Vec<Refusal> {
             Refusal::BadMember { .. } | Refusal::CompressedBody | Refusal::TooLarge(_) | Refusal::UnknownModel(_) => {}
             Refusal::Unable { .. } | Refusal::Tied { .. } | Refusal::Unserved { .. } => {}
             Refusal::CannotSay(_) | Refusal::NotReady | Refusal::ControlPlaneAway | Refusal::NoCredential(_) => {}
+            Refusal::BadToken | Refusal::UnknownIdentity => {}
             Refusal::SourceForbidden | Refusal::BudgetSpent(_) | Refusal::BudgetUnknown(_) => {}
             Refusal::NoAnswer(_) | Refusal::Forgotten | Refusal::Busy => {}
         }

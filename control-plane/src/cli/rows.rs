@@ -134,6 +134,7 @@ fn columns(kind: Kind) -> &'static [&'static str] {
         Kind::Alias => &["to"],
         Kind::Suspension => &["until_ms", "reason"],
         Kind::Rule => &["routes", "accounts", "keys"],
+        Kind::Identity => &["account", "unknown"],
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::catalog::{Catalog, Registered};
 use crate::screen::{Network, resolve_and_screen};
-use crate::settings::Kind;
+use crate::settings::{Kind, Problem};
 use crate::store::rows::Rows;
 
 /// How long addresses are used before they are looked up again, as long as many names' records are valid.
@@ -28,6 +28,16 @@ pub struct Pins {
 /// Whether the admin API said where that provider is.
 pub fn says_address(rows: &Rows, id: &str) -> bool {
     rows.find(Kind::Provider, id).is_some_and(|row| row.document.contains("\"base_url\""))
+}
+
+/// What is wrong with a row that would have Envoy fetch keys from where the admin API says: their address is not pinned.
+pub fn fetches_keys(rows: &Rows, (kind, id): &(Kind, String)) -> Option<Problem> {
+    let row = rows.find(*kind, id).filter(|_| *kind == Kind::Identity)?;
+    let members: serde_json::Value = serde_json::from_str(&row.document).ok()?;
+    members.pointer("/jwt/jwks_url")?;
+    let message =
+        "`jwks_url` is said in dragoman.toml only, by whom the machine belongs to; give the keys themselves as `jwks`";
+    Some(Problem { row: Some((*kind, id.clone())), member: Some("jwt".to_string()), message: message.to_string() })
 }
 
 /// Looks a provider's host up; an error says why it can't be asked.

@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use super::members::{Members, Reading};
 use super::mistake::Mistakes;
 use super::said::Said;
-use super::{EnvoySettings, File, Known, Limits, Listen, model, price, provider, route, rule, suspension};
+use super::{
+    ClientCertificates, EnvoySettings, File, Known, Limits, Listen, ListenTls, identity, model, price, provider, route,
+    rule, suspension,
+};
 
 /// Reads a whole file but for what it said word by word; what it names must be in it or `known`.
 pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistakes> {
@@ -22,6 +25,7 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
     let routes = members.tables(reading_ref, "route", "a [[route]]").unwrap_or_default();
     let suspensions = members.tables(reading_ref, "suspension", "a [[suspension]]").unwrap_or_default();
     let rules = rule::rules(reading_ref, &mut members);
+    let identities = members.tables(reading_ref, "identity", "an [[identity]]").unwrap_or_default();
     let prices = members.tables(reading_ref, "price", "a [[price]]").unwrap_or_default();
     let pricing = members.table(reading_ref, "pricing", "[pricing]").map(|table| price::pricing(reading_ref, table));
     let file = File {
@@ -41,6 +45,7 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
         aliases: members.pairs(reading_ref, "aliases").unwrap_or_default(),
         suspensions: suspensions.into_iter().map(|row| suspension::suspension(reading_ref, row)).collect(),
         rules,
+        identities: identities.into_iter().filter_map(|row| identity::identity(reading_ref, row)).collect(),
         said: Said::default(),
         prices: prices.into_iter().map(|row| price::price(reading_ref, row)).collect(),
         pricing: pricing.unwrap_or_default(),
@@ -70,8 +75,28 @@ fn listen(reading: &mut Reading<'_>, mut table: Members<'_>) -> Listen {
         Some((_, Some(text))) if text == "off" => None,
         Some((at, text)) => text.and_then(|text| parsed(reading, at, "api", &text)),
     };
+    let tls = table.table(reading, "tls", "`tls`").and_then(|table| tls(reading, table));
     table.end(reading);
-    Listen { data, control, admin, api }
+    Listen { data, control, admin, api, tls }
+}
+
+fn tls(reading: &mut Reading<'_>, mut table: Members<'_>) -> Option<ListenTls> {
+    let at = table.at;
+    let mut path = |reading: &mut Reading<'_>, name| {
+        table.string(reading, name).filter(|path| !path.value.is_empty()).map(|path| PathBuf::from(path.value))
+    };
+    let (cert, key, client_ca) = (path(reading, "cert"), path(reading, "key"), path(reading, "client_ca"));
+    let required = table.flag(reading, "require_client_certificate").is_some_and(|placed| placed.value);
+    table.end(reading);
+    if required && client_ca.is_none() {
+        reading.mistake(at, "`require_client_certificate` needs a `client_ca`, or everybody's certificate would do");
+    }
+    let clients = if required { ClientCertificates::Required } else { ClientCertificates::Welcome };
+    let (Some(cert), Some(key)) = (cert, key) else {
+        reading.mistake(at, "`tls` needs `cert` and `key`, two files in PEM as Envoy sees them");
+        return None;
+    };
+    Some(ListenTls { cert, key, client_ca, clients })
 }
 
 fn address(reading: &mut Reading<'_>, table: &mut Members<'_>, name: &'static str) -> Option<SocketAddr> {
@@ -168,6 +193,7 @@ fn check_references(reading: &mut Reading<'_>, file: &File, shipped: &Known) {
     for (name, place) in route::mentions(file) {
         check_name(reading, place, name, &known);
     }
+    identity::check(reading, &file.identities);
     route::check_cycles(reading, file, &known);
     rule::check(reading, file, &known);
     price::check(reading, &file.prices, &known);

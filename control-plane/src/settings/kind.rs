@@ -17,12 +17,22 @@ pub enum Kind {
     Suspension,
     /// `[[rule]]`
     Rule,
+    /// `[[identity]]`
+    Identity,
 }
 
 impl Kind {
     /// Every kind, in the order in which they may name one another.
-    pub const ALL: [Kind; 7] =
-        [Kind::Provider, Kind::Model, Kind::Price, Kind::Route, Kind::Alias, Kind::Suspension, Kind::Rule];
+    pub const ALL: [Kind; 8] = [
+        Kind::Provider,
+        Kind::Model,
+        Kind::Price,
+        Kind::Route,
+        Kind::Alias,
+        Kind::Suspension,
+        Kind::Rule,
+        Kind::Identity,
+    ];
 
     /// Its name in files, in the store, in the audit log and in messages.
     pub fn name(self) -> &'static str {
@@ -34,6 +44,7 @@ impl Kind {
             Kind::Alias => "alias",
             Kind::Suspension => "suspension",
             Kind::Rule => "rule",
+            Kind::Identity => "identity",
         }
     }
 
@@ -47,6 +58,7 @@ impl Kind {
             Kind::Alias => "aliases",
             Kind::Suspension => "suspensions",
             Kind::Rule => "rules",
+            Kind::Identity => "identities",
         }
     }
 
@@ -59,7 +71,7 @@ impl Kind {
     pub fn identity(self) -> &'static str {
         match self {
             Kind::Provider => "id",
-            Kind::Model | Kind::Route | Kind::Alias | Kind::Rule => "name",
+            Kind::Model | Kind::Route | Kind::Alias | Kind::Rule | Kind::Identity => "name",
             Kind::Price | Kind::Suspension => "target",
         }
     }

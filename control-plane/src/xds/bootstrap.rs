@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use dragoman_core::record::stats::Label;
 use serde_json::{Value, json};
 
-use super::{CONTROL_PLANE, Edge, any, cluster, listener, proto, route, socket};
+use super::{CONTROL_PLANE, Edge, any, cluster, listener, proto, route, socket, tokens};
 use crate::settings::Limits;
 
 const KIND: &str = "envoy.config.bootstrap.v3.Bootstrap";
@@ -53,6 +53,7 @@ pub fn by_ads(start: &Start, limits: &Limits) -> anyhow::Result<Value> {
 pub fn whole(start: &Start, edge: &Edge) -> anyhow::Result<Value> {
     let mut clusters = vec![cluster::control_plane(&start.control.0, start.control.1)];
     clusters.extend(edge.providers.iter().map(|row| cluster::provider(edge, row)));
+    clusters.extend(tokens::clusters(edge));
     let listener = listener::listener(edge, ("route_config", route::routes(edge)));
     let mut bootstrap = common(start, &edge.limits);
     if let Some(members) = bootstrap.as_object_mut() {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use dragoman_core::catalog::Origin;
 use serde_json::{Value, json};
 
 use super::{CONTROL_PLANE, Edge, any, seconds, socket};
@@ -42,7 +43,7 @@ pub(super) fn provider(edge: &Edge, row: &Registered) -> Value {
     if let Some(members) = cluster.as_object_mut()
         && row.origin.tls
     {
-        members.insert("transport_socket".to_string(), tls(edge, row));
+        members.insert("transport_socket".to_string(), tls(edge, &row.origin));
     }
     cluster
 }
@@ -116,8 +117,8 @@ fn signer(signing: &Signing) -> Value {
 }
 
 /// The provider's certificate must be good, and be the provider's.
-fn tls(edge: &Edge, row: &Registered) -> Value {
-    let host = row.origin.host.trim_start_matches('[').trim_end_matches(']');
+fn tls(edge: &Edge, origin: &Origin) -> Value {
+    let host = origin.host.trim_start_matches('[').trim_end_matches(']');
     let literal = host.parse::<IpAddr>().is_ok();
     let name = json!({ "san_type": if literal { "IP_ADDRESS" } else { "DNS" }, "matcher": { "exact": host } });
     let mut context = json!({
@@ -138,6 +139,24 @@ fn tls(edge: &Edge, row: &Registered) -> Value {
         "name": "envoy.transport_sockets.tls",
         "typed_config": any("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", context),
     })
+}
+
+/// A cluster that Envoy itself asks for something.
+pub(super) fn plain(edge: &Edge, name: &str, origin: &Origin) -> Value {
+    let endpoint = json!({ "endpoint": { "address": socket(&origin.host, origin.port) } });
+    let mut cluster = json!({
+        "name": name,
+        "type": "STRICT_DNS",
+        "dns_lookup_family": "V4_PREFERRED",
+        "connect_timeout": seconds(edge.limits.connect_timeout),
+        "load_assignment": { "cluster_name": name, "endpoints": [{ "lb_endpoints": [endpoint] }] },
+    });
+    if let Some(members) = cluster.as_object_mut()
+        && origin.tls
+    {
+        members.insert("transport_socket".to_string(), tls(edge, origin));
+    }
+    cluster
 }
 
 /// The cluster of the control plane: HTTP/2 in plain text, and a dead connection is noticed.

@@ -1,8 +1,11 @@
 //! The one listener: native limits first, then the filter.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
-use super::{EDGE, Edge, any, seconds, socket};
+use super::{EDGE, Edge, any, seconds, socket, tokens};
+use crate::settings::{ClientCertificates, ListenTls};
 
 pub(super) const KIND: &str = "envoy.config.listener.v3.Listener";
 const CONNECTION_MANAGER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
@@ -23,17 +26,42 @@ pub(super) fn listener(edge: &Edge, routes: (&str, Value)) -> Value {
     if let Some(members) = manager.as_object_mut() {
         members.insert(routes.0.to_string(), routes.1);
     }
+    let mut chain = json!({
+        "filters": [{
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": any(CONNECTION_MANAGER, manager),
+        }],
+    });
+    if let (Some(members), Some(settings)) = (chain.as_object_mut(), &edge.tls) {
+        members.insert("transport_socket".to_string(), tls(settings));
+    }
     json!({
         "name": EDGE,
         "address": socket(&edge.data.ip().to_string(), edge.data.port()),
         // A request is held until its body is whole; smaller buffers would answer 413 too early.
         "per_connection_buffer_limit_bytes": edge.limits.max_body_bytes,
-        "filter_chains": [{
-            "filters": [{
-                "name": "envoy.filters.network.http_connection_manager",
-                "typed_config": any(CONNECTION_MANAGER, manager),
-            }],
-        }],
+        "filter_chains": [chain],
+    })
+}
+
+/// TLS towards callers. A certificate that a caller shows is checked, or the connection ends; the filters read whose it is.
+fn tls(settings: &ListenTls) -> Value {
+    let file = |path: &Path| json!({ "filename": path.to_string_lossy() });
+    let mut common = json!({
+        "tls_params": { "tls_minimum_protocol_version": "TLSv1_2" },
+        "tls_certificates": [{ "certificate_chain": file(&settings.cert), "private_key": file(&settings.key) }],
+        "alpn_protocols": ["h2", "http/1.1"],
+    });
+    if let (Some(members), Some(authorities)) = (common.as_object_mut(), &settings.client_ca) {
+        members.insert("validation_context".to_string(), json!({ "trusted_ca": file(authorities) }));
+    }
+    let context = json!({
+        "common_tls_context": common,
+        "require_client_certificate": settings.clients == ClientCertificates::Required,
+    });
+    json!({
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": any("envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", context),
     })
 }
 
@@ -76,17 +104,20 @@ fn connection_manager(edge: &Edge) -> Value {
             "allow_connect": false,
         },
         "early_header_mutation_extensions": [{ "name": "dragoman.clean", "typed_config": clean() }],
-        "http_filters": [
-            { "name": "dragoman.router", "typed_config": edge.module.plugin("router") },
-            {
-                "name": "envoy.filters.http.router",
-                "typed_config": any(
-                    "envoy.extensions.filters.http.router.v3.Router",
-                    json!({ "suppress_envoy_headers": true }),
-                ),
-            },
-        ],
+        "http_filters": filters(edge),
     })
+}
+
+fn filters(edge: &Edge) -> Vec<Value> {
+    let router = json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": any(
+            "envoy.extensions.filters.http.router.v3.Router",
+            json!({ "suppress_envoy_headers": true }),
+        ),
+    });
+    let ours = json!({ "name": "dragoman.router", "typed_config": edge.module.plugin("router") });
+    tokens::filter(edge).into_iter().chain([ours, router]).collect()
 }
 
 /// Headers that steer the gateway are the gateway's own; a caller's are taken away before anything looks at them. Early, for
@@ -97,7 +128,9 @@ fn clean() -> Value {
     let prefixed = |prefix: &str| json!({ "remove_on_match": { "key_matcher": { "prefix": prefix } } });
     let own = [prefixed("x-dragoman-try-"), exact("x-dragoman-exchange"), exact("x-dragoman-retry")];
     let envoys = [prefixed("x-envoy-"), exact("x-request-id")];
-    let mutations = json!([own.as_slice(), envoys.as_slice()].concat());
+    // What others would take for a word about who somebody is.
+    let identities = [exact("x-forwarded-client-cert"), prefixed("x-jwt-")];
+    let mutations = json!([own.as_slice(), envoys.as_slice(), identities.as_slice()].concat());
     any(
         "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
         json!({ "mutations": mutations }),

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::{Edge, Module, cluster, listener, proto, route};
+use super::{Edge, Module, cluster, listener, proto, route, tokens};
 use crate::catalog::Registered;
 use crate::current::Feed;
 use crate::settings::watch::{INTERVAL, Watched};
@@ -39,7 +39,8 @@ pub struct Resources {
 impl Resources {
     /// Writes and packs everything.
     pub fn make(edge: &Edge) -> anyhow::Result<Resources> {
-        let clusters: Vec<Value> = edge.providers.iter().map(|row| cluster::provider(edge, row)).collect();
+        let providers = edge.providers.iter().map(|row| cluster::provider(edge, row));
+        let clusters: Vec<Value> = providers.chain(tokens::clusters(edge)).collect();
         Ok(Resources {
             typed: [
                 typed(cluster::KIND, &clusters)?,
@@ -130,6 +131,7 @@ impl Publisher {
         let current = self.current.borrow_and_update().clone();
         let before = std::mem::replace(&mut self.edge.providers, current.catalog.providers.clone());
         self.edge.limits = current.limits.clone();
+        self.edge.identities = current.file.identities.clone();
         let is_there = |id: &str| current.catalog.providers.iter().any(|row| row.id == id);
         self.retired.retain(|(row, _)| !is_there(&row.id));
         let gone = before.into_iter().filter(|row| !is_there(&row.id)).map(|row| (row, Instant::now()));

@@ -29,10 +29,12 @@ fn provider(id: &str, tls: bool, host: &str) -> Registered {
 fn edge(providers: Vec<Registered>) -> Edge {
     Edge {
         data: SocketAddr::from(([127, 0, 0, 1], 10_000)),
+        tls: None,
         limits: Limits { first_event_timeout: Duration::from_millis(1_500), ..Limits::default() },
         module: Module { path: "/m.wasm".into(), digest: "d".into() },
         ca_file: "/ca.crt".into(),
         providers,
+        identities: Vec::new(),
     }
 }
 

@@ -101,6 +101,13 @@ impl Head {
         found.map(<[u8]>::to_vec).ok_or(Refusal::NoKey)
     }
 
+    /// Whether this key is all that the headers for keys have in them. Envoy also finds a token in the midst of other words: one
+    /// that it finds good there must not vouch for the one that is read here.
+    pub(crate) fn brings_only(&self, key: &[u8]) -> bool {
+        let all = self.headers.iter().filter(|(name, _)| KEY_HEADERS.contains(&name.as_slice()));
+        all.map(|(_, value)| value.trim_ascii()).all(|value| value.is_empty() || value == key || bearer(value) == key)
+    }
+
     /// The dialect a client most likely speaks when its path says nothing: told by the headers its SDK sends.
     pub fn likely_dialect(&self) -> DialectId {
         let path = self.path();

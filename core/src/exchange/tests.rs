@@ -1,4 +1,5 @@
 use super::*;
+use crate::admission::digest;
 use crate::catalog::{Origin as Place, Provider, Service, Target};
 use crate::json::Json;
 use crate::memory::{Credential, CredentialId};

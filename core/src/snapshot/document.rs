@@ -1,5 +1,6 @@
 //! The Snapshot as JSON, in both directions.
 
+mod identity;
 mod price;
 
 use super::{Family, Loss, MAX_SNAPSHOT, Route, Snapshot};
@@ -29,6 +30,9 @@ pub(super) fn write(snapshot: &Snapshot) -> Vec<u8> {
             // A rule is read from JSON, and stays as it was read.
             out.field("rules")
                 .array(|out| snapshot.rules.iter().for_each(|rule| out.raw(Json::trusted(rule.document()))));
+        }
+        if !snapshot.identities.is_empty() {
+            out.field("identities").array(|out| snapshot.identities.iter().for_each(|row| identity::write(row, out)));
         }
     });
     out.into_bytes()
@@ -113,11 +117,15 @@ pub(super) fn read(document: &[u8]) -> Result<Snapshot, Vec<String>> {
     let routes = rows(json, "routes", read_route, &mut mistakes);
     let families = rows(json, "families", read_family, &mut mistakes);
     let rules = read_rules(json, &mut mistakes);
+    let identities = match json.get("identities") {
+        Some(_) => rows(json, "identities", identity::read, &mut mistakes),
+        None => Vec::new(),
+    };
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
     let withheld = json.get("withheld").into_iter().flat_map(Json::items).filter_map(plain).collect();
-    Snapshot { withheld, ..Snapshot::new(version, providers, targets, routes, families)? }.with_rules(rules)
+    Snapshot { withheld, identities, ..Snapshot::new(version, providers, targets, routes, families)? }.with_rules(rules)
 }
 
 /// The rules, which older control planes do not know of.

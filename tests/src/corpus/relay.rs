@@ -164,11 +164,11 @@ fn memory(dialect: DialectId) -> Option<Memory> {
     let provider = json!({
         "id": "p1", "cluster": "provider_p1", "tls": true, "host": "p1.example", "port": 443, "base": "",
         "services": [{"dialect": dialect.name(), "prefix": "/v1", "operations": []}],
-        "credential": "", "headers": [], "omit": [], "rename": [], "set": [],
+        "credential": "", "headers": [], "omit": [], "rename": [], "set": [], "price": {"input": 0, "output": 0},
     });
     let target = json!({
         "id": "p1/m", "provider": 0, "model": "m", "output_limit": 0, "context_window": 0, "abilities": [],
-        "thinking": "unknown", "unsigned": "",
+        "thinking": "unknown", "unsigned": "", "price": {"input": 0, "output": 0},
     });
     let snapshot = json!({
         "version": 1, "providers": [provider], "targets": [target],

@@ -12,6 +12,7 @@ pub struct Setup {
     models: String,
     limits: Vec<(String, String)>,
     top: String,
+    listen: String,
     more: String,
     variables: Vec<(String, String)>,
     demo: bool,
@@ -79,6 +80,12 @@ impl Setup {
         self
     }
 
+    /// More lines for `[listen]`.
+    pub fn listen(mut self, lines: &str) -> Self {
+        writeln!(self.listen, "{lines}").ok();
+        self
+    }
+
     /// More tables for the end of the file.
     pub fn more(mut self, tables: &str) -> Self {
         writeln!(self.more, "{tables}").ok();
@@ -97,6 +104,7 @@ impl Setup {
         for (name, port) in [("data", data), ("control", control), ("admin", admin), ("api", api)] {
             writeln!(toml, "{name} = \"127.0.0.1:{port}\"").ok();
         }
+        toml.push_str(&self.listen);
         toml.push_str("\n[limits]\n");
         for (name, value) in &self.limits {
             writeln!(toml, "{name} = {value}").ok();

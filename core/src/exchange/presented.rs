@@ -1,0 +1,243 @@
+//! What a request brings to say who it comes from.
+//!
+//! ```text
+//! a key ──────────────────────────────────────────▶ Proven
+//! a token of an issuer we know ─▶ Claimed ─┐  the host says that it is good, or whose certificate it is
+//! nothing, where meshes are known ─▶ Peer ─┴────────▶ Proven, or refused
+//! ```
+//!
+//! Where nobody is known but by a key, nothing of this costs anything: a token is then a key that nobody has.
+
+use super::{Head, Question};
+use crate::admission::{Caller, digest, is_token};
+use crate::catalog::Identity;
+use crate::refusal::Refusal;
+
+/// What only the host can say of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The issuer of the token that it found good for the identity of this name.
+    Token(String),
+    /// The SPIFFE id of the certificate that it found good.
+    Peer,
+}
+
+/// Who a request says it comes from, and whether that is known to be true.
+#[derive(Debug)]
+pub(super) enum Presented {
+    /// It is true.
+    Proven(Caller),
+    /// It is what a token says.
+    Claimed {
+        /// Whom it names.
+        caller: Caller,
+        /// The identity's name.
+        identity: String,
+        /// The issuer.
+        issuer: String,
+    },
+    /// The connection may say it.
+    Peer,
+    /// Nothing was brought yet.
+    Nothing,
+}
+
+impl Presented {
+    /// What a head brings.
+    pub(super) fn of(head: &Head, identities: &[Identity]) -> Result<Presented, Refusal> {
+        let key = match head.key() {
+            Err(Refusal::NoKey) if Identity::any_peer(identities) => return Ok(Presented::Peer),
+            other => other?,
+        };
+        if !is_token(&key) || !Identity::any_token(identities) {
+            return Ok(Presented::Proven(Caller::Key(digest(&key))));
+        }
+        if !head.brings_only(&key) {
+            return Err(Refusal::SeveralKeys);
+        }
+        match Caller::of_token(&key, identities) {
+            Some(Caller::Token { identity, mark, issuer, claims }) => Ok(Presented::Claimed {
+                identity: identity.clone(),
+                issuer: issuer.clone(),
+                caller: Caller::Token { identity, mark, issuer, claims },
+            }),
+            _ => Err(Refusal::BadToken),
+        }
+    }
+
+    /// What the host has to say before it is known who this is; `None` when it is known.
+    pub(super) fn evidence(&self) -> Option<Evidence> {
+        match self {
+            Presented::Proven(_) | Presented::Nothing => None,
+            Presented::Claimed { identity, .. } => Some(Evidence::Token(identity.clone())),
+            Presented::Peer => Some(Evidence::Peer),
+        }
+    }
+
+    /// What is known once the host has said what it knows.
+    pub(super) fn proven_by(self, said: Option<&[u8]>, identities: &[Identity]) -> Result<Presented, Refusal> {
+        match self {
+            Presented::Claimed { caller, issuer, .. } if said == Some(issuer.as_bytes()) => {
+                Ok(Presented::Proven(caller))
+            }
+            Presented::Claimed { .. } => Err(Refusal::BadToken),
+            Presented::Peer => {
+                let spiffe = said.filter(|said| !said.is_empty()).ok_or(Refusal::NoKey)?;
+                let caller = core::str::from_utf8(spiffe).ok().and_then(|id| Caller::of_workload(id, identities));
+                caller.map(Presented::Proven).ok_or(Refusal::UnknownIdentity)
+            }
+            other => Ok(other),
+        }
+    }
+}
+
+/// How the control plane is asked about a caller.
+pub(super) fn question(caller: &Caller) -> Question {
+    match caller {
+        Caller::Key(digest) => Question::Admit(*digest),
+        identity => Question::Recognise(identity.clone()),
+    }
+}
+
+/// Why a caller that the control plane does not let in is refused.
+pub(super) fn unknown(caller: &Caller) -> Refusal {
+    match caller {
+        Caller::Key(_) => Refusal::UnknownKey,
+        Caller::Token { .. } | Caller::Workload { .. } => Refusal::UnknownIdentity,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::super::{Exchange, Step};
+    use super::*;
+    use crate::admission::Grant;
+    use crate::catalog::Proof;
+    use crate::memory::Memory;
+    use crate::snapshot::Snapshot;
+
+    fn identity(name: &str, proof: Proof) -> Identity {
+        Identity { name: name.into(), mark: "1".into(), proof }
+    }
+
+    fn memory(identities: Vec<Identity>) -> Memory {
+        let mut snapshot = Snapshot::new(1, vec![], vec![], vec![], vec![]).unwrap();
+        snapshot.identities = identities;
+        let mut memory = Memory::default();
+        memory.publish(snapshot);
+        memory
+    }
+
+    fn both() -> Memory {
+        let token = Proof::Token { issuer: "https://issuer".into(), claims: vec!["sub".into()] };
+        let peer = Proof::Peer { trust_domain: "corp".into() };
+        memory(vec![identity("jwt", token), identity("mesh", peer)])
+    }
+
+    fn token(payload: &str) -> String {
+        format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(payload))
+    }
+
+    fn good() -> String {
+        token(r#"{"iss":"https://issuer","sub":"alice"}"#)
+    }
+
+    /// The next step of a request with these headers, and its Exchange.
+    fn begun(headers: &[(&str, &str)], memory: &mut Memory) -> (Exchange, Step) {
+        let all = [(":method", "POST"), (":path", "/v1/chat/completions")].iter().chain(headers);
+        let headers = all.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
+        Exchange::begin(Head { headers }, "x".into(), memory, 0)
+    }
+
+    fn status(step: &Step) -> u16 {
+        if let Step::Reply(reply) = step { reply.status } else { panic!("{step:?}") }
+    }
+
+    #[test]
+    fn a_token_counts_once_the_host_has_found_it_good_and_never_before() {
+        for header in ["authorization", "x-api-key", "x-goog-api-key", "api-key"] {
+            let value = if header == "authorization" { format!("Bearer {}", good()) } else { good() };
+            let mut memory = both();
+            let (mut exchange, step) = begun(&[(header, &value)], &mut memory);
+            assert!(matches!(step, Step::Identify(Evidence::Token(name)) if name == "jwt"), "{header}");
+            let step = exchange.is_proven_by(Some(b"https://issuer"), &mut memory, 0);
+            let Step::Ask(questions) = step else { panic!("{step:?}") };
+            let [Question::Recognise(caller)] = &questions[..] else { panic!("{questions:?}") };
+            let grant = Grant { caller: "jwt:jwt/alice".into(), account: "acme".into(), ..Grant::default() };
+            memory.admit(caller.digest(), Some(grant), 1000, 0);
+            assert!(matches!(exchange.advance(&mut memory, 0), Step::Wait), "the body is awaited");
+            exchange.close();
+            let record = exchange.record().unwrap();
+            assert_eq!((record.caller.as_str(), record.account.as_str()), ("jwt:jwt/alice", "acme"));
+        }
+    }
+
+    #[test]
+    fn what_the_host_did_not_find_good_is_refused() {
+        for said in [None, Some(&b""[..]), Some(b"https://other")] {
+            let mut memory = both();
+            let (mut exchange, _) = begun(&[("x-api-key", &good())], &mut memory);
+            assert_eq!(status(&exchange.is_proven_by(said, &mut memory, 0)), 401, "{said:?}");
+        }
+        for payload in ["{}", "x", r#"{"iss":"https://other","sub":"alice"}"#] {
+            assert_eq!(status(&begun(&[("x-api-key", &token(payload))], &mut both()).1), 401, "{payload}");
+        }
+    }
+
+    #[test]
+    fn a_token_and_a_key_are_several_keys_and_one_token_twice_is_one() {
+        let bearer = format!("Bearer {}", good());
+        let (_, step) = begun(&[("authorization", &bearer), ("x-api-key", "dgm_1")], &mut both());
+        assert_eq!(status(&step), 401);
+        let (_, step) = begun(&[("authorization", &bearer), ("x-api-key", &good()), ("api-key", "")], &mut both());
+        assert!(matches!(step, Step::Identify(_)));
+        // Envoy would find the good one and vouch for the other.
+        let other = token(r#"{"iss":"https://issuer","sub":"mallory"}"#);
+        for (name, value) in [
+            ("authorization", format!("Basic Bearer {}", good())),
+            ("authorization", format!("x{bearer}")),
+            ("x-goog-api-key", bearer.clone()),
+        ] {
+            let (_, step) = begun(&[("x-api-key", &other), (name, &value)], &mut both());
+            assert_eq!(status(&step), 401, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_counts_where_no_key_came() {
+        let mut memory = both();
+        let (mut exchange, step) = begun(&[], &mut memory);
+        assert!(matches!(step, Step::Identify(Evidence::Peer)));
+        let step = exchange.is_proven_by(Some(b"spiffe://corp/ns/a/sa/b"), &mut memory, 0);
+        let Step::Ask(questions) = step else { panic!("{step:?}") };
+        assert!(matches!(&questions[..], [Question::Recognise(Caller::Workload { .. })]), "{questions:?}");
+
+        for (said, expected) in [(None, 401), (Some(&b""[..]), 401), (Some(b"spiffe://evil/a"), 403)] {
+            let (mut exchange, _) = begun(&[], &mut memory);
+            assert_eq!(status(&exchange.is_proven_by(said, &mut memory, 0)), expected, "{said:?}");
+        }
+        let (_, step) = begun(&[("x-api-key", "dgm_1")], &mut memory);
+        assert!(matches!(&step, Step::Ask(questions) if matches!(questions[..], [Question::Admit(_)])), "{step:?}");
+    }
+
+    #[test]
+    fn where_nobody_is_known_without_a_key_nothing_is_looked_at() {
+        let mut memory = memory(Vec::new());
+        assert_eq!(status(&begun(&[], &mut memory).1), 401);
+        let (_, step) = begun(&[("x-api-key", &good())], &mut memory);
+        assert!(matches!(&step, Step::Ask(questions) if *questions == [Question::Admit(digest(good().as_bytes()))]));
+    }
+
+    #[test]
+    fn whoever_the_control_plane_does_not_know_is_refused() {
+        let mut memory = both();
+        let (mut exchange, _) = begun(&[("x-api-key", &good())], &mut memory);
+        let Step::Ask(questions) = exchange.is_proven_by(Some(b"https://issuer"), &mut memory, 0) else { panic!() };
+        let [Question::Recognise(caller)] = &questions[..] else { panic!("{questions:?}") };
+        memory.admit(caller.digest(), None, 1000, 0);
+        assert_eq!(status(&exchange.advance(&mut memory, 0)), 403);
+    }
+}
