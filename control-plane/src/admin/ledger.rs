@@ -21,11 +21,11 @@ use super::costs::{Span, asked};
 use super::policy::{Caller, Policy};
 use super::problem::Problem;
 use crate::accounts::whole;
-use crate::reconcile::{self, Line, Verdict};
+use crate::ledger::forms::{self, Format};
+use crate::ledger::reconcile::{self, Line, Verdict};
 use crate::store::Store;
 use crate::store::costs::{Meant, day};
 use crate::store::ledger::Exchange;
-use crate::written::{self, Format};
 
 /// Exchanges that are read at one time; as many chunks wait at most for a client that reads slowly.
 const PAGE: u32 = 500;
@@ -161,7 +161,7 @@ async fn reconcile_ledger(State(admin): State<Admin>, Said(asked): Said<Invoice>
     let lines = reconcile::compare(&invoice, ledger.collect(), asked.tolerance_percent);
     let invoiced = invoice.iter().map(|line| line.pico).sum();
     let in_ledger = lines.iter().map(|line| line.ledger).sum();
-    let usd = written::dollars;
+    let usd = forms::dollars;
     let item = |line: reconcile::Compared| ReconciledLine {
         day: day(&line.day.to_string()),
         model: line.model,

@@ -140,7 +140,7 @@ impl LedgerCommand {
 /// Micro-dollars and pico-dollars below one, in dollars.
 fn dollars(sums: &Value) -> String {
     let part = |name: &str| i128::from(sums[name].as_i64().unwrap_or(0));
-    format!("${}", crate::written::dollars(part("cost_micros") * 1_000_000 + part("cost_rest")))
+    format!("${}", crate::ledger::forms::dollars(part("cost_micros") * 1_000_000 + part("cost_rest")))
 }
 
 fn table(by: &str, report: &Value) -> Table {
