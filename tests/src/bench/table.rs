@@ -62,6 +62,9 @@ impl Report {
             true => writeln!(out, "Envoy had the first core, load, provider and control plane shared the second.\n")?,
             false => writeln!(out, "Envoy shared its cores with the load: throughput and latency say little.\n")?,
         }
+        if self.cells.is_empty() {
+            return self.paying(out);
+        }
         self.rows(out)?;
         self.events(out)?;
         self.paying(out)?;
@@ -140,7 +143,7 @@ impl Report {
         let verdict = |holds: bool| if holds { "holds" } else { "does not hold" };
         writeln!(
             out,
-            "\n- a warm key with seven budgets on four levels at most {WARM_BAR} µs of CPU more than one without: {added:.1}, **{}**; \
+            "- a warm key with seven budgets on four levels at most {WARM_BAR} µs of CPU more than one without: {added:.1}, **{}**; \
              {questions:.4} questions a request",
             verdict(added <= WARM_BAR)
         )?;
