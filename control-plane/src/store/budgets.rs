@@ -19,7 +19,7 @@ use dragoman_core::admission::{Lease, Leases, Loan, Unit, Want, Window};
 use sqlx::Row as _;
 
 use super::{Change, Store};
-use crate::accounts::{BudgetTerms, Period, Span, Terms};
+use crate::accounts::{AtLimit, BudgetTerms, Period, Span, Terms};
 
 pub use look::Standing;
 pub use reap::Reaped;
@@ -126,11 +126,14 @@ impl Store {
                 continue;
             };
             let holds = known || open.kept.window.hold(want.wanted);
-            fits &= holds;
+            // What only warns, or leads to another route, stands in nobody's way.
+            fits &= holds || open.terms.at_limit != AtLimit::Refuse;
             let mut lease = lease(&open, now, &Loan::default(), now, 0);
             lease.is_held = holds;
             list.push(lease);
-            opened.push((open, want.wanted));
+            if holds {
+                opened.push((open, want.wanted));
+            }
         }
         if fits && !known {
             let held: Vec<(String, i64, u64)> =

@@ -125,6 +125,21 @@ async fn a_strict_budget_is_held_for_all_or_nothing_and_given_back_with_the_reco
 }
 
 #[tokio::test]
+async fn a_strict_budget_that_only_warns_stands_in_nobodys_way() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        let terms = r#"{"budgets":[{"tokens":100,"strict":true},{"requests":0,"strict":true,"at_limit":"warn"}]}"#;
+        tenant(&store, terms).await;
+        let wants = [want(BUDGET, 0, 60), want("acme/requests/total", 0, 1)];
+        let leases = store.hold("vm1", "a-vm1", ("key_1", "acme"), &wants).await.unwrap();
+        assert_eq!(leases.list.iter().map(|lease| lease.is_held).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(window(&store, BUDGET).await.reserved, 60);
+        settle(&store, &[record("a", BUDGET, 10)], None).await;
+        assert_eq!(window(&store, BUDGET).await.reserved, 0);
+    }
+}
+
+#[tokio::test]
 async fn what_a_dead_data_plane_had_reserved_is_settled_as_estimated() {
     for fresh in on_both().await {
         let store = fresh.open().await;
