@@ -13,11 +13,15 @@
 //!
 //! Limits: one machine, one worker of Envoy; the load is there to notice failures, not to measure throughput.
 
+mod aborted_streams;
 mod api;
 mod big_snapshot;
 mod control_plane_kills;
+mod envoy_kills;
 mod figures;
 mod kept;
+mod last_cent;
+mod ledger;
 mod load;
 pub mod mutate;
 mod mutations;
@@ -25,6 +29,7 @@ mod options;
 mod records;
 mod reloads;
 mod settling;
+mod tree;
 
 use crate::gateway::Setup;
 use crate::simulator::{Persona, Simulator};
@@ -53,6 +58,9 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
             Scenario::BigSnapshot => big_snapshot::run(options),
             Scenario::Mutations => mutations::run(options),
             Scenario::Records => records::run(options),
+            Scenario::LastCent => last_cent::run(options),
+            Scenario::AbortedStreams => aborted_streams::run(options),
+            Scenario::EnvoyKills => envoy_kills::run(options),
         };
         report.add(*scenario, figures?);
     }

@@ -80,7 +80,7 @@ impl Gateway {
 
     fn start_once(parts: &Parts, form: Form, setup: &Setup) -> anyhow::Result<Self> {
         let ports = [free_port()?, free_port()?, free_port()?, free_port()?];
-        let process = Process::start(parts, form, &setup.toml(ports), setup.environment())?;
+        let process = Process::start(parts, form, &setup.toml(ports), setup)?;
         process.wait_for_log("serving on http", 0, READY)?;
         let key = process.dragoman(&["key", "create", "--name", "test"])?.trim().to_owned();
         if key.is_empty() {
@@ -147,6 +147,16 @@ impl Gateway {
         self.process.start_control_plane()
     }
 
+    /// Ends Envoy by SIGKILL, of a gateway that was started apart; one that had ended by itself is an error.
+    pub fn kill_envoy(&mut self) -> anyhow::Result<()> {
+        self.process.kill_envoy()
+    }
+
+    /// Starts Envoy again, of a gateway that was started apart. Does not wait for it.
+    pub fn start_envoy(&mut self) -> anyhow::Result<()> {
+        self.process.start_envoy()
+    }
+
     /// Replaces the configuration file by this set-up, on the same ports.
     pub fn configure(&self, setup: &Setup) -> anyhow::Result<()> {
         self.process.write_settings(&setup.toml(self.ports))
@@ -194,8 +204,13 @@ impl Gateway {
 
     /// A request in this dialect with the caller's key and this body.
     pub fn call(&self, dialect: Dialect, model: &str, body: &Value, stream: bool) -> Call {
+        Self::call_as(&self.key, dialect, model, body, stream)
+    }
+
+    /// The same with another key.
+    pub fn call_as(key: &str, dialect: Dialect, model: &str, body: &Value, stream: bool) -> Call {
         let call = Call::post(&path(dialect, model, stream)).json(body);
-        credential(dialect, &self.key).iter().fold(call, |call, (name, value)| call.header(name, value))
+        credential(dialect, key).iter().fold(call, |call, (name, value)| call.header(name, value))
     }
 
     /// Asks one thing and reads the whole answer.

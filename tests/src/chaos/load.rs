@@ -38,8 +38,14 @@ pub struct Load {
 impl Load {
     /// Starts asking for a model.
     pub fn start(gateway: &Gateway, model: &str) -> Self {
+        Self::start_as(gateway, gateway.key(), model, "hello")
+    }
+
+    /// The same with this key and these words.
+    pub fn start_as(gateway: &Gateway, key: &str, model: &str, words: &str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let call = |stream| gateway.call(Dialect::Chat, model, &ask(Dialect::Chat, model, "hello", stream), stream);
+        let body = |stream| ask(Dialect::Chat, model, words, stream);
+        let call = |stream| Gateway::call_as(key, Dialect::Chat, model, &body(stream), stream);
         let caller = Caller { address: gateway.address(), calls: [call(false), call(true)], began: Instant::now() };
         let start = |_| {
             let (caller, stop) = (caller.clone(), Arc::clone(&stop));

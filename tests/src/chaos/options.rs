@@ -17,12 +17,26 @@ pub enum Scenario {
     Mutations,
     /// The store becomes very large.
     Records,
+    /// A thousand ask at once at the last of a budget.
+    LastCent,
+    /// Clients leave in the middle of streams.
+    AbortedStreams,
+    /// Envoy is killed again and again while callers with budgets ask.
+    EnvoyKills,
 }
 
 impl Scenario {
     /// All of them, in the order they run.
-    pub const ALL: [Self; 5] =
-        [Self::ControlPlaneKills, Self::Reloads, Self::BigSnapshot, Self::Mutations, Self::Records];
+    pub const ALL: [Self; 8] = [
+        Self::ControlPlaneKills,
+        Self::Reloads,
+        Self::BigSnapshot,
+        Self::Mutations,
+        Self::Records,
+        Self::LastCent,
+        Self::AbortedStreams,
+        Self::EnvoyKills,
+    ];
 
     /// Its name on the command line and in the table.
     pub fn name(self) -> &'static str {
@@ -32,10 +46,14 @@ impl Scenario {
             Self::BigSnapshot => "big-snapshot",
             Self::Mutations => "mutations",
             Self::Records => "records",
+            Self::LastCent => "last-cent",
+            Self::AbortedStreams => "aborted-streams",
+            Self::EnvoyKills => "envoy-kills",
         }
     }
 
-    /// How often it does what it does when nobody says: kills, changes, models, mutated files, Records.
+    /// How often it does what it does when nobody says: kills, changes, models, mutated files, Records, requests
+    /// at once, streams.
     fn count(self) -> usize {
         match self {
             Self::ControlPlaneKills => 100,
@@ -43,6 +61,9 @@ impl Scenario {
             Self::BigSnapshot => 5000,
             Self::Mutations => 50,
             Self::Records => 100_000,
+            Self::LastCent => 1000,
+            Self::AbortedStreams => 10_000,
+            Self::EnvoyKills => 100,
         }
     }
 
@@ -54,6 +75,9 @@ impl Scenario {
             Self::BigSnapshot => 5 * 60,
             Self::Mutations => 15 * 60,
             Self::Records => 15 * 60,
+            Self::LastCent => 10 * 60,
+            Self::AbortedStreams => 15 * 60,
+            Self::EnvoyKills => 30 * 60,
         })
     }
 }
@@ -119,7 +143,7 @@ mod tests {
     fn a_line_names_scenarios_and_how_often() {
         let read = |words: &[&str]| Options::read(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
         let all = read(&[]).expect("all");
-        assert_eq!((all.scenarios.len(), all.count(Scenario::Reloads)), (5, 1000));
+        assert_eq!((all.scenarios.len(), all.count(Scenario::Reloads)), (8, 1000));
         let few = read(&["reloads", "--count", "10", "--seed", "7"]).expect("one");
         assert_eq!((few.scenarios, few.seed, few.count), (vec![Scenario::Reloads], 7, Some(10)));
         assert!(read(&["kills"]).is_err());

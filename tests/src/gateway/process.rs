@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
+use super::Setup;
 use super::keeper::{Afterwards, Keeper};
 
 /// How much of the log a failing test shows.
@@ -89,15 +90,14 @@ pub(super) struct Process {
     parts: Parts,
     directory: PathBuf,
     environment: Vec<(String, String)>,
+    workers: usize,
+    /// The first Envoy, once it was killed: its keeper removes the directory when all others have ended.
+    retired: Option<Keeper>,
 }
 
 impl Process {
-    pub(super) fn start(
-        parts: &Parts,
-        form: Form,
-        toml: &str,
-        environment: Vec<(String, String)>,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn start(parts: &Parts, form: Form, toml: &str, setup: &Setup) -> anyhow::Result<Self> {
+        let (environment, workers) = (setup.environment(), setup.worker_count());
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = format!("dragoman-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(name);
@@ -114,10 +114,13 @@ impl Process {
             }
             Form::Apart => {
                 let control_plane = serve(parts, &directory, &environment)?;
-                (Some(run_envoy(parts, &directory, &environment)?), control_plane)
+                render(parts, &directory, &environment)?;
+                let afterwards = Afterwards::Remove(&directory);
+                (Some(run_envoy(parts, &directory, &environment, workers, afterwards)?), control_plane)
             }
         };
-        Ok(Self { envoy, control_plane, parts: parts.clone(), directory, environment })
+        let (parts, retired) = (parts.clone(), None);
+        Ok(Self { envoy, control_plane, parts, directory, environment, workers, retired })
     }
 
     /// The process of dragoman.
@@ -146,6 +149,21 @@ impl Process {
             bail!("this Envoy is a child of dragoman and ends with it");
         }
         self.control_plane = serve(&self.parts, &self.directory, &self.environment)?;
+        Ok(())
+    }
+
+    /// Ends Envoy as a power cut would, of a gateway whose Envoy runs apart.
+    pub(super) fn kill_envoy(&mut self) -> anyhow::Result<()> {
+        self.envoy.as_mut().context("this Envoy is a child of dragoman")?.kill()
+    }
+
+    /// Starts Envoy again with what the first one was started with.
+    pub(super) fn start_envoy(&mut self) -> anyhow::Result<()> {
+        let envoy = run_envoy(&self.parts, &self.directory, &self.environment, self.workers, Afterwards::Keep)?;
+        let old = self.envoy.replace(envoy);
+        if self.retired.is_none() {
+            self.retired = old;
+        }
         Ok(())
     }
 
@@ -254,19 +272,34 @@ fn serve(parts: &Parts, directory: &Path, environment: &[(String, String)]) -> a
     Keeper::start(&parts.dragoman, arguments, environment, log(&directory.join("log"))?, Afterwards::Keep)
 }
 
-/// Envoy as whoever runs their own starts it. It outlives every control plane, so the directory goes with it.
-fn run_envoy(parts: &Parts, directory: &Path, environment: &[(String, String)]) -> anyhow::Result<Keeper> {
+/// What whoever runs their own Envoy starts it with.
+fn render(parts: &Parts, directory: &Path, environment: &[(String, String)]) -> anyhow::Result<()> {
     let mut render = Command::new(&parts.dragoman);
     render.args(["render", "bootstrap"]).args(files(directory)).envs(environment.iter().cloned());
     let rendered = render.output()?;
     if !rendered.status.success() {
         bail!("dragoman render bootstrap: {}", String::from_utf8_lossy(&rendered.stderr));
     }
-    let bootstrap = directory.join("envoy.json");
-    std::fs::write(&bootstrap, rendered.stdout)?;
-    let arguments = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning", "--drain-time-s", "5"];
-    let config = [OsString::from("--config-path"), bootstrap.into()];
+    Ok(std::fs::write(bootstrap(directory), rendered.stdout)?)
+}
+
+fn bootstrap(directory: &Path) -> PathBuf {
+    directory.join("envoy.json")
+}
+
+/// Envoy as whoever runs their own starts it. The first one outlives every control plane, so the directory goes with it.
+fn run_envoy(
+    parts: &Parts,
+    directory: &Path,
+    environment: &[(String, String)],
+    workers: usize,
+    afterwards: Afterwards<'_>,
+) -> anyhow::Result<Keeper> {
+    let workers = workers.to_string();
+    let arguments =
+        ["--concurrency", &workers, "--disable-hot-restart", "--log-level", "warning", "--drain-time-s", "5"];
+    let config = [OsString::from("--config-path"), bootstrap(directory).into()];
     let arguments = arguments.into_iter().map(OsString::from).chain(config);
     let log = log(&directory.join("envoy.log"))?;
-    Keeper::start(&parts.envoy, arguments, environment, log, Afterwards::Remove(directory))
+    Keeper::start(&parts.envoy, arguments, environment, log, afterwards)
 }

@@ -16,6 +16,17 @@ pub struct Setup {
     more: String,
     variables: Vec<(String, String)>,
     demo: bool,
+    workers: Workers,
+}
+
+/// Threads of Envoy that serve.
+#[derive(Clone, Copy, Debug)]
+struct Workers(usize);
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self(1)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -69,6 +80,11 @@ impl Setup {
         self
     }
 
+    /// So many workers of Envoy; one when nothing is said.
+    pub fn workers(self, count: usize) -> Self {
+        Self { workers: Workers(count), ..self }
+    }
+
     /// The built-in demo takes part.
     pub fn demo(self) -> Self {
         Self { demo: true, ..self }
@@ -109,11 +125,16 @@ impl Setup {
         for (name, value) in &self.limits {
             writeln!(toml, "{name} = {value}").ok();
         }
-        toml.push_str("\n[envoy]\nconcurrency = 1\n\n");
+        writeln!(toml, "\n[envoy]\nconcurrency = {}\n", self.workers.0).ok();
         for provider in &self.providers {
             toml.push_str(&provider.toml());
         }
         toml + &self.models + &self.more
+    }
+
+    /// How many workers Envoy has.
+    pub(super) fn worker_count(&self) -> usize {
+        self.workers.0
     }
 
     /// The keys, as the variables that the file refers to, and the other variables.
