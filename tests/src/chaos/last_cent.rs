@@ -212,7 +212,7 @@ impl Answers {
                 return false;
             }
             // So many ask at once that some are not answered in time.
-            Ok(answer) if answer.status == 503 && answer.text().contains("control plane") => {
+            Ok(answer) if answer.status == 503 && answer.text().contains("budget_unknown") => {
                 self.away.fetch_add(1, Ordering::Relaxed);
                 return false;
             }
