@@ -33,6 +33,7 @@ use crate::rule::Retouch;
 pub(crate) use request::telling;
 pub use request::{Outgoing, Telling, Way};
 pub use response::{Answer, HeadVerdict, MAX_ERROR_BODY};
+pub(crate) use settle::left_unheard;
 
 use response::State;
 use settle::Counted;

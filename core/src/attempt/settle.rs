@@ -7,6 +7,7 @@
 //! | broke off, or the client left | what was seen, where it is more than what was reported so far |
 //! | a good head and then nothing | the input: the provider had read it |
 //! | no head for [`SURELY_SENT_MS`] | the input: a connection that fails does so sooner, so the request was on its way |
+//! | the client left before a head | the input: the request was probably on its way |
 //! | a no, or no connection | none |
 //!
 //! What is estimated is never below what was reported. Only answers and vectors are estimated: nobody knows what a file takes.
@@ -17,7 +18,7 @@ use crate::dialect;
 use crate::estimate::{self, Estimate, Ink};
 use crate::exchange::Asked;
 use crate::interpret::Interpreter;
-use crate::record::Ending;
+use crate::record::{Ending, Outcome};
 use crate::usage::Usage;
 
 /// An attempt that waits so long for a head has sent its request: connecting takes two seconds unless an operator says otherwise.
@@ -99,6 +100,16 @@ impl Attempt {
 
 /// Inputs estimated at fewer tokens are not doubted: what stands besides the words is a part of them that differs.
 const LARGE: u64 = 2_000;
+
+/// The client left before anything was heard: nobody knows whether the provider has read the request, so it is taken to have.
+/// Else whoever leaves soon enough would pay nothing for what the provider bills.
+pub(crate) fn left_unheard(asked: &Asked, outcome: &mut Outcome) {
+    let read = matches!(asked.endpoint.operation, Operation::Generate | Operation::Embed);
+    if read && outcome.status == 0 && outcome.estimate.is_none() {
+        let estimate = Estimate { input: input_of(asked), output: 0 };
+        outcome.estimate = Some(estimate).filter(|estimate| *estimate != Estimate::default());
+    }
+}
 
 /// About how many tokens of input were asked to be read.
 fn input_of(asked: &Asked) -> u64 {

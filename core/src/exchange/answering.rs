@@ -1,6 +1,7 @@
 //! While attempts run: who answers, what became of the others, and what the client is told in the answer's head.
 
 use super::{Exchange, FinalHead, HeadEdits, Phase, REQUEST_ID};
+use crate::attempt::left_unheard;
 use crate::loss::Losses;
 use crate::memory::Memory;
 use crate::record::{Ending, Outcome};
@@ -37,6 +38,11 @@ impl Exchange {
             (Ending::Silent, true) => Ending::Abandoned,
             (other, _) => other,
         };
+        if outcome.ending == Ending::Abandoned
+            && let Phase::Sent(asked) = &self.phase
+        {
+            left_unheard(asked, &mut outcome);
+        }
         self.price(&mut outcome);
         self.running = self.running.saturating_sub(1);
         self.record.outcomes.push(outcome);

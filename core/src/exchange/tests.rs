@@ -3,7 +3,7 @@ use crate::admission::digest;
 use crate::catalog::{Origin as Place, Provider, Service, Target};
 use crate::json::Json;
 use crate::memory::{Credential, CredentialId};
-use crate::record::Outcome;
+use crate::record::{Ending, Outcome};
 use crate::secret::Secret;
 use crate::snapshot::{Loss, Route, Snapshot};
 
@@ -191,6 +191,23 @@ fn envoys_own_answers_are_said_in_the_clients_dialect() {
     let mut memory = admitted();
     let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &mut memory, 0);
     assert!(matches!(exchange.response_head(413, false, &Memory::default()), FinalHead::Replace(..)));
+}
+
+#[test]
+fn a_client_who_leaves_before_anything_is_heard_is_billed_for_what_was_asked() {
+    for (leaves, ending) in [(true, Ending::Abandoned), (false, Ending::Silent)] {
+        let mut memory = admitted();
+        let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &mut memory, 0);
+        assert!(matches!(exchange.body(BODY.to_vec(), &mut memory, 0), Step::Send(_)));
+        exchange.attempt_began();
+        if leaves {
+            exchange.close();
+        }
+        exchange.attempt_ended(Outcome { target: "p/m".into(), ending: Ending::Silent, ..Outcome::default() });
+        exchange.close();
+        let outcome = &exchange.record().unwrap().outcomes[0];
+        assert_eq!((outcome.ending, outcome.estimate.is_some_and(|estimate| estimate.input > 0)), (ending, leaves));
+    }
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //! so all of it is billed: per exchange never less than the provider had sent when it noticed.
 //!
 //! Which Record is which exchange: a client who leaves early never hears the exchange's id. So every caller has a key of its own
-//! and asks one after the other; its Records are in the order of its requests, and each request has a number that the provider's
-//! journal has too.
+//! and asks one after the other, for the models in turn; its Records are in the order of its requests, and their models say which
+//! of these the gateway never read, since the connection was closed before. Each request has a number that the provider's journal
+//! has too.
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
@@ -18,16 +19,19 @@ use super::figures::Figure;
 use super::ledger::Entry;
 use super::mutate::Dice;
 use super::options::{Options, Scenario};
-use super::tree::{PRICE, Tree};
-use super::{MODEL, setup};
+use super::tree::Tree;
+use super::{PROVIDER, setup};
 use crate::client::{Call, PATIENCE};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Setup};
 use crate::said::ask;
 use crate::simulator::persona::Dialect;
 use crate::simulator::{End, Persona, Reply, Request, Script, Simulator};
 
 /// Callers at once.
 const CALLERS: usize = 8;
+
+/// Models that are asked for in turn.
+const MODELS: u64 = 16;
 
 /// Words of an answer, each an event of its own.
 const WORDS: u64 = 40;
@@ -55,7 +59,11 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     let until = options.until(Scenario::AbortedStreams);
     let provider = Simulator::start(Persona::chat("key-of-the-provider"))?;
     provider.play(Script::always(Reply::persona().pause_between(BEAT)));
-    let gateway = Gateway::start(&setup(&provider).more(PRICE))?;
+    let offer = |setup: Setup, number| {
+        let price = format!("[[price]]\ntarget = \"{PROVIDER}/{}\"\ninput = 1\noutput = 1\n", model(number));
+        setup.model(&model(number), &[PROVIDER]).more(&price)
+    };
+    let gateway = Gateway::start(&(0..MODELS).fold(setup(&provider), offer))?;
     let api = Api::of(&gateway)?;
     let budgets =
         json!([{ "usd": ENOUGH, "per": "month" }, { "tokens": 1_000_000_000_000_u64 }, { "requests": 1_000_000_000 }]);
@@ -68,7 +76,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
             .iter()
             .zip(seeds)
             .map(|(tree, seed)| {
-                let (address, count) = (gateway.address(), asked.div_ceil(CALLERS));
+                let (address, count) = (gateway.address(), asked.div_ceil(CALLERS) as u64);
                 scope.spawn(move || leave_again_and_again(&address, tree, Dice::new(seed), count, until))
             })
             .collect();
@@ -103,26 +111,37 @@ fn by_number(journal: &[Request]) -> HashMap<(String, u64), &Request> {
 fn compare(trees: &[Tree], done: &[u64], entries: &[Entry], journal: &[Request]) -> Vec<Figure> {
     let journal_of = by_number(journal);
     let (mut rows, mut unbilled, mut below, mut whole) = (Vec::new(), Vec::new(), Vec::new(), 0);
-    let (mut billed, mut produced, mut unsent) = (0_u64, 0_u64, 0);
+    let (mut billed, mut produced, mut unread, mut unsent) = (0_u64, 0_u64, 0, 0);
     for (tree, count) in trees.iter().zip(done) {
-        let mut own: Vec<&Entry> = entries.iter().filter(|entry| tree.has(&entry.account)).collect();
-        own.sort_by(|one, other| one.exchange.cmp(&other.exchange));
-        if own.len() as u64 != *count {
-            rows.push(format!("{}: {} Records of {count} requests", tree.tenant, own.len()));
-            continue;
+        let of_number = in_order(tree, *count, entries);
+        let left = entries.iter().filter(|entry| tree.has(&entry.account)).count() - of_number.len();
+        if left > 0 {
+            rows.push(format!("{}: {left} Records of no request", tree.tenant));
         }
-        for (number, entry) in (0..).zip(own) {
-            let Some(request) = journal_of.get(&(tree.tenant.clone(), number)) else {
-                unsent += 1;
-                continue;
+        for number in 0..*count {
+            let request = journal_of.get(&(tree.tenant.clone(), number));
+            let (entry, request) = match (of_number.get(&number), request) {
+                (Some(entry), Some(request)) => (entry, request),
+                (None, Some(_)) => {
+                    rows.push(format!("{} {number}: no Record", tree.tenant));
+                    continue;
+                }
+                (Some(_), None) => {
+                    unsent += 1;
+                    continue;
+                }
+                (None, None) => {
+                    unread += 1;
+                    continue;
+                }
             };
             let tokens = tokens(request);
             whole += usize::from(request.delivered.end == End::Complete);
             if entry.tokens == 0 {
-                unbilled.push(format!("{entry:?}"));
+                unbilled.push(entry.exchange.clone());
             }
             if entry.tokens < tokens {
-                below.push(format!("{} of {tokens}: {entry:?}", entry.tokens));
+                below.push(format!("{} of {tokens}: {} {:?}", entry.tokens, entry.exchange, entry.endings));
             }
             (billed, produced) = (billed + entry.tokens, produced + tokens);
         }
@@ -132,14 +151,34 @@ fn compare(trees: &[Tree], done: &[u64], entries: &[Entry], journal: &[Request])
     vec![
         Figure::told("requests that reached the provider", journal.len()),
         Figure::told("of them answered wholly all the same", whole),
-        Figure::told("requests whose client had left before", unsent),
-        Figure::none("callers with more or fewer Records than requests", &rows),
+        Figure::told("requests whose client left before they were sent", unsent),
+        Figure::told("requests whose client left before they were read", unread),
+        Figure::none("requests at the provider without a Record, or Records of no request", &rows),
         Figure::none("exchanges that nobody is billed for", &unbilled),
         Figure::none("exchanges billed below what the provider had sent", &below),
         Figure::none("all of it billed below what the provider had sent", &sum),
         Figure::told("tokens the provider had read and sent", produced),
         Figure::told("billed more than that, on average", format!("{over:.1} %")),
     ]
+}
+
+/// The Records of a caller's requests, by their numbers. A Record is of the next request for its model.
+fn in_order<'e>(tree: &Tree, count: u64, entries: &'e [Entry]) -> HashMap<u64, &'e Entry> {
+    let mut own: Vec<&Entry> = entries.iter().filter(|entry| tree.has(&entry.account)).collect();
+    own.sort_by(|one, other| one.exchange.cmp(&other.exchange));
+    let (mut found, mut next) = (HashMap::new(), 0);
+    for entry in own {
+        if let Some(number) = (next..count.min(next + MODELS)).find(|number| model(*number) == entry.route) {
+            found.insert(number, entry);
+            next = number + 1;
+        }
+    }
+    found
+}
+
+/// Which model the request of this number is for.
+fn model(number: u64) -> String {
+    format!("model-{}", number % MODELS)
 }
 
 /// What the provider had read and sent.
@@ -152,7 +191,7 @@ fn leave_again_and_again(
     address: &str,
     tree: &Tree,
     mut dice: Dice,
-    count: usize,
+    count: u64,
     until: Instant,
 ) -> anyhow::Result<u64> {
     let mut begun = 0;
@@ -171,11 +210,15 @@ fn leave_again_and_again(
     Ok(begun)
 }
 
-fn call(tree: &Tree, number: usize) -> Call {
-    let text = format!("long {} {number} {}", tree.tenant, "and tell it as you would tell a child ".repeat(number % 8));
-    let mut body = ask(Dialect::Chat, MODEL, &text, true);
+fn call(tree: &Tree, number: u64) -> Call {
+    let text = format!(
+        "long {} {number} {}",
+        tree.tenant,
+        "and tell it as you would tell a child ".repeat(usize::try_from(number % 8).unwrap_or(0))
+    );
+    let mut body = ask(Dialect::Chat, &model(number), &text, true);
     body["max_tokens"] = json!(WORDS);
-    Gateway::call_as(&tree.key, Dialect::Chat, MODEL, &body, true)
+    Gateway::call_as(&tree.key, Dialect::Chat, &model(number), &body, true)
 }
 
 /// Asks and leaves.

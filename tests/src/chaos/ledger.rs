@@ -22,6 +22,8 @@ pub struct Entry {
     pub caller: String,
     /// The account's id.
     pub account: String,
+    /// The model that was asked for.
+    pub route: String,
     /// Why it was refused; empty when it was not.
     pub refusal: String,
     /// How each attempt ended.
@@ -95,6 +97,7 @@ impl Entry {
             exchange: text(kept, "exchange"),
             caller: text(record, "caller"),
             account: text(record, "account"),
+            route: text(record, "route"),
             refusal: text(record, "refusal"),
             endings: list("outcomes").map(|outcome| text(outcome, "ending")).collect(),
             tokens: list("outcomes").map(tokens).sum(),

@@ -1,6 +1,6 @@
 //! What data planes took with them when they died, or no longer use.
 
-use dragoman_core::record::Record;
+use dragoman_core::record::{Charged, Record};
 use sqlx::Row as _;
 
 use super::spend::{Bill, at, charge, free};
@@ -88,15 +88,21 @@ async fn reservations(change: &mut Change, holders: &mut Holders, now: i64) -> a
         free(change, holders, &document).await?;
         sqlx::query("DELETE FROM reservation WHERE exchange = $1").bind(&exchange).execute(&mut **change).await?;
         let made_ms: i64 = row.try_get("made_ms")?;
+        let held: Vec<(String, i64, u64)> = serde_json::from_str(&document)?;
+        let charged = |(budget, began_ms, _): &(String, i64, u64)| Charged {
+            budget: budget.clone(),
+            window_ms: u64::try_from(*began_ms).unwrap_or(0),
+        };
         let record = Record {
             exchange,
             caller: row.try_get("caller")?,
             account: row.try_get("account")?,
             began_ms: u64::try_from(made_ms).unwrap_or(0),
+            charged: held.iter().map(charged).collect(),
             refusal: "data_plane_lost".to_string(),
             ..Record::default()
         };
-        settle(change, holders, &record, &document, now).await?;
+        settle(change, holders, &record, held, now).await?;
     }
     Ok(rows.len())
 }
@@ -106,10 +112,9 @@ async fn settle(
     change: &mut Change,
     holders: &mut Holders,
     record: &Record,
-    document: &str,
+    held: Vec<(String, i64, u64)>,
     now: i64,
 ) -> anyhow::Result<()> {
-    let held: Vec<(String, i64, u64)> = serde_json::from_str(document)?;
     let held: Vec<(BudgetId, i64, u64)> =
         held.into_iter().filter_map(|(id, began_ms, amount)| Some((BudgetId::read(&id)?, began_ms, amount))).collect();
     let money = |(id, _, amount): &(BudgetId, i64, u64)| (id.unit == super::Unit::Usd).then_some(*amount);

@@ -153,6 +153,7 @@ async fn what_a_dead_data_plane_had_reserved_is_settled_as_estimated() {
         assert_eq!((window.reserved, window.spent), (0, 60));
         let kept = store.record("a-vm1").await.unwrap().unwrap();
         assert!(kept.document.contains("data_plane_lost"));
+        assert!(kept.document.contains(BUDGET), "it says what it was charged to: {}", kept.document);
         // It was not dead after all: its Record comes late and changes nothing.
         settle(&store, &[record("a", BUDGET, 10)], None).await;
         assert_eq!(self::window(&store, BUDGET).await.spent, 60);
