@@ -28,7 +28,7 @@ mod mutations;
 mod options;
 mod records;
 mod reloads;
-mod settling;
+pub mod settling;
 mod tree;
 
 use crate::gateway::Setup;
