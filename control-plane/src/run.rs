@@ -254,6 +254,10 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
 
 /// Takes back for ever what leases and dead data planes left.
 async fn reaping(store: Store) {
+    while let Err(error) = store.presume_alive().await {
+        error!("the store failed, and nothing is taken back: {error:#}");
+        tokio::time::sleep(REAP_INTERVAL).await;
+    }
     let mut interval = tokio::time::interval(REAP_INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

@@ -36,6 +36,18 @@ impl Store {
         Ok(())
     }
 
+    /// Whoever holds something counts as alive from now on: nobody was there to see them, so their silence says nothing. Their
+    /// Records wait until they have found the control plane again.
+    pub async fn presume_alive(&self) -> anyhow::Result<()> {
+        let mut change = self.change().await?;
+        let now = self.engine.now_ms(&mut change).await?;
+        let put = "INSERT INTO data_plane (vm, seen_ms) SELECT DISTINCT vm, CAST($1 AS BIGINT) FROM reservation WHERE 1 = 1 \
+                   ON CONFLICT (vm) DO UPDATE SET seen_ms = excluded.seen_ms";
+        sqlx::query(put).bind(now).execute(&mut *change).await?;
+        change.commit().await?;
+        Ok(())
+    }
+
     /// Takes back what leases that have ended left, and settles what dead data planes had reserved. Whichever control plane
     /// does it, once.
     pub async fn reap(&self) -> anyhow::Result<Reaped> {

@@ -147,7 +147,11 @@ async fn what_a_dead_data_plane_had_reserved_is_settled_as_estimated() {
         store.hold("vm1", "a-vm1", ("key_1", "acme"), &[want(BUDGET, 0, 60)]).await.unwrap();
         store.seen(&["vm1".into()]).await.unwrap();
         assert_eq!(store.reap().await.unwrap(), Reaped::default());
-        sqlx::query("UPDATE data_plane SET seen_ms = 1").execute(&store.writer).await.unwrap();
+        let die = async || sqlx::query("UPDATE data_plane SET seen_ms = 1").execute(&store.writer).await.unwrap();
+        die().await;
+        store.presume_alive().await.unwrap();
+        assert_eq!(store.reap().await.unwrap(), Reaped::default(), "a control plane that was away saw nobody die");
+        die().await;
         assert_eq!(store.reap().await.unwrap().exchanges, 1);
         let window = window(&store, BUDGET).await;
         assert_eq!((window.reserved, window.spent), (0, 60));
