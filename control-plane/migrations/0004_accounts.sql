@@ -10,8 +10,7 @@ CREATE TABLE account (
   changed_by TEXT NOT NULL
 );
 
--- The secrets of keys, kept as keys were: two of one key while a rotation lasts. `hint` is how it begins, for people;
--- `stale_ms` is when data planes had to forget what they knew of it.
+-- The secrets of keys, kept as keys were: two of one key while a rotation lasts. `hint` is how it begins, for people.
 CREATE TABLE caller_secret (
   tag        TEXT PRIMARY KEY,
   caller     TEXT NOT NULL,
@@ -19,14 +18,11 @@ CREATE TABLE caller_secret (
   hint       TEXT NOT NULL,
   created_ms BIGINT NOT NULL,
   expires_ms BIGINT,
-  revoked_ms BIGINT,
-  stale_ms   BIGINT NOT NULL DEFAULT 0
+  revoked_ms BIGINT
 );
 INSERT INTO caller_secret (tag, caller, sealed, hint, created_ms, revoked_ms)
   SELECT tag, id, sealed, '', created_ms, revoked_ms FROM caller_key;
 CREATE INDEX caller_secret_caller ON caller_secret (caller);
-UPDATE caller_secret SET stale_ms = COALESCE(revoked_ms, 0);
-CREATE INDEX caller_secret_stale ON caller_secret (stale_ms);
 
 -- Keys: whose they are and their Terms. What was a Grant's list of routes is the same member of Terms.
 CREATE TABLE caller (
@@ -69,7 +65,6 @@ CREATE TABLE lease (
   began_ms   BIGINT NOT NULL,
   lent       BIGINT NOT NULL,
   used       BIGINT NOT NULL,
-  used_rest  BIGINT NOT NULL,
   expires_ms BIGINT NOT NULL,
   ended_ms   BIGINT,
   PRIMARY KEY (vm, holder, unit, period, began_ms)

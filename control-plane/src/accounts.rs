@@ -43,7 +43,8 @@ pub fn grant(caller: &str, account: &str, levels: &[Level]) -> Grant {
         account: account.to_string(),
         scopes: scopes.collect(),
         budgets: budgets.collect(),
-        // The vault knows, and is asked when a key is admitted.
+        // The vault knows, and is asked when a key is admitted; so is the store for its last change.
         own: Vec::new(),
+        revision: 0,
     }
 }

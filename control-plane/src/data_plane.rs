@@ -121,6 +121,8 @@ impl DataPlane for Service {
 
     async fn admit(&self, request: Request<AdmitRequest>) -> Result<Response<AdmitResponse>, Status> {
         let request = request.into_inner();
+        // Asked before anything is read: the Grant is at least as new as it says.
+        let revision = self.store.last_change().await.map_err(unavailable)?;
         let known = if request.identity.is_empty() {
             self.holder(request.key_digest).await?
         } else {
@@ -131,6 +133,7 @@ impl DataPlane for Service {
             let valid_for_ms = millis(REFUSAL_VALIDITY);
             return Ok(Response::new(AdmitResponse { valid_for_ms, ..AdmitResponse::default() }));
         };
+        grant.revision = revision;
         grant.own = self.vault.own(Purpose::Credential, &grant.account).await.map_err(unavailable)?;
         let fast = grant.budgets.iter().filter(|budget| budget.mode == Mode::Fast);
         let wants: Vec<admission::Want> =
@@ -164,7 +167,11 @@ impl DataPlane for Service {
         let current = self.current.borrow().clone();
         Ok(Response::new(match caller.as_str() {
             "" => credentials::of_gateway(&current, &credential),
-            account => credentials::of_account(&current, &self.vault, account, &credential).await?,
+            account => {
+                let revision = self.store.last_change().await.map_err(unavailable)?;
+                let own = credentials::of_account(&current, &self.vault, account, &credential).await?;
+                CredentialResponse { revision, ..own }
+            }
         }))
     }
 

@@ -25,6 +25,7 @@ pub mod pepper;
 pub mod records;
 pub mod repeated;
 pub mod rows;
+pub mod stale;
 #[cfg(test)]
 mod throwaway;
 pub mod tokens;

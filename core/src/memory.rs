@@ -3,12 +3,16 @@
 //! Everything here came from the control plane and may be used until it expires; with the control plane gone, the worker
 //! serves on from it. Time is an argument, in milliseconds since 1970 by the data plane's clock.
 
+mod changes;
+
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::admission::{Grant, KeyDigest, Purse};
 use crate::secret::Secret;
 use crate::snapshot::Snapshot;
+
+pub use changes::Changes;
 
 /// Most Grants remembered by one worker, about 500 bytes each: 8 MiB of a VM's memory. The half that was not used lately goes
 /// first.
@@ -61,6 +65,9 @@ pub enum Standing {
 /// The control plane's word about a key, and until when it holds.
 type Answer = (Option<Rc<Grant>>, u64);
 
+/// An account's own credential: until when it may be used, and as of which change of the store.
+type Own = (Rc<Credential>, u64, u64);
+
 /// What a worker remembers.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -73,7 +80,9 @@ pub struct Memory {
     pub purse: Purse,
     credentials: HashMap<CredentialId, (Rc<Credential>, u64)>,
     /// Those of accounts.
-    own: HashMap<CredentialId, (Rc<Credential>, u64)>,
+    own: HashMap<CredentialId, Own>,
+    /// The last change of the store that anybody told of.
+    told: u64,
 }
 
 impl Memory {
@@ -114,53 +123,88 @@ impl Memory {
         self.grants.insert(key, answer);
     }
 
-    /// Forgets a key that was revoked.
-    pub fn revoke(&mut self, key: &KeyDigest) {
-        self.grants.remove(key);
-        self.older.remove(key);
+    /// The number of the last change that was told of; 0 when none was.
+    pub fn told(&self) -> u64 {
+        self.told
     }
 
-    /// Forgets what is known of the callers of an account and of those below it: its Terms are others now.
-    pub fn forget_account(&mut self, account: &str) {
-        let stays = |_: &KeyDigest, (grant, _): &mut Answer| grant.as_ref().is_none_or(|grant| !grant.is_of(account));
-        self.grants.retain(stays);
-        self.older.retain(stays);
+    /// Forgets what was learnt before these changes and is concerned by them. `told` is the last change there is: when it is an
+    /// earlier one than before, the store was put back, and no number that is remembered means anything any more.
+    pub fn forget(&mut self, changes: &Changes, told: u64) {
+        if told < self.told {
+            (self.grants, self.older, self.own) = Default::default();
+        }
+        self.told = told;
+        for (key, revision) in changes.keys() {
+            for grants in [&mut self.grants, &mut self.older] {
+                if grants.get(key).is_some_and(|(grant, _)| learnt(grant.as_deref()) < revision) {
+                    grants.remove(key);
+                }
+            }
+        }
+        if changes.concern_accounts() {
+            let stays = |_: &KeyDigest, (grant, _): &mut Answer| {
+                grant.as_ref().is_none_or(|grant| grant.revision >= changes.of_account(&grant.account))
+            };
+            self.grants.retain(stays);
+            self.older.retain(stays);
+        }
+        if changes.concern_own() {
+            self.own.retain(|which, (_, _, revision)| *revision >= changes.of_own(&which.id, &which.account));
+        }
     }
 
     /// That credential, if it is known and fresh.
     pub fn credential(&self, which: &CredentialId, now_ms: u64) -> Option<Rc<Credential>> {
-        let known = if which.account.is_empty() { &self.credentials } else { &self.own };
-        let (credential, until) = known.get(which)?;
-        (*until > now_ms).then(|| Rc::clone(credential))
+        let (credential, until) = match which.account.as_str() {
+            "" => self.credentials.get(which).map(|(credential, until)| (credential, *until))?,
+            _ => self.own.get(which).map(|(credential, until, _)| (credential, *until))?,
+        };
+        (until > now_ms).then(|| Rc::clone(credential))
     }
 
-    /// Remembers a credential; `valid_for_ms` of 0 means until it is forgotten.
+    /// Remembers a credential of the gateway's; `valid_for_ms` of 0 means until it is forgotten.
     pub fn equip(&mut self, which: CredentialId, credential: Credential, valid_for_ms: u64, now_ms: u64) {
+        self.equip_as_of(which, credential, 0, valid_for_ms, now_ms);
+    }
+
+    /// The same of anybody's, as of a change of the store.
+    pub fn equip_as_of(
+        &mut self,
+        which: CredentialId,
+        credential: Credential,
+        revision: u64,
+        valid_for_ms: u64,
+        now_ms: u64,
+    ) {
         let until = if valid_for_ms == 0 { u64::MAX } else { now_ms.saturating_add(valid_for_ms) };
-        let known = if which.account.is_empty() { &mut self.credentials } else { &mut self.own };
-        if !which.account.is_empty() && known.len() >= MAX_OWN && !known.contains_key(&which) {
-            known.retain(|_, (_, until)| *until > now_ms);
-            if known.len() >= MAX_OWN {
-                known.clear();
+        let credential = Rc::new(credential);
+        if which.account.is_empty() {
+            self.credentials.insert(which, (credential, until));
+            return;
+        }
+        if self.own.len() >= MAX_OWN && !self.own.contains_key(&which) {
+            self.own.retain(|_, (_, until, _)| *until > now_ms);
+            if self.own.len() >= MAX_OWN {
+                self.own.clear();
             }
         }
-        known.insert(which, (Rc::new(credential), until));
+        self.own.insert(which, (credential, until, revision));
     }
 
     /// Forgets a credential that a provider has rejected, or that is gone; nobody else's.
     pub fn forget_credential(&mut self, which: &CredentialId) {
-        let known = if which.account.is_empty() { &mut self.credentials } else { &mut self.own };
-        known.remove(which);
+        if which.account.is_empty() {
+            self.credentials.remove(which);
+        } else {
+            self.own.remove(which);
+        }
     }
+}
 
-    /// Forgets what an account and those below it have of a credential that changed; with no account, what any of them has.
-    pub fn forget_own(&mut self, id: &str, account: &str) {
-        let below = |whose: &str| {
-            account.is_empty()
-                || whose.strip_prefix(account).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        self.own.retain(|which, _| which.id != id || !below(&which.account));
-    }
+/// As of which change something is known about a key; a no is as old as can be, for asking again costs little.
+fn learnt(grant: Option<&Grant>) -> u64 {
+    grant.map_or(0, |grant| grant.revision)
 }
 
 #[cfg(test)]
@@ -177,8 +221,54 @@ mod tests {
         assert_eq!(memory.standing(&key, 1100), Standing::Unknown);
         memory.admit(key, None, 100, 1000);
         assert_eq!(memory.standing(&key, 1000), Standing::Refused);
-        memory.revoke(&key);
+        memory.forget(&told(|changes| changes.key(key, 1)), 1);
         assert_eq!(memory.standing(&key, 1000), Standing::Unknown);
+    }
+
+    fn told(tell: impl FnOnce(&mut Changes)) -> Changes {
+        let mut changes = Changes::default();
+        tell(&mut changes);
+        changes
+    }
+
+    #[test]
+    fn what_was_learnt_after_a_change_stays_and_what_was_learnt_before_is_forgotten() {
+        let key = crate::admission::digest(b"key");
+        let whatever: [fn(&mut Changes, KeyDigest); 5] = [
+            |changes, key| changes.key(key, 7),
+            |changes, _| changes.account("acme", 7),
+            |changes, _| changes.account("acme.search", 7),
+            |changes, _| changes.own("p", "acme", 7),
+            |changes, _| changes.everything(7),
+        ];
+        for tell in whatever {
+            for (revision, stays) in [(6, false), (7, true), (8, true)] {
+                let mut memory = Memory::default();
+                let grant = Grant { caller: "k".into(), account: "acme.search".into(), revision, ..Grant::default() };
+                memory.admit(key, Some(grant), 1000, 0);
+                memory.forget(&told(|changes| tell(changes, key)), 8);
+                assert_eq!(memory.standing(&key, 0) != Standing::Unknown, stays, "{revision}");
+            }
+        }
+        let which = CredentialId::of_account("p", "acme.search");
+        for (revision, stays) in [(6, false), (7, true)] {
+            let mut memory = Memory::default();
+            memory.equip_as_of(which.clone(), secret("s"), revision, 0, 0);
+            memory.forget(&told(|changes| changes.own("p", "acme", 7)), 7);
+            assert_eq!(memory.credential(&which, 0).is_some(), stays, "{revision}");
+        }
+    }
+
+    #[test]
+    fn a_store_that_was_put_back_is_asked_about_everybody_anew() {
+        let (mut memory, key) = (Memory::default(), crate::admission::digest(b"key"));
+        memory.forget(&Changes::default(), 9);
+        let grant = Grant { caller: "k".into(), revision: 9, ..Grant::default() };
+        memory.admit(key, Some(grant), 1000, 0);
+        memory.forget(&Changes::default(), 9);
+        assert!(matches!(memory.standing(&key, 0), Standing::Granted(_)));
+        memory.forget(&Changes::default(), 4);
+        assert_eq!((memory.standing(&key, 0), memory.told()), (Standing::Unknown, 4));
     }
 
     #[test]
@@ -210,7 +300,7 @@ mod tests {
             let grant = Grant { caller: "k".into(), account: account.into(), ..Grant::default() };
             memory.admit(key(account), Some(grant), 1000, 0);
         }
-        memory.forget_account("acme");
+        memory.forget(&told(|changes| changes.account("acme", 1)), 1);
         let known = accounts.map(|account| memory.standing(&key(account), 0) != Standing::Unknown);
         assert_eq!(known, [false, false, true, true]);
     }
@@ -234,13 +324,13 @@ mod tests {
             |memory: &mut Memory| all.iter().for_each(|one| memory.equip(one.clone(), secret(&one.account), 0, 0));
         fill(&mut memory);
         assert_eq!(memory.credential(&all[2], 0).map(|known| known.value.clone()), Some(Secret::new("acme.a".into())));
-        memory.forget_own("other", "acme");
+        memory.forget(&told(|changes| changes.own("other", "acme", 1)), 1);
         memory.forget_credential(&all[2]);
         assert_eq!(known(&memory), [true, true, false, true, true]);
         fill(&mut memory);
-        memory.forget_own("p", "acme.a");
+        memory.forget(&told(|changes| changes.own("p", "acme.a", 1)), 1);
         assert_eq!(known(&memory), [true, true, false, false, true]);
-        memory.forget_own("p", "");
+        memory.forget(&told(|changes| changes.own("p", "", 1)), 1);
         assert_eq!(known(&memory), [true, false, false, false, false]);
         memory.forget_credential(&all[0]);
         assert_eq!(known(&memory), [false; 5]);

@@ -155,7 +155,7 @@ impl Rule {
 }
 
 /// An account and all above it.
-fn ancestors(account: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn ancestors(account: &str) -> impl Iterator<Item = &str> {
     let ends = account.match_indices('.').map(|(at, _)| at).chain([account.len()]);
     ends.filter_map(|end| account.get(..end)).filter(|account| !account.is_empty())
 }

@@ -20,6 +20,8 @@ pub struct WatchRequest {
     pub version: u64,
     #[prost(string, tag = "3")]
     pub refused: String,
+    #[prost(uint64, tag = "4")]
+    pub revision: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -28,12 +30,24 @@ pub struct SnapshotUpdate {
     pub version: u64,
     #[prost(bytes = "vec", tag = "2")]
     pub snapshot: Vec<u8>,
-    #[prost(bytes = "vec", repeated, tag = "3")]
-    pub revoked_keys: Vec<Vec<u8>>,
     #[prost(string, repeated, tag = "4")]
     pub renewed_credentials: Vec<String>,
-    #[prost(string, repeated, tag = "5")]
-    pub changed_accounts: Vec<String>,
+    #[prost(message, repeated, tag = "5")]
+    pub changes: Vec<Change>,
+    #[prost(uint64, tag = "6")]
+    pub revision: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct Change {
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    #[prost(bytes = "vec", tag = "2")]
+    pub key_digest: Vec<u8>,
+    #[prost(string, tag = "3")]
+    pub account: String,
+    #[prost(string, tag = "4")]
+    pub credential: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -106,6 +120,8 @@ pub struct CredentialResponse {
     pub value: Vec<u8>,
     #[prost(uint64, tag = "3")]
     pub valid_for_ms: u64,
+    #[prost(uint64, tag = "4")]
+    pub revision: u64,
 }
 
 impl std::fmt::Debug for CredentialResponse {
@@ -140,6 +156,7 @@ mod tests {
             let words: Vec<&str> = line.trim_end_matches(['{', ';', ' ']).split_whitespace().collect();
             match words[..] {
                 ["message", name] => message = name,
+                ["reserved", ..] => {}
                 ["rpc", ..] => methods.push(words[1].split('(').next().unwrap().to_string()),
                 [.., name, "=", number] if !message.is_empty() => {
                     let kind = words[..words.len() - 3].join(" ");
@@ -190,7 +207,8 @@ mod tests {
 
     #[test]
     fn a_credential_is_never_printed() {
-        let answer = CredentialResponse { header: "x-api-key".into(), value: b"hidden".to_vec(), valid_for_ms: 0 };
+        let answer =
+            CredentialResponse { header: "x-api-key".into(), value: b"hidden".to_vec(), valid_for_ms: 0, revision: 0 };
         assert!(!format!("{answer:?}").contains("104"));
     }
 }

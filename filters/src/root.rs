@@ -8,11 +8,11 @@
 //! Limits: one try to watch per pause of 250 ms to 5 s; the last good Snapshot serves meanwhile.
 
 use dragoman_core::exchange::Question;
-use dragoman_core::memory::CredentialId;
+use dragoman_core::memory::{Changes, CredentialId};
 use dragoman_core::snapshot::Snapshot;
 use prost::Message;
 
-use crate::contract::{SettleRequest, SettleResponse, SnapshotUpdate, WatchRequest};
+use crate::contract::{Change, SettleRequest, SettleResponse, SnapshotUpdate, WatchRequest};
 use crate::dispatch::Role;
 use crate::host::{self, Level, Status};
 use crate::worker::Worker;
@@ -155,7 +155,12 @@ impl Root {
 
     fn watch(&mut self, worker: &mut Worker) {
         let version = worker.memory.snapshot().map_or(0, |snapshot| snapshot.version);
-        let request = WatchRequest { vm: worker.ids.vm(), version, refused: self.refused.clone() };
+        let request = WatchRequest {
+            vm: worker.ids.vm(),
+            version,
+            refused: self.refused.clone(),
+            revision: worker.memory.told(),
+        };
         let open = || -> Result<u32, Status> {
             let token = host::grpc_stream(worker.method("Watch"))?;
             host::grpc_send(token, &request.encode_to_vec())?;
@@ -170,23 +175,25 @@ impl Root {
     }
 
     fn update(&mut self, worker: &mut Worker, token: u32, update: SnapshotUpdate) {
-        for key in &update.revoked_keys {
-            if let Ok(key) = key.as_slice().try_into() {
-                worker.memory.revoke(key);
-            }
-        }
-        update.changed_accounts.iter().for_each(|account| worker.memory.forget_account(account));
         let mut credentials = Vec::new();
-        for renewed in update.renewed_credentials {
-            match renewed.split_once('@') {
-                None => credentials.push(renewed),
-                // Asked for anew by the next request of the account, of which there may be thousands. Their Grants say who has one.
-                Some((id, account)) => {
-                    worker.memory.forget_own(id, account);
-                    worker.memory.forget_account(account);
-                }
+        let mut changes = Changes::default();
+        for Change { revision, key_digest, account, credential } in &update.changes {
+            match (key_digest.as_slice().try_into(), account.as_str(), credential.as_str()) {
+                (Ok(key), ..) => changes.key(key, *revision),
+                (_, "", _) => changes.everything(*revision),
+                (_, account, "") => changes.account(account, *revision),
+                (_, account, provider) => changes.own(provider, account, *revision),
             }
         }
+        for renewed in update.renewed_credentials {
+            match renewed.strip_suffix('@') {
+                None => credentials.push(renewed),
+                // Asked for anew by the next request of an account, of which there may be thousands.
+                Some(id) => changes.own(id, "", u64::MAX),
+            }
+        }
+        let told = if update.revision > 0 { update.revision } else { worker.memory.told() };
+        worker.memory.forget(&changes, told);
         if !update.snapshot.is_empty() {
             match Snapshot::read(&update.snapshot) {
                 Ok(snapshot) => {

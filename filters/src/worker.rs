@@ -152,11 +152,13 @@ impl Worker {
                 }
             }
             Question::Credential(which) => {
-                let CredentialResponse { header, value, valid_for_ms } = CredentialResponse::decode(answer).ok()?;
+                let answer = CredentialResponse::decode(answer).ok()?;
+                let CredentialResponse { header, value, valid_for_ms, revision } = answer;
                 if header.is_empty() {
                     self.memory.forget_credential(&which);
                 } else {
-                    self.memory.equip(which, Credential { header, value: Secret::new(value) }, valid_for_ms, now);
+                    let credential = Credential { header, value: Secret::new(value) };
+                    self.memory.equip_as_of(which, credential, revision, valid_for_ms, now);
                 }
             }
         }

@@ -19,7 +19,7 @@ pub(super) fn of_gateway(current: &Current, id: &str) -> CredentialResponse {
     match current.credentials.get(id) {
         // Valid until renewed: changes are pushed through Watch.
         Some((header, value)) => {
-            CredentialResponse { header: header.clone(), value: value.expose().into(), valid_for_ms: 0 }
+            CredentialResponse { header: header.clone(), value: value.expose().into(), ..CredentialResponse::default() }
         }
         None => {
             warn!(credential = id, "a filter asked for a credential that is not there");
@@ -45,7 +45,7 @@ pub(super) async fn of_account(
         Ok(Some((_, secret))) => {
             let (header, value) = row.auth.header(&secret);
             let value = value.expose().into();
-            Ok(CredentialResponse { header, value, valid_for_ms: millis(GRANT_VALIDITY) })
+            Ok(CredentialResponse { header, value, valid_for_ms: millis(GRANT_VALIDITY), revision: 0 })
         }
         Ok(None) => Ok(CredentialResponse::default()),
         Err(Fault::Failed(error)) => Err(unavailable(error)),

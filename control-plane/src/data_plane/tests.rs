@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
+use super::proto::Change;
 use super::proto::data_plane_client::DataPlaneClient;
 use super::*;
 use crate::catalog::{Catalog, known};
@@ -58,7 +59,12 @@ impl Served {
     }
 
     async fn watch(&mut self, version: u64, refused: &str) -> Streaming<SnapshotUpdate> {
-        let request = WatchRequest { vm: "test".into(), version, refused: refused.into() };
+        self.watch_again(version, refused, 0).await
+    }
+
+    /// As one that was told of changes up to that number.
+    async fn watch_again(&mut self, version: u64, refused: &str, revision: u64) -> Streaming<SnapshotUpdate> {
+        let request = WatchRequest { vm: "test".into(), version, refused: refused.into(), revision };
         self.client.watch(request).await.unwrap().into_inner()
     }
 }
@@ -113,7 +119,7 @@ async fn another_credential_is_announced_without_a_snapshot_and_then_given() {
 async fn a_credential_that_is_not_there_is_empty() {
     let mut served = Served::start().await;
     let request = CredentialRequest { credential: "nobody".into(), caller: String::new() };
-    assert_eq!(served.client.credential(request).await.unwrap().into_inner(), CredentialResponse::default());
+    assert!(served.client.credential(request).await.unwrap().into_inner().header.is_empty());
 }
 
 #[tokio::test]
@@ -123,14 +129,21 @@ async fn a_revoked_key_is_pushed_within_five_seconds_and_to_those_who_come_later
     let key_digest = digest(key.key.expose().as_bytes()).to_vec();
     let admit = AdmitRequest { key_digest: key_digest.clone(), ..AdmitRequest::default() };
     let admitted = served.client.admit(admit.clone()).await.unwrap().into_inner();
-    assert!(Grant::read(&admitted.grant).unwrap().caller.starts_with("key_"));
+    let grant = Grant::read(&admitted.grant).unwrap();
+    assert!(grant.caller.starts_with("key_") && grant.revision == 1, "as of the change that made it: {grant:?}");
 
     let mut stream = served.watch(0, "").await;
-    hear(&mut stream).await.unwrap();
+    let told = hear(&mut stream).await.unwrap().revision;
     served.keys.revoke("me", "one").await.unwrap();
-    assert_eq!(hear(&mut stream).await.unwrap().revoked_keys, std::slice::from_ref(&key_digest));
-    let mut late = served.watch(0, "").await;
-    assert_eq!(hear(&mut late).await.unwrap().revoked_keys, [key_digest]);
+    let change = Change { revision: told + 1, key_digest, ..Change::default() };
+    for time in ["at once", "again, for an answer may have been on its way"] {
+        let update = hear(&mut stream).await.unwrap();
+        assert_eq!((update.changes, update.revision), (vec![change.clone()], told + 1), "{time}");
+    }
+    let mut late = served.watch_again(1, "", told).await;
+    assert_eq!(hear(&mut late).await.unwrap().changes, [change]);
+    let mut fresh = served.watch(0, "").await;
+    assert_eq!(hear(&mut fresh).await.unwrap().changes, [], "who was told nothing has nothing to forget");
     assert!(served.client.admit(admit).await.unwrap().into_inner().grant.is_empty());
 }
 
@@ -162,10 +175,11 @@ async fn records_are_acknowledged_when_stored_and_nonsense_is_not() {
 async fn an_accounts_own_credential_is_for_it_and_those_below_it_and_its_change_is_announced() {
     let mut served = Served::start().await;
     let mut stream = served.watch(0, "").await;
-    hear(&mut stream).await.unwrap();
+    let told = hear(&mut stream).await.unwrap().revision;
     let slot = Slot::credential("acme.a", "a");
     served.vault.put(&slot, &Secret::new("own"), "me").await.unwrap();
-    assert_eq!(hear(&mut stream).await.unwrap().renewed_credentials, ["a@acme.a"]);
+    let change = Change { revision: told + 1, account: "acme.a".into(), credential: "a".into(), ..Change::default() };
+    assert_eq!(hear(&mut stream).await.unwrap().changes, std::slice::from_ref(&change));
     for (account, value) in
         [("acme.a", "Bearer own"), ("acme.a.b.c", "Bearer own"), ("acme", ""), ("", "Bearer secret-1")]
     {
@@ -174,11 +188,12 @@ async fn an_accounts_own_credential_is_for_it_and_those_below_it_and_its_change_
         assert_eq!(answer.value, value.as_bytes(), "{account}");
         assert_eq!(answer.valid_for_ms > 0, account.starts_with("acme.a"), "{account}");
     }
-    let mut late = served.watch(0, "").await;
-    assert_eq!(hear(&mut late).await.unwrap().renewed_credentials, ["a", "a@acme.a"]);
-    assert_eq!(hear(&mut stream).await.unwrap().renewed_credentials, ["a@acme.a"], "it is told twice");
+    let mut late = served.watch_again(1, "", told).await;
+    assert_eq!(hear(&mut late).await.unwrap().changes, std::slice::from_ref(&change));
+    assert_eq!(hear(&mut stream).await.unwrap().changes, std::slice::from_ref(&change), "it is told twice");
     served.vault.delete(&slot, "me").await.unwrap();
-    assert_eq!(hear(&mut stream).await.unwrap().renewed_credentials, ["a@acme.a"]);
+    let change = Change { revision: told + 2, ..change };
+    assert_eq!(hear(&mut stream).await.unwrap().changes, [change]);
     let request = CredentialRequest { credential: "a".into(), caller: "acme.a".into() };
-    assert_eq!(served.client.credential(request).await.unwrap().into_inner(), CredentialResponse::default());
+    assert!(served.client.credential(request).await.unwrap().into_inner().header.is_empty());
 }

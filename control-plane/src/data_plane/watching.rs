@@ -5,21 +5,22 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use dragoman_core::admission::KeyDigest;
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tracing::{debug, error, info};
 
-use super::GRANT_VALIDITY;
-use super::proto::{SnapshotUpdate, WatchRequest};
+use super::proto::{Change, SnapshotUpdate, WatchRequest};
 use crate::current::Feed;
+use crate::store::Store;
 use crate::store::keys::Keys;
-use crate::store::{Store, now_ms};
+use crate::store::stale::{Stale, What};
 
-/// How often the store is asked for keys and accounts that any process changed; a revocation is to be known within five
+/// How often the store is asked for what any process changed; a revocation is to be known within five
 /// seconds.
 const CHANGE_INTERVAL: Duration = Duration::from_secs(1);
+/// So many of the last changes are told again to a filter that comes back: far more than one second has.
+const AGAIN: u64 = 1000;
 /// Changes under way to one stream; one that falls behind is closed and asks anew.
 const CHANGES: usize = 64;
 /// How often the store is told who is alive; some of it may be missed before one is taken for dead.
@@ -44,13 +45,13 @@ pub struct Filter {
 pub struct Watching {
     streams: Mutex<HashMap<u64, Filter>>,
     next: AtomicU64,
-    stale: broadcast::Sender<Stale>,
+    changed: broadcast::Sender<Changed>,
 }
 
 impl Default for Watching {
     fn default() -> Watching {
-        let (stale, _) = broadcast::channel(CHANGES);
-        Watching { streams: Mutex::default(), next: AtomicU64::new(0), stale }
+        let (changed, _) = broadcast::channel(CHANGES);
+        Watching { streams: Mutex::default(), next: AtomicU64::new(0), changed }
     }
 }
 
@@ -69,7 +70,7 @@ impl Watching {
         self.streams.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Begins a stream. What was revoked while a Grant may still be remembered is told at once.
+    /// Begins a stream. What changed while nobody told the filter is told at once.
     pub(super) async fn begin(
         self: &std::sync::Arc<Self>,
         request: WatchRequest,
@@ -79,16 +80,20 @@ impl Watching {
     ) -> ReceiverStream<Update> {
         let (sender, receiver) = mpsc::channel(UPDATES);
         // Subscribed before the store is asked: a revocation between the two is told twice, never not at all.
-        let stale = self.stale.subscribe();
+        let changed = self.changed.subscribe();
         let stream = self.next.fetch_add(1, Ordering::Relaxed);
         let watching = self.clone();
         tokio::spawn(async move {
-            let lately = Stale::since(&keys, &store, now_ms() - as_ms(GRANT_VALIDITY)).await.unwrap_or_else(|error| {
-                error!("the store failed, and a filter does not learn of what changed lately: {error:#}");
-                Stale::default()
-            });
+            // Some are told again: an answer of before them may have come after they were told. Whoever has no Snapshot has
+            // let nobody in and knows nothing.
+            let told = (request.version > 0).then(|| request.revision.saturating_sub(AGAIN));
+            let missed = match Changed::after(told, &keys, &store).await {
+                Ok(missed) => missed,
+                // It asks anew in a moment, and serves on meanwhile; it must not believe that it missed nothing.
+                Err(error) => return error!("the store failed, and a filter can't learn what it missed: {error:#}"),
+            };
             let vm = request.vm.clone();
-            watching.run(stream, request, lately, current, stale, sender).await;
+            watching.run(stream, request, missed, current, changed, sender).await;
             watching.streams().remove(&stream);
             debug!(vm, "a filter no longer watches");
         });
@@ -99,9 +104,9 @@ impl Watching {
         &self,
         stream: u64,
         request: WatchRequest,
-        lately: Stale,
+        missed: Changed,
         mut current: Feed,
-        mut stale: broadcast::Receiver<Stale>,
+        mut changed: broadcast::Receiver<Changed>,
         sender: mpsc::Sender<Update>,
     ) {
         let mut last = current.borrow_and_update().clone();
@@ -110,12 +115,14 @@ impl Watching {
             version: last.version,
             // One that refused this very version would refuse it again.
             snapshot: if has_it || request.version == last.version { Vec::new() } else { last.document.clone() },
-            revoked_keys: lately.digests(),
             // A filter that outlived us may hold credentials of before.
-            renewed_credentials: last.credentials.keys().cloned().chain(lately.renewed()).collect(),
-            changed_accounts: lately.accounts,
+            renewed_credentials: last.credentials.keys().cloned().collect(),
+            changes: missed.write(),
+            revision: missed.until,
         };
         let mut update = Some(first);
+        // A telling that was made before the first update may be sent after it, and must not look like a store that was put back.
+        let mut told = missed.until;
         loop {
             if let Some(update) = update.take() {
                 let version = update.version;
@@ -127,8 +134,8 @@ impl Watching {
             }
             tokio::select! {
                 () = sender.closed() => return,
-                changed = current.changed() => {
-                    if changed.is_err() {
+                news = current.changed() => {
+                    if news.is_err() {
                         return;
                     }
                     let now = current.borrow_and_update().clone();
@@ -141,14 +148,16 @@ impl Watching {
                     });
                     last = now;
                 }
-                stale = stale.recv() => match stale {
-                    Ok(stale) => update = Some(SnapshotUpdate {
-                        version: last.version,
-                        revoked_keys: stale.digests(),
-                        renewed_credentials: stale.renewed(),
-                        changed_accounts: stale.accounts,
-                        ..SnapshotUpdate::default()
-                    }),
+                changed = changed.recv() => match changed {
+                    Ok(changed) => {
+                        told = told.max(changed.until);
+                        update = Some(SnapshotUpdate {
+                            version: last.version,
+                            changes: changed.write(),
+                            revision: told,
+                            ..SnapshotUpdate::default()
+                        });
+                    }
                     // It missed some: the new stream it opens will be told all of them.
                     Err(_) => return,
                 },
@@ -156,32 +165,22 @@ impl Watching {
         }
     }
 
-    /// Looks for keys and accounts that changed for ever, by whichever process it was.
+    /// Looks for ever for what changed, whichever process changed it. Each change is told twice: an answer that was on its way
+    /// at the first telling has come at the second, for calls are given up after a second.
     pub async fn changes(&self, keys: Keys, store: Store) {
-        let mut told: HashSet<(String, i64)> = HashSet::new();
-        let mut since = now_ms();
-        // Told twice: an answer that was on its way at the first telling has come at the second.
-        let mut again = Vec::new();
+        let (mut told, mut told_twice) = (None, None);
         let mut interval = tokio::time::interval(CHANGE_INTERVAL);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
-            // Some overlap: a change is seen when it is committed, later than its moment says.
-            match Stale::since(&keys, &store, since - 10 * as_ms(CHANGE_INTERVAL)).await {
-                Ok(stale) => {
-                    since = stale.latest_ms.max(since);
-                    let mut fresh = stale.without(&mut told);
-                    let before = std::mem::replace(&mut again, fresh.credentials.clone());
-                    fresh.credentials.extend(before);
-                    if !fresh.is_empty() {
-                        info!(
-                            keys = fresh.keys.len(),
-                            accounts = fresh.accounts.len(),
-                            credentials = fresh.credentials.len(),
-                            "what is known of them is forgotten"
-                        );
+            match Changed::after(told_twice, &keys, &store).await {
+                Ok(changed) => {
+                    told_twice = told.or(Some(changed.until));
+                    told = Some(changed.until);
+                    if !changed.list.is_empty() {
+                        info!(changes = changed.list.len(), until = changed.until, "Grants of before are forgotten");
                         // Nobody listening is no error: who comes later is told at the start.
-                        let _ = self.stale.send(fresh);
+                        let _ = self.changed.send(changed);
                     }
                 }
                 Err(error) => error!("the store failed, and revocations are not seen: {error:#}"),
@@ -196,7 +195,9 @@ impl Watching {
         loop {
             interval.tick().await;
             let vms: HashSet<String> = self.list().into_iter().map(|filter| filter.vm).collect();
-            let vms: Vec<String> = vms.into_iter().collect();
+            let mut vms: Vec<String> = vms.into_iter().collect();
+            // Two control planes that saw the same ones write them in the same order.
+            vms.sort();
             let told = if vms.is_empty() { Ok(()) } else { store.seen(&vms).await };
             if let Err(error) = told {
                 error!("the store failed, and data planes may be taken for dead: {error:#}");
@@ -205,59 +206,39 @@ impl Watching {
     }
 }
 
-/// What data planes must forget.
-#[derive(Clone, Debug, Default)]
-struct Stale {
-    /// Keys that were revoked, or have other Terms.
-    keys: Vec<(KeyDigest, i64)>,
-    /// Accounts whose Terms are others.
-    accounts: Vec<String>,
-    /// When each of these changed.
-    moments: Vec<i64>,
-    /// Accounts' own credentials that are others, as `provider@account`, and since when.
-    credentials: Vec<(String, i64)>,
-    /// When the last of all changed, in milliseconds since 1970.
-    latest_ms: i64,
+/// What data planes are told to forget.
+#[derive(Clone, Debug)]
+struct Changed {
+    list: Vec<Stale>,
+    /// The last change there was.
+    until: u64,
 }
 
-impl Stale {
-    async fn since(keys: &Keys, store: &Store, since_ms: i64) -> anyhow::Result<Stale> {
-        let keys = keys.stale_since(since_ms).await?;
-        let (accounts, moments): (Vec<String>, Vec<i64>) =
-            store.accounts_changed_since(since_ms).await?.into_iter().unzip();
-        let credentials = store.credentials_changed_since(since_ms).await?;
-        let latest_ms = keys.iter().map(|(_, moment)| moment).chain(&moments);
-        let latest_ms = latest_ms.chain(credentials.iter().map(|(_, moment)| moment)).copied().max().unwrap_or(0);
-        Ok(Stale { keys, accounts, moments, credentials, latest_ms })
+impl Changed {
+    /// What changed after that number; nothing for whoever was told none, since nothing was learnt before.
+    async fn after(number: Option<u64>, keys: &Keys, store: &Store) -> anyhow::Result<Changed> {
+        let until = store.last_change().await?;
+        let list = match number {
+            // One that is greater is of a store that was put back: that `until` is smaller says it all.
+            Some(number) if number < until => store.stale(keys, number, until).await?,
+            _ => Vec::new(),
+        };
+        Ok(Changed { list, until })
     }
 
-    /// What was not told yet, which counts as told from now on.
-    fn without(self, told: &mut HashSet<(String, i64)>) -> Stale {
-        let keys = self.keys.into_iter().filter(|(digest, moment)| told.insert((format!("{digest:?}"), *moment)));
-        let keys = keys.collect();
-        let both =
-            self.accounts.into_iter().zip(self.moments).filter(|(id, moment)| told.insert((id.clone(), *moment)));
-        let (accounts, moments) = both.unzip();
-        let credentials = self.credentials.into_iter().filter(|credential| told.insert(credential.clone())).collect();
-        Stale { keys, accounts, moments, credentials, latest_ms: self.latest_ms }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.accounts.is_empty() && self.credentials.is_empty()
-    }
-
-    fn renewed(&self) -> Vec<String> {
-        let mut renewed: Vec<String> = self.credentials.iter().map(|(name, _)| name.clone()).collect();
-        renewed.sort();
-        renewed.dedup();
-        renewed
-    }
-
-    fn digests(&self) -> Vec<Vec<u8>> {
-        self.keys.iter().map(|(digest, _)| digest.to_vec()).collect()
+    fn write(&self) -> Vec<Change> {
+        self.list.iter().map(change).collect()
     }
 }
 
-fn as_ms(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+fn change(stale: &Stale) -> Change {
+    let revision = stale.revision;
+    match stale.what.clone() {
+        What::Key(digest) => Change { revision, key_digest: digest.to_vec(), ..Change::default() },
+        What::Account(account) => Change { revision, account, ..Change::default() },
+        What::Credential { account, provider } => {
+            Change { revision, account, credential: provider, ..Change::default() }
+        }
+        What::Everything => Change { revision, ..Change::default() },
+    }
 }

@@ -172,13 +172,6 @@ impl Store {
         }
         Ok(found)
     }
-
-    /// The accounts that were changed at or after a moment, with the time of each change.
-    pub async fn accounts_changed_since(&self, since_ms: i64) -> anyhow::Result<Vec<(String, i64)>> {
-        let find = sqlx::query("SELECT id, at_ms FROM audit WHERE kind = 'account' AND at_ms >= $1 ORDER BY at_ms");
-        let rows = find.bind(since_ms).fetch_all(&self.reader).await?;
-        rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("at_ms")?))).collect()
-    }
 }
 
 /// The condition that the account in `column` is the one of that parameter or stands below it, as [`crate::accounts::is_within`].
@@ -318,8 +311,7 @@ mod tests {
             store.delete_account("me", "acme.a", Condition::None).await.unwrap();
             store.delete_account("me", "acme", Condition::Unchanged(acme.revision)).await.unwrap();
             assert!(matches!(store.delete_account("me", "acme", Condition::None).await, Err(NotChanged::Missing)));
-            let changed = store.accounts_changed_since(0).await.unwrap();
-            assert_eq!(changed.len(), 4);
+            assert_eq!(store.audit(None, 9).await.unwrap().len(), 4);
         }
     }
 }

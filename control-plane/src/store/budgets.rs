@@ -98,7 +98,7 @@ impl Store {
             };
             let mut loan = read_loan(&mut change, vm, &open.id, open.span.began_ms).await?;
             let same = i64::try_from(want.window_ms) == Ok(open.span.began_ms);
-            let taken = if same { want.taken } else { 0 };
+            let taken = if same { want.taken.max(loan.used) } else { loan.used };
             open.kept.window.lend(&mut loan, taken, want.wanted);
             let length = if open.id.unit == Unit::Concurrent { SLOT_MS } else { LEASE_MS };
             let ends = open.span.ends_ms.map_or(now + length, |ends| ends.min(now + length));
@@ -169,6 +169,7 @@ fn lease(open: &Open, now: i64, loan: &Loan, ends: i64, needed: u64) -> Lease {
         id: open.id.to_string(),
         window_ms: ms(open.span.began_ms),
         lent: loan.lent,
+        spent: loan.used,
         valid_for_ms: ms(ends - now),
         is_all: open.kept.window.free() == 0 || loan.lent < needed,
         is_held: false,
@@ -208,7 +209,7 @@ pub(super) async fn open(
     let same = |budget: &&BudgetTerms| budget.unit() == Some(id.unit) && budget.per == id.period;
     let Some(terms) = terms.and_then(|terms| terms.budgets.iter().find(same)).cloned() else { return Ok(None) };
     let span = id.period.span(at_ms, &terms.zone())?;
-    let mut kept = read(change, &id, span.began_ms).await?;
+    let mut kept = read(&mut **change, &id, span.began_ms).await?;
     kept.window.limit = terms.limit();
     Ok(Some(Open { id, terms, span, kept }))
 }
@@ -221,13 +222,17 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-async fn read(change: &mut Change, id: &BudgetId, began_ms: i64) -> anyhow::Result<Kept> {
+async fn read<'e>(
+    executor: impl sqlx::Executor<'e, Database = sqlx::Any>,
+    id: &BudgetId,
+    began_ms: i64,
+) -> anyhow::Result<Kept> {
     let find = sqlx::query(
         "SELECT spent, spent_rest, leased, reserved, told FROM budget_window \
          WHERE holder = $1 AND unit = $2 AND period = $3 AND began_ms = $4",
     );
     let find = find.bind(id.holder.clone()).bind(id.unit.name()).bind(id.period.name()).bind(began_ms);
-    let Some(row) = find.fetch_optional(&mut **change).await? else { return Ok(Kept::default()) };
+    let Some(row) = find.fetch_optional(executor).await? else { return Ok(Kept::default()) };
     Ok(Kept {
         window: Window {
             limit: 0,
@@ -266,8 +271,8 @@ async fn read_loan(change: &mut Change, vm: &str, id: &BudgetId, began_ms: i64) 
 async fn write_loan(change: &mut Change, vm: &str, open: &Open, loan: Loan, expires_ms: i64) -> anyhow::Result<()> {
     let id = &open.id;
     let put = sqlx::query(
-        "INSERT INTO lease (vm, holder, unit, period, began_ms, lent, used, used_rest, expires_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8) ON CONFLICT (vm, holder, unit, period, began_ms) DO UPDATE SET \
+        "INSERT INTO lease (vm, holder, unit, period, began_ms, lent, used, expires_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (vm, holder, unit, period, began_ms) DO UPDATE SET \
          lent = excluded.lent, expires_ms = excluded.expires_ms, ended_ms = NULL",
     );
     let put = put.bind(vm.to_string()).bind(id.holder.clone()).bind(id.unit.name()).bind(id.period.name());

@@ -144,10 +144,10 @@ impl Keys {
         let known = read(&mut change, id).await?.filter(|key| key.revoked_ms.is_none()).ok_or(NotChanged::Missing)?;
         let ends = now_ms().saturating_add(overlap_ms);
         let end = sqlx::query(
-            "UPDATE caller_secret SET expires_ms = $1, stale_ms = $2 \
-             WHERE caller = $3 AND revoked_ms IS NULL AND COALESCE(expires_ms, $1) >= $1",
+            "UPDATE caller_secret SET expires_ms = $1 \
+             WHERE caller = $2 AND revoked_ms IS NULL AND COALESCE(expires_ms, $1) >= $1",
         );
-        end.bind(ends).bind(now_ms()).bind(id).execute(&mut *change).await?;
+        end.bind(ends).bind(id).execute(&mut *change).await?;
         let key = self.secret(&mut change, id, known.expires_ms).await?;
         self.store.note_in(&mut change, (actor, "rotate"), ("key", id), (None, Some("{}"))).await?;
         change.commit().await?;
@@ -190,8 +190,6 @@ impl Keys {
             sqlx::query("UPDATE caller SET name = $1, document = $2, revision = $3, expires_ms = $4 WHERE id = $5");
         let update = update.bind(&to.name).bind(&document).bind(revision).bind(to.expires_ms).bind(id);
         update.execute(&mut *change).await?;
-        let stale = sqlx::query("UPDATE caller_secret SET stale_ms = $1 WHERE caller = $2").bind(now_ms()).bind(id);
-        stale.execute(&mut *change).await?;
         let after = read(&mut change, id).await?.ok_or(NotChanged::Missing)?;
         change.commit().await?;
         Ok(after)
@@ -255,9 +253,8 @@ impl Keys {
             let now = now_ms();
             let update = sqlx::query("UPDATE caller SET revoked_ms = $1 WHERE id = $2");
             update.bind(now).bind(&id).execute(&mut *change).await?;
-            let secrets = sqlx::query(
-                "UPDATE caller_secret SET revoked_ms = COALESCE(revoked_ms, $1), stale_ms = $1 WHERE caller = $2",
-            );
+            let secrets =
+                sqlx::query("UPDATE caller_secret SET revoked_ms = COALESCE(revoked_ms, $1) WHERE caller = $2");
             secrets.bind(now).bind(&id).execute(&mut *change).await?;
             self.store.note_in(&mut change, (actor, "revoke"), ("key", &id), (None, Some("{}"))).await?;
         }
@@ -299,20 +296,16 @@ impl Keys {
         Ok(Some(grant(&key.id, &key.account, &levels)))
     }
 
-    /// The digests of keys of which data planes must forget what they know, since `since_ms`, each with its moment.
-    pub async fn stale_since(&self, since_ms: i64) -> anyhow::Result<Vec<(KeyDigest, i64)>> {
-        let find =
-            sqlx::query("SELECT tag, sealed, stale_ms FROM caller_secret WHERE stale_ms >= $1 ORDER BY stale_ms");
-        let rows = find.bind(since_ms.max(1)).fetch_all(&self.store.reader).await?;
-        let mut digests = Vec::new();
-        for row in rows {
-            let (tag, sealed) = (unhex(row.try_get("tag")?), unhex(row.try_get("sealed")?));
-            let fixed = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| KeyDigest::try_from(bytes).ok());
-            if let (Some(tag), Some(sealed)) = (fixed(tag), fixed(sealed)) {
-                digests.push((self.pepper.seal(&tag, &sealed)?, row.try_get("stale_ms")?));
-            }
+    /// The digest of a secret, of a row with its `tag` and what is `sealed`; `None` when there is none.
+    pub(super) fn digest(&self, row: &AnyRow) -> anyhow::Result<Option<KeyDigest>> {
+        let fixed = |name| -> anyhow::Result<Option<KeyDigest>> {
+            let text: Option<String> = optional(row, name)?;
+            Ok(text.and_then(|text| unhex(&text)).and_then(|bytes| KeyDigest::try_from(bytes).ok()))
+        };
+        match (fixed("tag")?, fixed("sealed")?) {
+            (Some(tag), Some(sealed)) => Ok(Some(self.pepper.seal(&tag, &sealed)?)),
+            _ => Ok(None),
         }
-        Ok(digests)
     }
 }
 

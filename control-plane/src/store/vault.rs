@@ -14,7 +14,6 @@ mod key;
 mod rotate;
 #[cfg(test)]
 mod tests;
-mod told;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;

@@ -30,6 +30,8 @@ pub struct Grant {
     pub scopes: Vec<Scope>,
     /// What may be spent: the budgets of all levels. All of them hold.
     pub budgets: Vec<Budget>,
+    /// The number of the last change of the store when it was made; 0 when nobody said.
+    pub revision: u64,
     /// Providers for which the account, or the nearest above it, has a credential of its own: the gateway's is not used there.
     pub own: Vec<String>,
 }
@@ -82,6 +84,7 @@ impl Grant {
             scopes: rows("scopes").map(read_scope).collect::<Option<_>>()?,
             budgets: rows("budgets").map(Budget::read).collect::<Option<_>>()?,
             own: rows("own").map(plain).collect::<Option<_>>()?,
+            revision: json.get("revision").map_or(Some(0), Json::u64)?,
         })
     }
 
@@ -101,6 +104,9 @@ impl Grant {
             }
             if !self.own.is_empty() {
                 out.field("own").array(|out| self.own.iter().for_each(|id| out.string(id)));
+            }
+            if self.revision > 0 {
+                out.field("revision").number(self.revision);
             }
         });
         out.into_bytes()
@@ -178,7 +184,7 @@ mod tests {
         ];
         for grant in [
             Grant { caller: "k".into(), ..Grant::default() },
-            Grant { budgets, ..of(vec![scope, Scope { providers: names(&["p"]), ..Scope::default() }]) },
+            Grant { budgets, revision: 7, ..of(vec![scope, Scope { providers: names(&["p"]), ..Scope::default() }]) },
         ] {
             assert_eq!(Grant::read(&grant.write()), Some(grant));
         }

@@ -323,6 +323,8 @@ impl Purse {
                 };
             }
             pocket.lent = lease.lent_grains();
+            // A pocket that had to make room, or a window that comes back, has lost its count.
+            pocket.taken = pocket.taken.max(lease::grains(lease.unit(), lease.spent));
             pocket.slice = pocket.lent.saturating_sub(pocket.taken);
             pocket.until_ms = now_ms.saturating_add(lease.valid_for_ms);
             pocket.dry_until_ms = if lease.is_all { now_ms.saturating_add(DRY_MS) } else { 0 };

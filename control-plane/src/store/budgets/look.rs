@@ -2,7 +2,7 @@
 
 use dragoman_core::admission::{Unit, Window};
 
-use super::{BudgetId, unsigned};
+use super::{BudgetId, read};
 use crate::accounts::{BudgetTerms, Level, Span};
 use crate::store::{Store, now_ms};
 
@@ -42,25 +42,11 @@ impl Store {
                 let unit = terms.unit().unwrap_or(Unit::Usd);
                 let id = BudgetId { holder: level.holder.clone(), unit, period: terms.per };
                 let span = terms.per.span(now, &terms.zone())?;
-                let window = Window { limit: terms.limit(), ..self.window(&id, span.began_ms).await? };
+                let kept = read(&self.reader, &id, span.began_ms).await?;
+                let window = Window { limit: terms.limit(), ..kept.window };
                 standings.push(Standing { id, terms: terms.clone(), span, window });
             }
         }
         Ok(standings)
-    }
-
-    async fn window(&self, id: &BudgetId, began_ms: i64) -> anyhow::Result<Window> {
-        let find = sqlx::query(
-            "SELECT spent, leased, reserved FROM budget_window \
-             WHERE holder = $1 AND unit = $2 AND period = $3 AND began_ms = $4",
-        );
-        let find = find.bind(&id.holder).bind(id.unit.name()).bind(id.period.name()).bind(began_ms);
-        let Some(row) = find.fetch_optional(&self.reader).await? else { return Ok(Window::default()) };
-        Ok(Window {
-            limit: 0,
-            spent: unsigned(&row, "spent")?,
-            leased: unsigned(&row, "leased")?,
-            reserved: unsigned(&row, "reserved")?,
-        })
     }
 }

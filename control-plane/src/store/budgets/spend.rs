@@ -96,7 +96,7 @@ pub(super) async fn at(change: &mut Change, holders: &mut Holders, bill: &Bill) 
     if let Some(open) = known.filter(|open| open.span.began_ms == bill.began_ms) {
         return Ok(open);
     }
-    let kept = read(change, &bill.id, bill.began_ms).await?;
+    let kept = read(&mut **change, &bill.id, bill.began_ms).await?;
     let span = Span { began_ms: bill.began_ms, ends_ms: None };
     Ok(Open { id: bill.id.clone(), terms: BudgetTerms::default(), span, kept })
 }

@@ -2,6 +2,9 @@ use zeroize::Zeroizing;
 
 use super::super::tests::{Directory, on_both};
 use super::*;
+use crate::store::keys::Keys;
+use crate::store::pepper::Pepper;
+use crate::store::stale::{Stale, What};
 use crate::vault::VARIABLE;
 
 const SECRET: &str = "sk-canary-in-the-store-5d1c";
@@ -222,11 +225,13 @@ async fn what_changed_is_told_whoever_changed_it() {
         let store = fresh.open().await;
         let other = with(&fresh.open().await, &old()).await;
         other.put(&slot("acme.a"), &secret(SECRET), "me").await.unwrap();
-        store.note("me", "create", "key", "acme/corp", "{}").await.unwrap();
         other.delete(&slot("acme.a"), "me").await.unwrap();
-        let told: Vec<String> =
-            store.credentials_changed_since(0).await.unwrap().into_iter().map(|(name, _)| name).collect();
-        assert_eq!(told, ["corp@acme.a", "corp@acme.a"]);
-        assert!(store.credentials_changed_since(now_ms() + 60_000).await.unwrap().is_empty());
+        let keys = Keys::of(&store, Pepper::of(&store).await.unwrap());
+        let told = store.stale(&keys, 0, store.last_change().await.unwrap()).await.unwrap();
+        let own = |told: &Stale| match &told.what {
+            What::Credential { account, provider } => Some(format!("{provider}@{account}")),
+            _ => None,
+        };
+        assert_eq!(told.iter().filter_map(own).collect::<Vec<_>>(), ["corp@acme.a", "corp@acme.a"]);
     }
 }

@@ -14,6 +14,8 @@ pub struct Lease {
     pub window_ms: u64,
     /// What this worker was lent of the window over all, what it has spent included.
     pub lent: u64,
+    /// What of it is spent by settled Records: a worker that has forgotten what it took has taken at least this.
+    pub spent: u64,
     /// For how long.
     pub valid_for_ms: u64,
     /// There is no more to lend at the moment.
@@ -54,6 +56,7 @@ impl Lease {
             id: row.get("id")?.text()?.decode().into_owned(),
             window_ms: number("window_ms")?,
             lent: number("lent")?,
+            spent: number("spent")?,
             valid_for_ms: number("valid_for_ms")?,
             is_all: flag("is_all"),
             is_held: flag("is_held"),
@@ -70,6 +73,7 @@ impl Lease {
             let numbers = [
                 ("window_ms", self.window_ms),
                 ("lent", self.lent),
+                ("spent", self.spent),
                 ("valid_for_ms", self.valid_for_ms),
                 ("limit", self.limit),
                 ("used", self.used),

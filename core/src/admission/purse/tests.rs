@@ -28,6 +28,7 @@ fn take(purse: &mut Purse, grant: &Rc<Grant>, tokens: u64, now_ms: u64) -> Resul
 #[test]
 fn leases_read_back_as_written() {
     let full = Lease {
+        spent: 2,
         is_all: true,
         is_held: true,
         used: 9,
@@ -134,6 +135,18 @@ fn a_new_window_begins_empty_and_the_old_ones_exchanges_do_not_count_in_it() {
     purse.learn(&Leases { list: vec![lease(MONTH, 2, 50)] }, 0);
     purse.true_up(&old, Amounts { usd: 0, tokens: 60 });
     assert!(take(&mut purse, &grant, 50, 0).is_ok());
+}
+
+#[test]
+fn what_was_taken_is_not_taken_again_by_a_worker_that_forgot_it() {
+    let grant = grant(vec![tokens()]);
+    let mut forgot = purse(&[Lease { spent: 90, ..lease(MONTH, 1, 100) }]);
+    assert!(take(&mut forgot, &grant, 11, 0).is_err());
+    assert!(take(&mut forgot, &grant, 10, 0).is_ok());
+    let mut knows_more = purse(&[lease(MONTH, 1, 100)]);
+    let _under_way = take(&mut knows_more, &grant, 95, 0).unwrap();
+    knows_more.learn(&Leases { list: vec![Lease { spent: 20, ..lease(MONTH, 1, 100) }] }, 0);
+    assert!(take(&mut knows_more, &grant, 6, 0).is_err());
 }
 
 #[test]
