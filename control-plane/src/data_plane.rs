@@ -11,6 +11,7 @@
 //! Limits: 4 MiB up, 32 MiB down; meant for loopback or a private network, there is no TLS.
 
 mod credentials;
+mod holds;
 mod recognising;
 mod watching;
 
@@ -28,12 +29,14 @@ use tracing::{debug, info, warn};
 use crate::current::Feed;
 use crate::metrics::Rejection;
 use crate::observers::{Costs, Observers};
+use crate::store::budgets::Hold;
 use crate::store::keys::{Admitted, Keys};
 use crate::store::records::Settling;
 use crate::store::vault::Entries;
 use crate::store::{Store, now_ms};
 use crate::vault::Purpose;
 
+use holds::Holds;
 pub use watching::{Filter, Watching};
 
 /// The messages of the contract.
@@ -64,6 +67,7 @@ pub struct Service {
     current: Feed,
     keys: Keys,
     store: Store,
+    holds: Holds,
     vault: Entries,
     watching: Arc<Watching>,
     observers: Observers,
@@ -79,7 +83,8 @@ impl Service {
         watching: Arc<Watching>,
         observers: Observers,
     ) -> Service {
-        Service { current, keys, store, vault, watching, observers }
+        let holds = Holds::new(store.clone());
+        Service { current, keys, store, holds, vault, watching, observers }
     }
 }
 
@@ -156,10 +161,10 @@ impl DataPlane for Service {
         };
         let wants: Vec<admission::Want> = wants.into_iter().take(MAX_WANTS).map(want).collect();
         let leases = match exchange.as_str() {
-            "" => self.store.lend(&vm, &wants).await,
-            exchange => self.store.hold(&vm, exchange, (&caller, &account), &wants).await,
+            "" => self.store.lend(&vm, &wants).await.map_err(unavailable)?,
+            _ => self.holds.ask(Hold { vm, exchange, caller, account, wants }).await?,
         };
-        Ok(Response::new(LendResponse { leases: leases.map_err(unavailable)?.write() }))
+        Ok(Response::new(LendResponse { leases: leases.write() }))
     }
 
     async fn credential(&self, request: Request<CredentialRequest>) -> Result<Response<CredentialResponse>, Status> {

@@ -7,20 +7,22 @@
 //! ```
 //!
 //! Why one lock for all: a budget's levels are taken together, and a hundred control planes that lend at once must not lend
-//! the same cent. The work of one turn is some rows by their keys.
+//! the same cent. The work of one turn is some rows by their keys; what waits for its turn is done in one.
 
+mod hold;
 mod look;
 mod reap;
 mod spend;
+mod windows;
 
-use std::collections::HashMap;
-
-use dragoman_core::admission::{Lease, Leases, Loan, Unit, Want, Window};
+use dragoman_core::admission::{Lease, Leases, Loan, Unit, Want};
 use sqlx::Row as _;
 
 use super::{Change, Store};
-use crate::accounts::{AtLimit, BudgetTerms, Period, Span, Terms};
+use crate::accounts::Period;
+use windows::{Open, Windows};
 
+pub use hold::Hold;
 pub use look::Standing;
 pub use reap::Reaped;
 pub(super) use spend::spend;
@@ -61,25 +63,6 @@ impl std::fmt::Display for BudgetId {
     }
 }
 
-/// One window of a budget as it is kept.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Kept {
-    /// What is spent, lent, held of how much.
-    pub(super) window: Window,
-    /// Of what is spent: pico-dollars below one micro-dollar.
-    pub(super) rest: u64,
-    /// The highest share of the limit that somebody was told of, in percent.
-    pub(super) told: u64,
-}
-
-/// A budget as one reads it: its id, its words, its window at the moment.
-pub(super) struct Open {
-    pub(super) id: BudgetId,
-    pub(super) terms: BudgetTerms,
-    pub(super) span: Span,
-    pub(super) kept: Kept,
-}
-
 impl Store {
     /// Lends slices of budgets to a data plane. What no longer limits anything is lent without end.
     pub async fn lend(&self, vm: &str, wants: &[Want]) -> anyhow::Result<Leases> {
@@ -88,11 +71,11 @@ impl Store {
         }
         let mut change = self.exclusive().await?;
         let now = self.engine.now_ms(&mut change).await?;
-        let mut holders = Holders::default();
+        let mut windows = Windows::default();
         let mut list = Vec::with_capacity(wants.len());
         for want in wants {
             let Some(id) = BudgetId::read(&want.id) else { continue };
-            let Some(mut open) = open(&mut change, &mut holders, id, now).await? else {
+            let Some(open) = windows.now(&mut change, &id, now).await? else {
                 list.push(unlimited(want));
                 continue;
             };
@@ -102,56 +85,11 @@ impl Store {
             open.kept.window.lend(&mut loan, taken, want.wanted);
             let length = if open.id.unit == Unit::Concurrent { SLOT_MS } else { LEASE_MS };
             let ends = open.span.ends_ms.map_or(now + length, |ends| ends.min(now + length));
-            write_loan(&mut change, vm, &open, loan, ends).await?;
-            write(&mut change, &open).await?;
-            list.push(lease(&open, now, &loan, ends, taken.saturating_add(want.wanted)));
+            write_loan(&mut change, vm, open, loan, ends).await?;
+            list.push(lease(open, now, &loan, ends, taken.saturating_add(want.wanted)));
         }
+        windows.write(&mut change).await?;
         change.commit().await?;
-        Ok(Leases { list })
-    }
-
-    /// Holds what an exchange may cost of strict budgets: of all of them or of none. A question that comes twice is answered
-    /// twice and held once.
-    pub async fn hold(&self, vm: &str, exchange: &str, caller: (&str, &str), wants: &[Want]) -> anyhow::Result<Leases> {
-        let mut change = self.exclusive().await?;
-        let now = self.engine.now_ms(&mut change).await?;
-        let known = sqlx::query("SELECT exchange FROM reservation WHERE exchange = $1").bind(exchange);
-        let known = known.fetch_optional(&mut *change).await?.is_some();
-        let mut holders = Holders::default();
-        let (mut opened, mut list, mut fits) = (Vec::new(), Vec::new(), true);
-        for want in wants {
-            let Some(id) = BudgetId::read(&want.id) else { continue };
-            let Some(mut open) = open(&mut change, &mut holders, id, now).await? else {
-                list.push(Lease { is_held: true, ..unlimited(want) });
-                continue;
-            };
-            let holds = known || open.kept.window.hold(want.wanted);
-            // What only warns, or leads to another route, stands in nobody's way.
-            fits &= holds || open.terms.at_limit != AtLimit::Refuse;
-            let mut lease = lease(&open, now, &Loan::default(), now, 0);
-            lease.is_held = holds;
-            list.push(lease);
-            if holds {
-                opened.push((open, want.wanted));
-            }
-        }
-        if fits && !known {
-            let held: Vec<(String, i64, u64)> =
-                opened.iter().map(|(open, amount)| (open.id.to_string(), open.span.began_ms, *amount)).collect();
-            let insert = sqlx::query(
-                "INSERT INTO reservation (exchange, vm, caller, account, made_ms, document) VALUES ($1, $2, $3, $4, $5, $6)",
-            );
-            let insert = insert.bind(exchange).bind(vm).bind(caller.0).bind(caller.1).bind(now);
-            insert.bind(serde_json::to_string(&held)?).execute(&mut *change).await?;
-            for (open, _) in &opened {
-                write(&mut change, open).await?;
-            }
-        }
-        change.commit().await?;
-        if !fits {
-            // One that would have fitted is not held alone.
-            list.iter_mut().for_each(|lease| lease.is_held &= lease.limit == u64::MAX);
-        }
         Ok(Leases { list })
     }
 }
@@ -180,83 +118,12 @@ fn lease(open: &Open, now: i64, loan: &Loan, ends: i64, needed: u64) -> Lease {
     }
 }
 
-/// The Terms that were read in one change.
-#[derive(Default)]
-pub(super) struct Holders(HashMap<String, Option<Terms>>);
-
-impl Holders {
-    async fn terms(&mut self, change: &mut Change, holder: &str) -> anyhow::Result<Option<&Terms>> {
-        if !self.0.contains_key(holder) {
-            let table = if holder.starts_with("key_") { "caller" } else { "account" };
-            let find = format!("SELECT document FROM {table} WHERE id = $1");
-            let find = sqlx::query(sqlx::AssertSqlSafe(find)).bind(holder.to_string());
-            let row = find.fetch_optional(&mut **change).await?;
-            let terms = row.map(|row| anyhow::Ok(serde_json::from_str(row.try_get("document")?)?)).transpose()?;
-            self.0.insert(holder.to_string(), terms);
-        }
-        Ok(self.0.get(holder).and_then(Option::as_ref))
-    }
-}
-
-/// A budget with its window at a moment; `None` when there is no such budget any more.
-pub(super) async fn open(
-    change: &mut Change,
-    holders: &mut Holders,
-    id: BudgetId,
-    at_ms: i64,
-) -> anyhow::Result<Option<Open>> {
-    let terms = holders.terms(change, &id.holder).await?;
-    let same = |budget: &&BudgetTerms| budget.unit() == Some(id.unit) && budget.per == id.period;
-    let Some(terms) = terms.and_then(|terms| terms.budgets.iter().find(same)).cloned() else { return Ok(None) };
-    let span = id.period.span(at_ms, &terms.zone())?;
-    let mut kept = read(&mut **change, &id, span.began_ms).await?;
-    kept.window.limit = terms.limit();
-    Ok(Some(Open { id, terms, span, kept }))
-}
-
 fn unsigned(row: &sqlx::any::AnyRow, name: &str) -> anyhow::Result<u64> {
     Ok(u64::try_from(row.try_get::<i64, _>(name)?).unwrap_or(0))
 }
 
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-async fn read<'e>(
-    executor: impl sqlx::Executor<'e, Database = sqlx::Any>,
-    id: &BudgetId,
-    began_ms: i64,
-) -> anyhow::Result<Kept> {
-    let find = sqlx::query(
-        "SELECT spent, spent_rest, leased, reserved, told FROM budget_window \
-         WHERE holder = $1 AND unit = $2 AND period = $3 AND began_ms = $4",
-    );
-    let find = find.bind(id.holder.clone()).bind(id.unit.name()).bind(id.period.name()).bind(began_ms);
-    let Some(row) = find.fetch_optional(executor).await? else { return Ok(Kept::default()) };
-    Ok(Kept {
-        window: Window {
-            limit: 0,
-            spent: unsigned(&row, "spent")?,
-            leased: unsigned(&row, "leased")?,
-            reserved: unsigned(&row, "reserved")?,
-        },
-        rest: unsigned(&row, "spent_rest")?,
-        told: unsigned(&row, "told")?,
-    })
-}
-
-pub(super) async fn write(change: &mut Change, open: &Open) -> anyhow::Result<()> {
-    let (id, kept) = (&open.id, &open.kept);
-    let put = sqlx::query(
-        "INSERT INTO budget_window (holder, unit, period, began_ms, spent, spent_rest, leased, reserved, told) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (holder, unit, period, began_ms) DO UPDATE SET \
-         spent = excluded.spent, spent_rest = excluded.spent_rest, leased = excluded.leased, reserved = excluded.reserved, \
-         told = excluded.told",
-    );
-    let put = put.bind(id.holder.clone()).bind(id.unit.name()).bind(id.period.name()).bind(open.span.began_ms);
-    let put = put.bind(signed(kept.window.spent)).bind(signed(kept.rest)).bind(signed(kept.window.leased));
-    put.bind(signed(kept.window.reserved)).bind(signed(kept.told)).execute(&mut **change).await?;
-    Ok(())
 }
 
 async fn read_loan(change: &mut Change, vm: &str, id: &BudgetId, began_ms: i64) -> anyhow::Result<Loan> {

@@ -2,7 +2,8 @@
 
 use dragoman_core::admission::{Unit, Window};
 
-use super::{BudgetId, read};
+use super::BudgetId;
+use super::windows::read;
 use crate::accounts::{BudgetTerms, Level, Span};
 use crate::store::{Store, now_ms};
 

@@ -3,8 +3,9 @@
 use dragoman_core::record::{Charged, Record};
 use sqlx::Row as _;
 
-use super::spend::{Bill, at, charge, free};
-use super::{BudgetId, Holders, MARGIN_MS, read_loan, signed, write};
+use super::spend::{Bill, charge, free};
+use super::windows::Windows;
+use super::{BudgetId, MARGIN_MS, read_loan, signed};
 use crate::accounts::tenant;
 use crate::store::{Change, Store, now_ms};
 
@@ -53,15 +54,16 @@ impl Store {
     pub async fn reap(&self) -> anyhow::Result<Reaped> {
         let mut change = self.exclusive().await?;
         let now = self.engine.now_ms(&mut change).await?;
-        let mut holders = Holders::default();
-        let leases = leases(&mut change, &mut holders, now).await?;
-        let exchanges = reservations(&mut change, &mut holders, now).await?;
+        let mut windows = Windows::default();
+        let leases = leases(&mut change, &mut windows, now).await?;
+        let exchanges = reservations(&mut change, &mut windows, now).await?;
+        windows.write(&mut change).await?;
         change.commit().await?;
         Ok(Reaped { leases, exchanges })
     }
 }
 
-async fn leases(change: &mut Change, holders: &mut Holders, now: i64) -> anyhow::Result<usize> {
+async fn leases(change: &mut Change, windows: &mut Windows, now: i64) -> anyhow::Result<usize> {
     let find = sqlx::query(
         "SELECT vm, holder, unit, period, began_ms FROM lease WHERE ended_ms IS NULL AND expires_ms < $1 \
          ORDER BY holder, unit, period, began_ms, vm LIMIT $2",
@@ -72,10 +74,9 @@ async fn leases(change: &mut Change, holders: &mut Holders, now: i64) -> anyhow:
         let id = format!("{}/{}/{}", text("holder")?, text("unit")?, text("period")?);
         let Some(id) = BudgetId::read(&id) else { continue };
         let bill = Bill { id, began_ms: row.try_get("began_ms")?, vm: text("vm")? };
-        let mut open = at(change, holders, &bill).await?;
+        let open = windows.of(change, &bill.id, bill.began_ms).await?;
         let mut loan = read_loan(change, &bill.vm, &bill.id, bill.began_ms).await?;
         open.kept.window.take_back(&mut loan);
-        write(change, &open).await?;
         let end = sqlx::query(
             "UPDATE lease SET lent = $1, ended_ms = $2 WHERE vm = $3 AND holder = $4 AND unit = $5 AND period = $6 \
              AND began_ms = $7",
@@ -87,7 +88,7 @@ async fn leases(change: &mut Change, holders: &mut Holders, now: i64) -> anyhow:
     Ok(rows.len())
 }
 
-async fn reservations(change: &mut Change, holders: &mut Holders, now: i64) -> anyhow::Result<usize> {
+async fn reservations(change: &mut Change, windows: &mut Windows, now: i64) -> anyhow::Result<usize> {
     let find = sqlx::query(
         "SELECT r.exchange, r.vm, r.caller, r.account, r.made_ms, r.document FROM reservation AS r \
          LEFT JOIN data_plane AS d ON d.vm = r.vm WHERE COALESCE(d.seen_ms, r.made_ms) < $1 \
@@ -97,7 +98,7 @@ async fn reservations(change: &mut Change, holders: &mut Holders, now: i64) -> a
     for row in &rows {
         let exchange: String = row.try_get("exchange")?;
         let document: String = row.try_get("document")?;
-        free(change, holders, &document).await?;
+        free(change, windows, &document).await?;
         sqlx::query("DELETE FROM reservation WHERE exchange = $1").bind(&exchange).execute(&mut **change).await?;
         let made_ms: i64 = row.try_get("made_ms")?;
         let held: Vec<(String, i64, u64)> = serde_json::from_str(&document)?;
@@ -114,7 +115,7 @@ async fn reservations(change: &mut Change, holders: &mut Holders, now: i64) -> a
             refusal: "data_plane_lost".to_string(),
             ..Record::default()
         };
-        settle(change, holders, &record, held, now).await?;
+        settle(change, windows, &record, held, now).await?;
     }
     Ok(rows.len())
 }
@@ -122,7 +123,7 @@ async fn reservations(change: &mut Change, holders: &mut Holders, now: i64) -> a
 /// Charges all that was held for an exchange whose end nobody will tell: the provider may have billed all of it.
 async fn settle(
     change: &mut Change,
-    holders: &mut Holders,
+    windows: &mut Windows,
     record: &Record,
     held: Vec<(String, i64, u64)>,
     now: i64,
@@ -146,7 +147,7 @@ async fn settle(
     for (id, began_ms, amount) in held {
         let scale = if id.unit == super::Unit::Usd { 1_000_000 } else { 1 };
         let bill = Bill { id, began_ms, vm: record.vm().to_string() };
-        charge(change, holders, &bill, u128::from(amount) * scale, now).await?;
+        charge(change, windows, &bill, u128::from(amount) * scale, now).await?;
     }
     Ok(())
 }

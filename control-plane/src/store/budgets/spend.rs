@@ -7,8 +7,8 @@ use dragoman_core::price::Cost;
 use dragoman_core::record::{Outcome, Record};
 use sqlx::Row as _;
 
-use super::{BudgetId, Holders, Open, open, read, read_loan, signed, write};
-use crate::accounts::{BudgetTerms, Span};
+use super::windows::{Open, Windows};
+use super::{BudgetId, read_loan, signed};
 use crate::store::{Change, Store};
 
 /// Pico-dollars in a micro-dollar.
@@ -29,8 +29,8 @@ pub(in crate::store) async fn spend(
     fresh: &[(&Record, Option<Cost>)],
 ) -> anyhow::Result<()> {
     let now = store.engine.now_ms(change).await?;
-    let mut holders = Holders::default();
-    release(change, &mut holders, fresh).await?;
+    let mut windows = Windows::default();
+    release(change, &mut windows, fresh).await?;
     // In pico-dollars where it is money, so that nothing is rounded twice.
     let mut bills: BTreeMap<Bill, u128> = BTreeMap::new();
     for (record, cost) in fresh {
@@ -43,7 +43,7 @@ pub(in crate::store) async fn spend(
             };
             // What went without a lease is charged to the window in which it began.
             let began_ms = match charged.window_ms {
-                0 => span_of(change, &mut holders, &id, signed(record.began_ms)).await?.unwrap_or(0),
+                0 => windows.began(change, &id, signed(record.began_ms)).await?.unwrap_or(0),
                 known => signed(known),
             };
             let bill = Bill { id, began_ms, vm: record.vm().to_string() };
@@ -51,24 +51,20 @@ pub(in crate::store) async fn spend(
         }
     }
     for (bill, amount) in bills {
-        charge(change, &mut holders, &bill, amount, now).await?;
+        charge(change, &mut windows, &bill, amount, now).await?;
     }
-    Ok(())
-}
-
-async fn span_of(change: &mut Change, holders: &mut Holders, id: &BudgetId, at_ms: i64) -> anyhow::Result<Option<i64>> {
-    Ok(open(change, holders, id.clone(), at_ms).await?.map(|open| open.span.began_ms))
+    windows.write(change).await
 }
 
 /// One window, by one data plane.
 pub(super) async fn charge(
     change: &mut Change,
-    holders: &mut Holders,
+    windows: &mut Windows,
     bill: &Bill,
     amount: u128,
     now: i64,
 ) -> anyhow::Result<()> {
-    let mut open = at(change, holders, bill).await?;
+    let open = windows.of(change, &bill.id, bill.began_ms).await?;
     let mut loan = read_loan(change, &bill.vm, &bill.id, bill.began_ms).await?;
     let whole = match bill.id.unit {
         Unit::Usd => {
@@ -86,23 +82,11 @@ pub(super) async fn charge(
     let update = update.bind(signed(loan.used)).bind(bill.vm.clone()).bind(bill.id.holder.clone());
     let update = update.bind(bill.id.unit.name()).bind(bill.id.period.name()).bind(bill.began_ms);
     update.execute(&mut **change).await?;
-    notice(change, &mut open, now).await?;
-    write(change, &open).await
-}
-
-/// The window of a bill, which may be over, and whose budget may be gone.
-pub(super) async fn at(change: &mut Change, holders: &mut Holders, bill: &Bill) -> anyhow::Result<Open> {
-    let known = open(change, holders, bill.id.clone(), bill.began_ms).await?;
-    if let Some(open) = known.filter(|open| open.span.began_ms == bill.began_ms) {
-        return Ok(open);
-    }
-    let kept = read(&mut **change, &bill.id, bill.began_ms).await?;
-    let span = Span { began_ms: bill.began_ms, ends_ms: None };
-    Ok(Open { id: bill.id.clone(), terms: BudgetTerms::default(), span, kept })
+    notice(change, open, now).await
 }
 
 /// Gives back what was held for exchanges that are over.
-async fn release(change: &mut Change, holders: &mut Holders, fresh: &[(&Record, Option<Cost>)]) -> anyhow::Result<()> {
+async fn release(change: &mut Change, windows: &mut Windows, fresh: &[(&Record, Option<Cost>)]) -> anyhow::Result<()> {
     let any = sqlx::query("SELECT exchange FROM reservation LIMIT 1").fetch_optional(&mut **change).await?;
     if any.is_none() {
         return Ok(());
@@ -110,19 +94,17 @@ async fn release(change: &mut Change, holders: &mut Holders, fresh: &[(&Record, 
     for (record, _) in fresh {
         let take = sqlx::query("DELETE FROM reservation WHERE exchange = $1 RETURNING document");
         let Some(row) = take.bind(record.exchange.clone()).fetch_optional(&mut **change).await? else { continue };
-        free(change, holders, row.try_get("document")?).await?;
+        free(change, windows, row.try_get("document")?).await?;
     }
     Ok(())
 }
 
 /// Gives back what a reservation's document says.
-pub(super) async fn free(change: &mut Change, holders: &mut Holders, document: &str) -> anyhow::Result<()> {
+pub(super) async fn free(change: &mut Change, windows: &mut Windows, document: &str) -> anyhow::Result<()> {
     let held: Vec<(String, i64, u64)> = serde_json::from_str(document)?;
     for (id, began_ms, amount) in held {
         let Some(id) = BudgetId::read(&id) else { continue };
-        let mut open = at(change, holders, &Bill { id, began_ms, vm: String::new() }).await?;
-        open.kept.window.release(amount);
-        write(change, &open).await?;
+        windows.of(change, &id, began_ms).await?.kept.window.release(amount);
     }
     Ok(())
 }

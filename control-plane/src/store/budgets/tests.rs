@@ -1,3 +1,4 @@
+use dragoman_core::admission::Window;
 use dragoman_core::price::Cost;
 use dragoman_core::record::{Charged, Outcome, Record};
 use dragoman_core::usage::Usage;
@@ -23,7 +24,18 @@ async fn window(store: &Store, id: &str) -> Window {
     let mut change = store.exclusive().await.unwrap();
     let id = BudgetId::read(id).unwrap();
     let now = store.engine.now_ms(&mut change).await.unwrap();
-    open(&mut change, &mut Holders::default(), id, now).await.unwrap().unwrap().kept.window
+    Windows::default().now(&mut change, &id, now).await.unwrap().unwrap().kept.window
+}
+
+/// Asks for one hold; gives what was held.
+async fn hold(store: &Store, exchange: &str, wants: &[Want]) -> Vec<bool> {
+    let answers = store.hold(&[asking(exchange, wants)]).await.unwrap();
+    answers[0].list.iter().map(|lease| lease.is_held).collect()
+}
+
+fn asking(exchange: &str, wants: &[Want]) -> Hold {
+    let [vm, exchange, caller, account] = ["vm1", exchange, "key_1", "acme"].map(String::from);
+    Hold { vm, exchange, caller, account, wants: wants.to_vec() }
 }
 
 fn record(exchange: &str, budget: &str, tokens: u64) -> Record {
@@ -108,10 +120,7 @@ async fn a_strict_budget_is_held_for_all_or_nothing_and_given_back_with_the_reco
         let store = fresh.open().await;
         tenant(&store, r#"{"budgets":[{"tokens":100,"strict":true},{"requests":1,"strict":true}]}"#).await;
         let wants = [want(BUDGET, 0, 60), want("acme/requests/total", 0, 1)];
-        let hold = async |exchange: &str| {
-            let leases = store.hold("vm1", exchange, ("key_1", "acme"), &wants).await.unwrap();
-            leases.list.iter().all(|lease| lease.is_held)
-        };
+        let hold = async |exchange: &str| hold(&store, exchange, &wants).await.into_iter().all(|held| held);
         assert!(hold("a-vm1").await && hold("a-vm1").await, "asked twice, held once");
         assert!(!hold("b-vm1").await);
         assert_eq!(window(&store, BUDGET).await.reserved, 60);
@@ -125,14 +134,30 @@ async fn a_strict_budget_is_held_for_all_or_nothing_and_given_back_with_the_reco
 }
 
 #[tokio::test]
+async fn those_who_ask_together_are_answered_as_if_they_had_asked_one_after_another() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        tenant(&store, r#"{"budgets":[{"tokens":100,"strict":true},{"requests":2,"strict":true}]}"#).await;
+        let wants = |tokens| [want("acme/requests/total", 0, 1), want(BUDGET, 0, tokens)];
+        let asked = [("a", 60), ("b", 50), ("a", 60), ("c", 40), ("d", 1)];
+        let asked: Vec<Hold> = asked.iter().map(|(exchange, tokens)| asking(exchange, &wants(*tokens))).collect();
+        let answers = store.hold(&asked).await.unwrap();
+        let held: Vec<bool> = answers.iter().map(|leases| leases.list.iter().all(|lease| lease.is_held)).collect();
+        assert_eq!(held, [true, false, true, true, false]);
+        assert_eq!(answers[0].list.len(), 2);
+        assert_eq!(window(&store, BUDGET).await.reserved, 100);
+        assert_eq!(window(&store, "acme/requests/total").await.reserved, 2, "what was not held leaves nothing");
+    }
+}
+
+#[tokio::test]
 async fn a_strict_budget_that_only_warns_stands_in_nobodys_way() {
     for fresh in on_both().await {
         let store = fresh.open().await;
         let terms = r#"{"budgets":[{"tokens":100,"strict":true},{"requests":0,"strict":true,"at_limit":"warn"}]}"#;
         tenant(&store, terms).await;
         let wants = [want(BUDGET, 0, 60), want("acme/requests/total", 0, 1)];
-        let leases = store.hold("vm1", "a-vm1", ("key_1", "acme"), &wants).await.unwrap();
-        assert_eq!(leases.list.iter().map(|lease| lease.is_held).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(hold(&store, "a-vm1", &wants).await, [true, false]);
         assert_eq!(window(&store, BUDGET).await.reserved, 60);
         settle(&store, &[record("a", BUDGET, 10)], None).await;
         assert_eq!(window(&store, BUDGET).await.reserved, 0);
@@ -144,7 +169,7 @@ async fn what_a_dead_data_plane_had_reserved_is_settled_as_estimated() {
     for fresh in on_both().await {
         let store = fresh.open().await;
         tenant(&store, r#"{"budgets":[{"tokens":100,"strict":true}]}"#).await;
-        store.hold("vm1", "a-vm1", ("key_1", "acme"), &[want(BUDGET, 0, 60)]).await.unwrap();
+        hold(&store, "a-vm1", &[want(BUDGET, 0, 60)]).await;
         store.seen(&["vm1".into()]).await.unwrap();
         assert_eq!(store.reap().await.unwrap(), Reaped::default());
         let die = async || sqlx::query("UPDATE data_plane SET seen_ms = 1").execute(&store.writer).await.unwrap();
