@@ -9,10 +9,13 @@ use sqlx::Row as _;
 
 use super::windows::{Open, Windows};
 use super::{BudgetId, read_loan, signed};
-use crate::store::{Change, Store};
+use crate::store::{Change, Store, numbered};
 
 /// Pico-dollars in a micro-dollar.
 const PICO: u128 = 1_000_000;
+
+/// Exchanges whose reservations end in one statement.
+const AT_ONCE: usize = 1000;
 
 /// What is charged to one window by one data plane, in the order in which windows are locked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,14 +90,14 @@ pub(super) async fn charge(
 
 /// Gives back what was held for exchanges that are over.
 async fn release(change: &mut Change, windows: &mut Windows, fresh: &[(&Record, Option<Cost>)]) -> anyhow::Result<()> {
-    let any = sqlx::query("SELECT exchange FROM reservation LIMIT 1").fetch_optional(&mut **change).await?;
-    if any.is_none() {
-        return Ok(());
-    }
-    for (record, _) in fresh {
-        let take = sqlx::query("DELETE FROM reservation WHERE exchange = $1 RETURNING document");
-        let Some(row) = take.bind(record.exchange.clone()).fetch_optional(&mut **change).await? else { continue };
-        free(change, windows, row.try_get("document")?).await?;
+    for over in fresh.chunks(AT_ONCE) {
+        let exchanges = numbered(1, over.len());
+        let take = format!("DELETE FROM reservation WHERE exchange IN {exchanges} RETURNING document");
+        let take = sqlx::query(sqlx::AssertSqlSafe(take));
+        let take = over.iter().fold(take, |take, (record, _)| take.bind(record.exchange.clone()));
+        for row in take.fetch_all(&mut **change).await? {
+            free(change, windows, row.try_get("document")?).await?;
+        }
     }
     Ok(())
 }
