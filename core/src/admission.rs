@@ -17,7 +17,7 @@ mod network;
 mod purse;
 mod window;
 
-pub use budget::{AtLimit, Away, Budget, Mode, Unit};
+pub use budget::{AtLimit, Away, Budget, BudgetName, Mode, OF_TARGET, Unit};
 pub use caller::{Caller, is_token};
 pub use grant::{Grant, Scope};
 pub use network::Network;

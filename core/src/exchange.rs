@@ -18,6 +18,7 @@ mod answering;
 mod content;
 mod head;
 mod models;
+mod pace;
 mod payment;
 mod plan;
 mod presented;
@@ -36,6 +37,7 @@ use crate::refusal::Refusal;
 
 pub use content::Content;
 pub use head::{Head, HeadEdits, Header, HeaderRef, MAX_BODY};
+use pace::Pace;
 pub use payment::Bounds;
 use payment::Payment;
 pub(crate) use plan::Sought;
@@ -144,6 +146,7 @@ pub struct Exchange {
     /// Where the client is, once somebody looked; `None` in it when nobody can know.
     source: Option<Option<IpAddr>>,
     payment: Payment,
+    pace: Pace,
     phase: Phase,
     record: Record,
     /// The attempt whose answer is being passed to the client, from 1; 0 while there is none.
@@ -167,6 +170,7 @@ impl Exchange {
             grant: None,
             source: None,
             payment: Payment::default(),
+            pace: Pace::default(),
             phase: Phase::Reading { admission: Admission::Unasked, body: None },
             record: Record { exchange: id.clone(), began_ms: now_ms, trace: head.trace(), ..Record::default() },
             answering: 0,
@@ -338,6 +342,9 @@ impl Exchange {
         }
         asked.leave_unequipped()?;
         if let Some(step) = self.pay(memory, now_ms)? {
+            return Ok(step);
+        }
+        if let Some(step) = self.pace(memory, now_ms)? {
             return Ok(step);
         }
         let Phase::Planned { asked, .. } = &mut self.phase else { return Ok(Step::Wait) };

@@ -67,10 +67,34 @@ pub enum Away {
     Open(u64),
 }
 
+/// How the holders begin that are targets (`@provider`, `@provider/model`) and not accounts or keys.
+pub const OF_TARGET: char = '@';
+
+/// A budget's id in its parts: `holder/unit/period`. Only the holder may have strokes of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BudgetName<'a> {
+    /// An account, a key, or a target (see [`OF_TARGET`]).
+    pub holder: &'a str,
+    /// What it counts.
+    pub unit: Unit,
+    /// The period's name.
+    pub period: &'a str,
+}
+
+impl BudgetName<'_> {
+    /// Takes an id apart.
+    pub fn read(id: &str) -> Option<BudgetName<'_>> {
+        let mut parts = id.rsplitn(3, '/');
+        let (period, unit, holder) = (parts.next()?, parts.next()?, parts.next()?);
+        let unit = Unit::named(unit)?;
+        (!holder.is_empty()).then_some(BudgetName { holder, unit, period })
+    }
+}
+
 /// One budget.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// `holder/unit/period`, where the holder is an account or a key.
+    /// Its [`BudgetName`].
     pub id: String,
     /// What it counts.
     pub unit: Unit,
@@ -89,20 +113,17 @@ impl Budget {
         Budget { id, unit, mode: Mode::default(), at_limit: AtLimit::default(), away: Away::default() }
     }
 
-    /// Whose it is.
-    pub fn holder(&self) -> &str {
-        self.id.split('/').next().unwrap_or_default()
-    }
-
-    /// Its period's name.
-    pub fn period(&self) -> &str {
-        self.id.rsplit('/').next().unwrap_or_default()
+    /// One of a target: how fast the gateway may ask there. It is no money, so nobody stands still because the control plane
+    /// does. `None` when the id is none.
+    pub fn of_target(id: &str) -> Option<Budget> {
+        let BudgetName { holder, unit, period } = BudgetName::read(id)?;
+        Some(Budget { away: Away::Open(u64::MAX), ..Budget::of(holder, unit, period) })
     }
 
     pub(super) fn read(row: Json<'_>) -> Option<Budget> {
         let plain = |name: &str| row.get(name).and_then(Json::text).map(|text| text.decode().into_owned());
         let id = plain("id")?;
-        let unit = Unit::named(id.split('/').nth(1)?)?;
+        let unit = BudgetName::read(&id)?.unit;
         let mode = if plain("mode").as_deref() == Some("strict") { Mode::Strict } else { Mode::Fast };
         let at_limit = match (plain("downgrade"), row.get("warn").and_then(Json::bool)) {
             (Some(route), _) => AtLimit::Downgrade(route),

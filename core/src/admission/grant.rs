@@ -1,6 +1,7 @@
 //! The Grant as a document.
 
 use core::net::IpAddr;
+use std::sync::Arc;
 
 use super::{Budget, Network};
 use crate::json::{Json, Writer};
@@ -29,7 +30,7 @@ pub struct Grant {
     /// What may be used: one for each level that limits anything. All of them hold.
     pub scopes: Vec<Scope>,
     /// What may be spent: the budgets of all levels. All of them hold.
-    pub budgets: Vec<Budget>,
+    pub budgets: Arc<[Budget]>,
     /// The number of the last change of the store when it was made; 0 when nobody said.
     pub revision: u64,
     /// Providers for which the account, or the nearest above it, has a credential of its own: the gateway's is not used there.
@@ -173,7 +174,7 @@ mod tests {
     fn a_grant_reads_back_as_written() {
         let networks = Some(vec![Network::read("10.0.0.0/8").unwrap(), Network::read("::1").unwrap()]);
         let scope = Scope { routes: names(&["auto", "m\""]), models: names(&[]), networks, ..Scope::default() };
-        let budgets = vec![
+        let budgets = [
             Budget::of("acme", Unit::Usd, "month"),
             Budget { mode: Mode::Strict, at_limit: AtLimit::Warn, ..Budget::of("acme.search", Unit::Tokens, "day") },
             Budget {
@@ -184,7 +185,7 @@ mod tests {
         ];
         for grant in [
             Grant { caller: "k".into(), ..Grant::default() },
-            Grant { budgets, revision: 7, ..of(vec![scope, Scope { providers: names(&["p"]), ..Scope::default() }]) },
+            Grant { budgets: budgets.into(), revision: 7, ..of(vec![scope, Scope { providers: names(&["p"]), ..Scope::default() }]) },
         ] {
             assert_eq!(Grant::read(&grant.write()), Some(grant));
         }

@@ -62,9 +62,16 @@ pub(super) struct Payment {
 impl Asked {
     /// The most that any one target can take for it.
     fn worst_case(&self) -> Amounts {
-        let mut worst = Amounts::default();
-        for planned in &self.plan {
-            let target = &planned.target;
+        let worst = self.plan.iter().map(|planned| self.worst_of(&planned.target));
+        worst.fold(Amounts { requests: 1, ..Amounts::default() }, |one, other| Amounts {
+            usd: one.usd.max(other.usd),
+            tokens: one.tokens.max(other.tokens),
+            ..one
+        })
+    }
+
+    /// The most that this target can take for it.
+    pub(super) fn worst_of(&self, target: &Target) -> Amounts {
             let known = if target.output_limit > 0 { target.output_limit } else { UNKNOWN_OUTPUT };
             // Who asks for more than there is gets what there is.
             let output = match self.bounds.output {
@@ -74,10 +81,7 @@ impl Asked {
             };
             let output = output.saturating_mul(self.bounds.answers.max(1));
             let cost = target.price.worst(self.bounds.input, output);
-            worst.usd = worst.usd.max(nano(cost));
-            worst.tokens = worst.tokens.max(self.bounds.input.saturating_add(output));
-        }
-        worst
+            Amounts { usd: nano(cost), tokens: self.bounds.input.saturating_add(output), requests: 1 }
     }
 }
 
@@ -87,10 +91,13 @@ impl Exchange {
         let Phase::Planned { asked, questions } = &mut self.phase else { return Ok(None) };
         let Some(grant) = self.grant.as_ref().filter(|grant| !grant.budgets.is_empty()) else { return Ok(None) };
         let Payment { asks, manner, reservation } = &mut self.payment;
+        if reservation.is_some() {
+            return Ok(None);
+        }
         let worst = asked.worst_case();
-        let short = match memory.purse.reserve(grant, &self.id, worst, *manner, now_ms) {
+        let short = match memory.purse.reserve(&grant.budgets, &self.id, worst, *manner, now_ms) {
             Err(Short::Ask(_) | Short::AskToHold(_)) if memory.purse.is_away(now_ms) || *asks >= MAX_ASKS => {
-                memory.purse.reserve_away(grant, worst, *manner, now_ms)
+                memory.purse.reserve_away(&grant.budgets, worst, *manner, now_ms)
             }
             done => done,
         };
@@ -113,8 +120,8 @@ impl Exchange {
                 return self.equip(memory, now_ms).map(Some);
             }
             Err(Short::Spent(index, lease)) => {
-                let refusal = grant.budgets.get(index).map(|budget| spent(budget, &lease, worst));
-                return Err(refusal.unwrap_or(Refusal::ControlPlaneAway));
+                let spent = grant.budgets.get(index).map(|budget| spent(budget, &lease, worst));
+                return Err(spent.map_or(Refusal::ControlPlaneAway, |spent| Refusal::BudgetSpent(Box::new(spent))));
             }
             Err(Short::Away(index)) => {
                 let holder = grant.budgets.get(index).map(|budget| budget.id.clone());
@@ -143,11 +150,13 @@ impl Exchange {
     pub fn true_up(&mut self, memory: &mut Memory) {
         memory.purse.forget_held(&self.id);
         if let Some(reservation) = self.payment.reservation.take() {
-            memory.purse.true_up(&reservation, actual(&self.record));
+            let actual = actual(&self.record);
+            memory.purse.true_up(&reservation, |_| actual);
             let charged = |(budget, window_ms): (&Budget, u64)| Charged { budget: budget.id.clone(), window_ms };
             self.record.charged = reservation.charges().map(charged).collect();
             self.record.passed = reservation.beyond().map(|budget| budget.id.clone()).collect();
         }
+        self.note_pace(memory);
     }
 
     /// Notes what an attempt cost, at the price that it was planned with.
@@ -163,27 +172,29 @@ impl Exchange {
 /// What an exchange has come to.
 fn actual(record: &Record) -> Amounts {
     let cost = record.outcomes.iter().filter_map(|outcome| outcome.cost).fold(Cost::default(), Cost::and);
-    Amounts { usd: nano(cost), tokens: record.outcomes.iter().map(Outcome::tokens).fold(0, u64::saturating_add) }
+    let tokens = record.outcomes.iter().map(Outcome::tokens).fold(0, u64::saturating_add);
+    Amounts { usd: nano(cost), tokens, requests: 1 }
 }
 
 fn nano(cost: Cost) -> u64 {
     u64::try_from(cost.pico_dollars().div_ceil(1000)).unwrap_or(u64::MAX)
 }
 
-fn spent(budget: &Budget, lease: &Lease, worst: Amounts) -> Refusal {
+/// What is said of a budget without room.
+pub(super) fn spent(budget: &Budget, lease: &Lease, worst: Amounts) -> SpentBudget {
     let needed = match budget.unit {
         Unit::Usd => worst.usd.div_ceil(1000),
         Unit::Tokens => worst.tokens,
         Unit::Requests | Unit::Concurrent => 1,
     };
-    Refusal::BudgetSpent(Box::new(SpentBudget {
+    SpentBudget {
         id: budget.id.clone(),
         unit: budget.unit.name(),
         limit: lease.limit,
         used: lease.used,
         needed,
         resets_in_ms: lease.resets_in_ms,
-    }))
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 mod identity;
 mod price;
 
+use std::sync::Arc;
+
 use super::{Family, Loss, MAX_SNAPSHOT, Route, Snapshot};
+use crate::admission::Budget;
 use crate::catalog::{Abilities, DialectId, Operation, Origin, Paths, Provider, Service, Target, ThinkingStyle};
 use crate::json::{Json, Writer};
 use crate::rule::Rule;
@@ -70,6 +73,7 @@ fn write_provider(row: &Provider, out: &mut Writer) {
         out.field("rename").array(|out| row.rename.iter().for_each(|pair| write_pair(pair, out)));
         out.field("set").array(|out| row.set.iter().for_each(|pair| write_pair(pair, out)));
         price::write(&row.price, out.field("price"));
+        write_limits(&row.limits, out);
     });
 }
 
@@ -91,7 +95,14 @@ fn write_target(row: &Target, out: &mut Writer) {
         out.field("thinking").string(row.thinking.name());
         out.field("unsigned").string(&row.unsigned);
         price::write(&row.price, out.field("price"));
+        write_limits(&row.limits, out);
     });
+}
+
+fn write_limits(limits: &[Budget], out: &mut Writer) {
+    if !limits.is_empty() {
+        out.field("limits").array(|out| limits.iter().for_each(|limit| out.string(&limit.id)));
+    }
 }
 
 fn write_route(row: &Route, out: &mut Writer) {
@@ -174,6 +185,7 @@ fn read_provider(row: Json<'_>) -> Option<Provider> {
         rename: row.get("rename")?.items().map(read_pair).collect::<Option<_>>()?,
         set: row.get("set")?.items().map(read_pair).collect::<Option<Vec<_>>>().filter(|set| all_json(set))?,
         price: price::read(row.get("price")?)?,
+        limits: read_limits(row)?,
     })
 }
 
@@ -218,7 +230,13 @@ fn read_target(row: Json<'_>) -> Option<Target> {
         thinking: ThinkingStyle::named(&string(row, "thinking")?)?,
         unsigned: string(row, "unsigned")?,
         price: price::read(row.get("price")?)?,
+        limits: read_limits(row)?,
     })
+}
+
+fn read_limits(row: Json<'_>) -> Option<Arc<[Budget]>> {
+    let limit = |id: Json<'_>| Budget::of_target(&plain(id)?);
+    row.get("limits").into_iter().flat_map(Json::items).map(limit).collect()
 }
 
 fn ability(name: Json<'_>) -> Option<Abilities> {

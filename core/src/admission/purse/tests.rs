@@ -4,7 +4,7 @@ use proptest::prelude::*;
 const MONTH: &str = "acme/tokens/month";
 
 fn grant(budgets: Vec<Budget>) -> Rc<Grant> {
-    Rc::new(Grant { caller: "key_1".into(), account: "acme".into(), budgets, ..Grant::default() })
+    Rc::new(Grant { caller: "key_1".into(), account: "acme".into(), budgets: budgets.into(), ..Grant::default() })
 }
 
 fn tokens() -> Budget {

@@ -32,7 +32,7 @@ fn memory(budgets: Vec<Budget>) -> Memory {
     let routes = vec![route("dear", 0), route("cheap", 1)];
     let mut memory = Memory::default();
     memory.publish(Snapshot::new(1, vec![provider], targets, routes, vec![]).unwrap());
-    let grant = Grant { caller: "key_1".into(), account: "acme".into(), budgets, ..Grant::default() };
+    let grant = Grant { caller: "key_1".into(), account: "acme".into(), budgets: budgets.into(), ..Grant::default() };
     memory.admit(digest(b"k"), Some(grant), 1_000_000, 0);
     memory
 }
