@@ -197,7 +197,7 @@ impl Holding {
     /// is not more: of a rule that is for some dialects only what it raises counts.
     pub fn output_limit(&self, said: Option<u64>) -> Option<u64> {
         self.rules.iter().fold(said, |before, rule| {
-            let after = rule.request.iter().fold(before, |limit, action| action.limited(limit));
+            let after = rule.request.iter().fold(before, |limit, action| action.limited(Word::MaxOutputTokens, limit));
             match (rule.dialects.is_empty(), before, after) {
                 (true, ..) => after,
                 (false, Some(before), Some(after)) => Some(before.max(after)),
@@ -205,21 +205,28 @@ impl Holding {
             }
         })
     }
+
+    /// How many answers are wanted at once when the rules have changed the request; `said` is what the request says. Rules can only
+    /// make it fewer, so those that are for some dialects only do not count.
+    pub fn answers(&self, said: Option<u64>) -> Option<u64> {
+        let rules = self.rules.iter().filter(|rule| rule.dialects.is_empty());
+        rules.flat_map(|rule| &rule.request).fold(said, |answers, action| action.limited(Word::Answers, answers))
+    }
 }
 
 impl Action {
-    /// What it makes of the most tokens of an answer.
-    fn limited(&self, limit: Option<u64>) -> Option<u64> {
-        const OUTPUT: Word = Word::MaxOutputTokens;
+    /// What it makes of a number that stands under that word.
+    fn limited(&self, of: Word, limit: Option<u64>) -> Option<u64> {
+        let is_it = |member: &Member| matches!(member, Member::Word(word) if *word == of);
         let number = |value: &Value| match value {
             Value::Json(text) => text.parse().ok(),
             Value::Text(_) => None,
         };
         match self {
-            Action::Remove(Member::Word(OUTPUT)) => None,
-            Action::Set(Member::Word(OUTPUT), value) => number(value),
-            Action::Default(Member::Word(OUTPUT), value) => limit.or(number(value)),
-            Action::Cap(Member::Word(OUTPUT), _, most) => {
+            Action::Remove(member) if is_it(member) => None,
+            Action::Set(member, value) if is_it(member) => number(value),
+            Action::Default(member, value) if is_it(member) => limit.or(number(value)),
+            Action::Cap(member, _, most) if is_it(member) => {
                 let most: Option<u64> = most.parse().ok();
                 limit.map(|limit| most.map_or(limit, |most| limit.min(most)))
             }

@@ -13,6 +13,7 @@ use super::content::Content;
 use super::wish::Wish;
 use super::{Asked, Exchange, HeadEdits, Phase, Question, Questions, Step};
 use crate::admission::{Amounts, Budget, Lease, Manner, Reservation, Short, Unit};
+use crate::catalog::Operation;
 use crate::memory::Memory;
 use crate::price::Cost;
 use crate::record::{Charged, Outcome, Record};
@@ -24,6 +25,9 @@ const MAX_ASKS: u8 = 8;
 
 /// Output assumed of a model of which nobody said how much it gives at most: what the largest gave until lately.
 const UNKNOWN_OUTPUT: u64 = 16_384;
+
+/// Most answers that are believed to be wanted; providers take fewer.
+const MAX_ANSWERS: u64 = 128;
 
 /// Response header that tells how much of the tightest budget is used.
 const BUDGET: &str = "x-dragoman-budget";
@@ -47,7 +51,12 @@ impl Bounds {
     pub(crate) fn of(wish: &Wish, content: &Content, rules: &Holding) -> Bounds {
         // What is not understood is counted by its bytes, three for a token.
         let input = wish.reserved_input.unwrap_or_else(|| (content.bytes().len() / 3) as u64);
-        Bounds { input, output: rules.output_limit(wish.output_limit), answers: wish.answers }
+        // Rules change the members of what is generated only.
+        let (output, answers) = match wish.needs.operation {
+            Operation::Generate => (rules.output_limit(wish.output_limit), rules.answers(wish.answers)),
+            _ => (wish.output_limit, wish.answers),
+        };
+        Bounds { input, output, answers: answers.unwrap_or(1).clamp(1, MAX_ANSWERS) }
     }
 }
 
@@ -72,8 +81,9 @@ impl Asked {
                 Some(asked) => asked,
                 None => known,
             };
-            let output = output.saturating_mul(self.bounds.answers.max(1));
-            let cost = target.price.worst(self.bounds.input, output);
+            let answers = self.bounds.answers.max(1);
+            let output = output.saturating_mul(answers);
+            let cost = target.price.worst(self.bounds.input, output, answers);
             worst.usd = worst.usd.max(nano(cost));
             worst.tokens = worst.tokens.max(self.bounds.input.saturating_add(output));
         }

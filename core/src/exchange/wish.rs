@@ -22,8 +22,8 @@ pub(crate) struct Wish {
     pub(crate) output_limit: Option<u64>,
     /// The most tokens that must be read, where the request is understood.
     pub(crate) reserved_input: Option<u64>,
-    /// How many answers it wants at once.
-    pub(crate) answers: u64,
+    /// How many answers it wants at once, where it says it.
+    pub(crate) answers: Option<u64>,
 }
 
 impl Wish {
@@ -38,7 +38,7 @@ impl Wish {
             needs,
             output_limit: None,
             reserved_input: None,
-            answers: answers(content),
+            answers: None,
         };
         match endpoint.operation {
             Operation::Generate => {
@@ -46,8 +46,10 @@ impl Wish {
                 let (tied, abilities, weight) = (request.tied, request.needs(), request.weight());
                 let model = named(or_path(request.model.decode().into_owned()))?;
                 let output_limit = request.max_tokens.map(|limit| limit.tokens);
+                let answers = request.sampling.answers.and_then(Json::u64);
+                let (delivery, reserved_input) = (request.delivery, Some(weight.reserved));
                 let wish = wish(model, Needs { tied, abilities, tokens: weight.words, ..needs });
-                Ok(Wish { delivery: request.delivery, output_limit, reserved_input: Some(weight.reserved), ..wish })
+                Ok(Wish { delivery, output_limit, reserved_input, answers, ..wish })
             }
             Operation::Embed => {
                 let embeddings = dialect::of(endpoint.dialect).embeddings().ok_or(Refusal::UnknownPath)?;
@@ -58,7 +60,8 @@ impl Wish {
             _ => {
                 // The path's word counts: it is what the provider will go by.
                 let model = endpoint.model.clone().or_else(|| content.model()).unwrap_or_default();
-                Ok(wish(model, needs))
+                let answers = content.json().get("n").and_then(Json::u64);
+                Ok(Wish { answers, ..wish(model, needs) })
             }
         }
     }
@@ -72,17 +75,6 @@ impl Wish {
         record.estimated_tokens = self.needs.tokens;
         record.tied = self.needs.tied.unwrap_or_default().to_string();
     }
-}
-
-/// Most answers that are believed to be wanted; providers take fewer.
-const MAX_ANSWERS: u64 = 128;
-
-/// How many answers are wanted at once, in whichever dialect.
-fn answers(content: &Content) -> u64 {
-    let Content::Json(document) = content else { return 1 };
-    let json = document.json();
-    let said = json.get("n").or_else(|| json.at(&["generationConfig", "candidateCount"])).and_then(Json::u64);
-    said.unwrap_or(1).clamp(1, MAX_ANSWERS)
 }
 
 /// What is interpreted must name a model.
