@@ -124,8 +124,9 @@ impl Attempt {
             if ends {
                 return bodiless(self.fail(bad_answer("the provider's answer was empty")));
             }
-            self.state = self.way(get("content-type").unwrap_or_default(), awaiting);
-            self.retouch = self.retouching();
+            let content_type = get("content-type").unwrap_or_default();
+            self.state = self.way(content_type, awaiting);
+            self.retouch = self.retouching(content_type);
             return HeadVerdict::Hold;
         }
         let retries = !self.is_last() && is_retriable(status, asks_again);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::catalog::Operation;
 use crate::json::Json;
 use proptest::prelude::*;
 
@@ -332,7 +333,7 @@ proptest! {
             let after = Json::parse(changed.as_bytes());
             prop_assert!(after.is_ok_and(|after| !has_twins(after)), "{} {} {}", row, body, changed);
         }
-        if let Some(mut retouch) = holding.retouch(ALL[at], crate::hub::Delivery::Whole) {
+        if let Some(mut retouch) = holding.retouch(ALL[at], Operation::Generate, crate::hub::Delivery::Whole, Vec::new) {
             let out = retouch.feed(body.as_bytes(), true);
             prop_assert!(Json::parse(&out).is_ok_and(|after| !has_twins(after)), "{} {}", row, body);
         }

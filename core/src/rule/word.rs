@@ -4,8 +4,8 @@
 //! for can't be said in it, and is not.
 
 use crate::catalog::DialectId;
-use crate::json::Json;
 use crate::json::path::Path;
+use crate::json::{Json, Kind};
 
 /// A member that most dialects have, in the hub's words (see [`crate::hub::Request`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -259,12 +259,26 @@ impl System {
     }
 }
 
-/// Where an event of a dialect says what went wrong in the middle of an answer.
-pub(super) fn troubles(dialect: DialectId) -> &'static [Place] {
-    match dialect {
-        DialectId::Responses => &[&[&["message"]], &[&["response"], &["error"], &["message"]]],
-        _ => &[&[&["error"], &["message"]]],
+/// Whether an event says that something went wrong in the midst of an answer, in whichever dialect; or whether nobody can read it.
+pub(super) fn is_trouble(name: &[u8], data: &[u8]) -> bool {
+    let data = data.trim_ascii();
+    if data.is_empty() || data == b"[DONE]" {
+        return false;
     }
+    let Ok(json) = Json::parse(data) else { return true };
+    // Some put it into a list.
+    let json = json.items().next().unwrap_or(json);
+    let failed = |json: Json<'_>| json.get("error").is_some_and(|error| !error.is_null());
+    let says = |name: &str, word: &str| json.get(name).and_then(Json::text).is_some_and(|text| text.is(word));
+    let is_sentence = |name: &&str| json.get(name).is_some_and(|value| value.kind() == Kind::String);
+    name == b"error"
+        || failed(json)
+        || json.get("response").is_some_and(failed)
+        || json.get("choices").is_some_and(|choices| choices.items().any(failed))
+        || says("type", "error")
+        || says("type", "response.failed")
+        || says("object", "error")
+        || ["message", "detail"].iter().any(is_sentence)
 }
 
 /// Where an answer of a dialect, or an event of one, names the model.
