@@ -133,6 +133,17 @@ fn every_dialects_answer_ends_with_the_rules_words_once() {
 }
 
 #[test]
+fn what_is_lost_by_saying_an_answer_anew_is_told() {
+    let asked = asked(&mut ruled(&[CHAT], &[BYE]), CHAT, false);
+    let (mut attempt, _) = begin(&asked, 1);
+    let whole = whole_of(CHAT).replace("\"finish_reason\"", "\"logprobs\":{\"content\":[{\"token\":\"h\"}]},\"finish_reason\"");
+    let passed = answer(&mut attempt, "200", JSON, &[whole.as_bytes()]);
+    assert!(passed.text().contains("\"logprobs\":null"), "{}", passed.text());
+    assert_eq!(attempt.losses().dropped, ["answer.logprobs"]);
+    assert_eq!(attempt.end(1010).lost, ["logprobs"]);
+}
+
+#[test]
 fn an_answer_that_a_program_reads_or_that_calls_a_tool_gets_no_words() {
     let mut memory = ruled(&[CHAT], &[BYE]);
     let call = r#"{"id":"1","choices":[{"index":0,"message":{"role":"assistant","content":"h","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#;
