@@ -319,7 +319,7 @@ fn write_outcome(outcome: &Outcome, out: &mut Writer) {
             ("reasoning_tokens", usage.reasoning),
             ("audio_output_tokens", usage.audio_output),
             ("images", usage.images),
-            ("cost_pico", outcome.cost.and_then(|cost| u64::try_from(cost.pico_dollars()).ok())),
+            ("cost_pico", outcome.cost.map(|cost| u64::try_from(cost.pico_dollars()).unwrap_or(u64::MAX))),
         ];
         for (name, value) in optional {
             if let Some(value) = value {
@@ -398,6 +398,15 @@ fn optional_strings(json: Json<'_>, name: &str) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cost_too_large_to_be_written_is_not_free() {
+        let outcome = Outcome { cost: Some(Cost::pico(u128::MAX)), ..Outcome::default() };
+        let record = Record { exchange: "x1".into(), outcomes: vec![outcome], ..Record::default() };
+        let read = Record::read(&record.write()).unwrap();
+        assert_eq!(read.outcomes[0].cost, Some(Cost::pico(u64::MAX.into())));
+        assert_eq!(read.standing(), Standing::Settled);
+    }
 
     #[test]
     fn a_record_reads_back_as_written() {
