@@ -320,6 +320,7 @@ impl Exchange {
             content,
             model: wish.model,
             delivery: wish.delivery,
+            needs: wish.needs,
             bounds,
             snapshot: Rc::clone(snapshot),
             loss: plan.loss,

@@ -25,7 +25,7 @@
 //! **Order.** Rules in their order; of one rule: remove, set, default, cap, prepend, append. Later ones see what earlier ones did.
 //!
 //! Limits: [`MAX_RULES`] rules, [`MAX_ACTIONS`] changes per rule, [`MAX_SCOPE`] names in a list, [`template::MAX_TEXT`] bytes of a
-//! text. Members and texts are changed of what is generated only; headers of everything.
+//! text. Members and texts are changed of what is generated only; headers of everything, and all JSON and all events are masked.
 
 mod header;
 mod read;
@@ -39,6 +39,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::catalog::DialectId;
+use crate::estimate::Ink;
 use crate::json::path::Path;
 
 pub use read::Wrong;
@@ -211,6 +212,22 @@ impl Holding {
     pub fn answers(&self, said: Option<u64>) -> Option<u64> {
         let rules = self.rules.iter().filter(|rule| rule.dialects.is_empty());
         rules.flat_map(|rule| &rule.request).fold(said, |answers, action| action.limited(Word::Answers, answers))
+    }
+
+    /// About how many tokens the rules' own words are, whoever is asked.
+    pub fn added_tokens(&self) -> u64 {
+        let mut ink = Ink::default();
+        for action in self.rules.iter().flat_map(|rule| &rule.request) {
+            match action {
+                // What has a word is a number, or where to stop.
+                Action::Set(Member::At(..), value) | Action::Default(Member::At(..), value) => {
+                    ink.json(&value.json(self))
+                }
+                Action::Prepend(text) | Action::Append(text) => ink.json(&request::quoted(&text.fill(&self.words))),
+                _ => {}
+            }
+        }
+        ink.tokens()
     }
 }
 

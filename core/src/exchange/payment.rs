@@ -14,6 +14,7 @@ use super::wish::Wish;
 use super::{Asked, Exchange, HeadEdits, Phase, Question, Questions, Step};
 use crate::admission::{Amounts, Budget, Lease, Manner, Reservation, Short, Unit};
 use crate::catalog::Operation;
+use crate::estimate;
 use crate::memory::Memory;
 use crate::price::Cost;
 use crate::record::{Charged, Outcome, Record};
@@ -40,6 +41,8 @@ const DOWNGRADED: &str = "x-dragoman-downgraded";
 pub struct Bounds {
     /// Tokens that must be read.
     pub input: u64,
+    /// About how many tokens its words are, where the request is understood.
+    pub words: u64,
     /// Tokens of each answer, where the request says it.
     pub output: Option<u64>,
     /// Answers that are asked for at once.
@@ -52,11 +55,18 @@ impl Bounds {
         // What is not understood is counted by its bytes, three for a token.
         let input = wish.reserved_input.unwrap_or_else(|| (content.bytes().len() / 3) as u64);
         // Rules change the members of what is generated only.
-        let (output, answers) = match wish.needs.operation {
-            Operation::Generate => (rules.output_limit(wish.output_limit), rules.answers(wish.answers)),
-            _ => (wish.output_limit, wish.answers),
+        let (output, answers, added) = match wish.needs.operation {
+            Operation::Generate => {
+                (rules.output_limit(wish.output_limit), rules.answers(wish.answers), rules.added_tokens())
+            }
+            _ => (wish.output_limit, wish.answers, 0),
         };
-        Bounds { input, output, answers: answers.unwrap_or(1).clamp(1, MAX_ANSWERS) }
+        Bounds {
+            input: input.saturating_add(estimate::with_margin(added)),
+            words: wish.needs.tokens.saturating_add(added),
+            output,
+            answers: answers.unwrap_or(1).clamp(1, MAX_ANSWERS),
+        }
     }
 }
 

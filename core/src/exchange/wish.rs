@@ -27,19 +27,17 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
+    /// For a whole answer of that model, which says nothing else.
+    pub(crate) fn of(model: String, needs: Needs) -> Wish {
+        let delivery = Delivery::Whole;
+        Wish { model, delivery, needs, output_limit: None, reserved_input: None, answers: None }
+    }
+
     /// Reads it; refuses what is no request of the endpoint's dialect where it must be understood.
     pub(crate) fn read(endpoint: &Endpoint, content: &Content) -> Result<Wish, Refusal> {
         let bad = |error: ReadError| Refusal::BadMember { param: error.param, problem: error.problem };
         let or_path = |model: String| endpoint.model.clone().filter(|_| model.is_empty()).unwrap_or(model);
         let needs = Needs::only(endpoint.dialect, endpoint.operation);
-        let wish = |model, needs| Wish {
-            model,
-            delivery: Delivery::Whole,
-            needs,
-            output_limit: None,
-            reserved_input: None,
-            answers: None,
-        };
         match endpoint.operation {
             Operation::Generate => {
                 let request = dialect::client(endpoint.dialect).read_request(endpoint, content.json()).map_err(bad)?;
@@ -48,20 +46,20 @@ impl Wish {
                 let output_limit = request.max_tokens.map(|limit| limit.tokens);
                 let answers = request.sampling.answers.and_then(Json::u64);
                 let (delivery, reserved_input) = (request.delivery, Some(weight.reserved));
-                let wish = wish(model, Needs { tied, abilities, tokens: weight.words, ..needs });
+                let wish = Wish::of(model, Needs { tied, abilities, tokens: weight.words, ..needs });
                 Ok(Wish { delivery, output_limit, reserved_input, answers, ..wish })
             }
             Operation::Embed => {
                 let embeddings = dialect::of(endpoint.dialect).embeddings().ok_or(Refusal::UnknownPath)?;
                 let request = embeddings.read_request(endpoint, content.json()).map_err(bad)?;
                 let model = named(or_path(request.model.decode().into_owned()))?;
-                Ok(wish(model, Needs { tied: request.tied(), ..needs }))
+                Ok(Wish::of(model, Needs { tied: request.tied(), ..needs }))
             }
             _ => {
                 // The path's word counts: it is what the provider will go by.
                 let model = endpoint.model.clone().or_else(|| content.model()).unwrap_or_default();
                 let answers = content.json().get("n").and_then(Json::u64);
-                Ok(Wish { answers, ..wish(model, needs) })
+                Ok(Wish { answers, ..Wish::of(model, needs) })
             }
         }
     }

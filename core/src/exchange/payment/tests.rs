@@ -203,13 +203,27 @@ fn every_answer_that_is_wanted_is_reserved_however_it_is_said_unless_a_rule_forb
         assert_eq!(bounds(gemini, &said(config), OTHER).answers, 8, "{config}");
     }
     let chat = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"n":5}"#;
-    for (changes, answers) in [
-        (OTHER, 5),
-        (r#"{"cap":{"answers":1}}"#, 1),
-        (r#"{"cap":{"answers":9}}"#, 5),
-        (r#"{"remove":["answers"]}"#, 1),
-    ] {
+    for (changes, answers) in
+        [(OTHER, 5), (r#"{"cap":{"answers":1}}"#, 1), (r#"{"cap":{"answers":9}}"#, 5), (r#"{"remove":["answers"]}"#, 1)]
+    {
         assert_eq!(bounds("/v1/chat/completions", chat, changes).answers, answers, "{changes}");
+    }
+}
+
+#[test]
+fn what_rules_say_is_reserved_and_estimated_too() {
+    let chat = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
+    let path = "/v1/chat/completions";
+    let before = bounds(path, chat, OTHER);
+    let words = "word ".repeat(1000);
+    for (changes, added) in [
+        (format!(r#"{{"append_system":"{words}"}}"#), 1000),
+        (format!(r#"{{"prepend_system":"{words}","set":{{"x":"{words}"}}}}"#), 2000),
+        (r#"{"set":{"temperature":1}}"#.to_string(), 0),
+    ] {
+        let after = bounds(path, chat, &changes);
+        let (words, input) = (after.words - before.words, after.input - before.input);
+        assert!((added..added + 20).contains(&words) && input >= words * 13 / 10, "{words} {input}");
     }
 }
 
