@@ -38,10 +38,13 @@ mod word;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::admission::ancestors;
 use crate::catalog::DialectId;
 use crate::estimate::Ink;
 use crate::json::path::Path;
+use crate::json::write::quoted;
 
+pub(crate) use header::GATEWAYS;
 pub use read::Wrong;
 pub use request::{Changed, Touched};
 pub use retouch::Retouch;
@@ -155,12 +158,6 @@ impl Rule {
     }
 }
 
-/// An account and all above it.
-pub(crate) fn ancestors(account: &str) -> impl Iterator<Item = &str> {
-    let ends = account.match_indices('.').map(|(at, _)| at).chain([account.len()]);
-    ends.filter_map(|end| account.get(..end)).filter(|account| !account.is_empty())
-}
-
 /// The rules that hold for one exchange, in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Holding {
@@ -223,7 +220,7 @@ impl Holding {
                 Action::Set(Member::At(..), value) | Action::Default(Member::At(..), value) => {
                     ink.json(&value.json(self))
                 }
-                Action::Prepend(text) | Action::Append(text) => ink.json(&request::quoted(&text.fill(&self.words))),
+                Action::Prepend(text) | Action::Append(text) => ink.json(&quoted(&text.fill(&self.words))),
                 _ => {}
             }
         }

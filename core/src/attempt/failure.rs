@@ -105,10 +105,6 @@ impl Attempt {
     }
 }
 
-pub(super) fn bad_answer(message: &str) -> ProviderError {
-    ProviderError { class: ErrorClass::BadAnswer, message: message.into(), ..ProviderError::default() }
-}
-
 /// One word for Records: the provider's own code, else the class.
 pub(super) fn code_of(error: &ProviderError) -> String {
     match error.code.is_empty() {

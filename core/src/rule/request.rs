@@ -5,7 +5,7 @@ use super::{Action, Holding, Member, Value};
 use crate::catalog::DialectId;
 use crate::json::edit::{End, insert, map_items};
 use crate::json::path::{Absent, Path, Step, alter, remove};
-use crate::json::write::escape_into;
+use crate::json::write::{escape_into, quoted};
 use crate::json::{Json, Kind, Writer};
 
 /// What stands between the client's words and a rule's, escaped: a blank line.
@@ -212,10 +212,4 @@ impl Block {
         });
         out.into_string()
     }
-}
-
-pub(super) fn quoted(text: &str) -> String {
-    let mut out = Writer::with_capacity(text.len() + 2);
-    out.string(text);
-    out.into_string()
 }

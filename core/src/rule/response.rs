@@ -1,6 +1,6 @@
 //! What rules make of an answer, in the dialect in which the client hears it.
 
-use super::request::{Touched, quoted};
+use super::request::Touched;
 use super::retouch::{Done, Retouch};
 use super::word::answering_model;
 use super::{Holding, Rule, Touch};
@@ -8,6 +8,7 @@ use crate::catalog::{DialectId, Operation};
 use crate::hub::Delivery;
 use crate::json::Json;
 use crate::json::path::Path;
+use crate::json::write::quoted;
 
 impl Holding {
     fn concerned(&self, dialect: DialectId) -> impl Iterator<Item = &Rule> {

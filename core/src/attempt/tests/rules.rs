@@ -136,7 +136,8 @@ fn every_dialects_answer_ends_with_the_rules_words_once() {
 fn what_is_lost_by_saying_an_answer_anew_is_told() {
     let asked = asked(&mut ruled(&[CHAT], &[BYE]), CHAT, false);
     let (mut attempt, _) = begin(&asked, 1);
-    let whole = whole_of(CHAT).replace("\"finish_reason\"", "\"logprobs\":{\"content\":[{\"token\":\"h\"}]},\"finish_reason\"");
+    let whole =
+        whole_of(CHAT).replace("\"finish_reason\"", "\"logprobs\":{\"content\":[{\"token\":\"h\"}]},\"finish_reason\"");
     let passed = answer(&mut attempt, "200", JSON, &[whole.as_bytes()]);
     assert!(passed.text().contains("\"logprobs\":null"), "{}", passed.text());
     assert_eq!(attempt.losses().dropped, ["answer.logprobs"]);
