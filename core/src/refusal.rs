@@ -188,6 +188,13 @@ pub enum Unanswered {
     Silent,
 }
 
+const SPENT: &str = "budget_spent";
+const TOO_FAST: &str = "rate_limited";
+const UNKNOWN: &str = "budget_unknown";
+
+/// The codes of refusals for want of a budget.
+pub(crate) const DENIALS: [&str; 3] = [SPENT, TOO_FAST, UNKNOWN];
+
 impl Refusal {
     /// One word for Records and metrics.
     pub fn code(&self) -> &'static str {
@@ -203,7 +210,7 @@ impl Refusal {
             Refusal::RouteForbidden(_) => "route_forbidden",
             Refusal::SourceForbidden => "source_forbidden",
             Refusal::BudgetSpent(spent) => spent.code(),
-            Refusal::BudgetUnknown(_) => "budget_unknown",
+            Refusal::BudgetUnknown(_) => UNKNOWN,
             Refusal::BadJson(_) => "bad_json",
             Refusal::BadMember { .. } => "bad_member",
             Refusal::CompressedBody => "compressed_body",
