@@ -36,7 +36,7 @@ fn what_was_said_before_the_client_left_is_estimated() {
     let said: String = (0..100).map(|_| chat("one two ")).collect();
     for from in [CHAT, MESSAGES] {
         let left = outcome(from, &said, false);
-        assert_eq!((left.ending, left.usage, left.usage.suspect), (Ending::Abandoned, Usage::default(), false));
+        assert_eq!((left.ending, left.usage), (Ending::Abandoned, Usage::default()));
         let Estimate { input, output } = left.estimate.unwrap();
         assert!((5..40).contains(&input) && (200..260).contains(&output), "{from:?}: {input}, {output}");
         let unreported = outcome(from, &(said.clone() + &end("null")), true);
