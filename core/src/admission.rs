@@ -10,6 +10,7 @@
 //! A Grant comes from the control plane at the first sight of a key and is kept for as long as the control plane said. Only
 //! the key's digest travels; the key itself stays in the request that brought it, and is stripped from every attempt.
 
+mod account;
 mod budget;
 mod caller;
 mod grant;
@@ -17,6 +18,8 @@ mod network;
 mod purse;
 mod window;
 
+pub(crate) use account::ancestors;
+pub use account::{is_account, is_within};
 pub use budget::{AtLimit, Away, Budget, BudgetName, Mode, OF_TARGET, Unit};
 pub use caller::{Caller, is_token};
 pub use grant::{Grant, Scope};

@@ -324,6 +324,7 @@ impl Exchange {
             content,
             model: wish.model,
             delivery: wish.delivery,
+            needs: wish.needs,
             bounds,
             snapshot: Rc::clone(snapshot),
             loss: plan.loss,

@@ -100,14 +100,16 @@ impl Price {
         tier.map_or(&self.rates, |tier| &tier.rates)
     }
 
-    /// The most that an answer can cost: nothing of the input comes from a cache, all of it goes into one, all of the output is
-    /// of the dearest kind.
-    pub fn worst(&self, input: u64, output: u64) -> Cost {
+    /// The most that so many answers can cost: nothing of the input comes from a cache, all of it goes into one, all of the
+    /// output is of the dearest kind, and every answer has a picture.
+    pub fn worst(&self, input: u64, output: u64, answers: u64) -> Cost {
         let rates = self.rates(input);
         let dearest = |rates: [Option<u64>; 4]| rates.into_iter().flatten().max().unwrap_or(0);
         let read = dearest([Some(rates.input), rates.cache_write, rates.cache_write_1h, rates.audio_input]);
         let written = dearest([Some(rates.output), rates.reasoning, rates.audio_output, None]);
-        Cost::of(input, read).and(Cost::of(output, written)).and(Cost::micro(rates.request.unwrap_or(0)))
+        let pictures = Cost::micro(rates.image.unwrap_or(0)).times(answers);
+        let request = Cost::micro(rates.request.unwrap_or(0));
+        Cost::of(input, read).and(Cost::of(output, written)).and(pictures).and(request)
     }
 
     /// What an answer of that usage costs. A part that is reported larger than its whole counts as it is, and nothing is left

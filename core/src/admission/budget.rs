@@ -121,7 +121,7 @@ impl Budget {
     }
 
     pub(super) fn read(row: Json<'_>) -> Option<Budget> {
-        let plain = |name: &str| row.get(name).and_then(Json::text).map(|text| text.decode().into_owned());
+        let plain = |name: &str| row.get(name).and_then(Json::string);
         let id = plain("id")?;
         let unit = BudgetName::read(&id)?.unit;
         let mode = if plain("mode").as_deref() == Some("strict") { Mode::Strict } else { Mode::Fast };

@@ -308,7 +308,8 @@ impl Purse {
             pocket.under_way = pocket.under_way.saturating_sub(1);
             // Another window has begun: what was taken of the last one is not in this one's count.
             if charge.source == Source::Lease && pocket.lease.window_ms == charge.window_ms {
-                pocket.taken = pocket.taken.saturating_sub(charge.amount).saturating_add(actual(budget).spent(budget.unit));
+                pocket.taken =
+                    pocket.taken.saturating_sub(charge.amount).saturating_add(actual(budget).spent(budget.unit));
             }
         }
     }

@@ -78,7 +78,8 @@ impl Exchange {
         let mut noted: Vec<Charged> = Vec::new();
         if let Some(reservation) = self.pace.reservation.take() {
             memory.purse.true_up(&reservation, |limit| of_target(limit, &self.record));
-            let charged = reservation.charges().map(|(limit, window_ms)| Charged { budget: limit.id.clone(), window_ms });
+            let charged =
+                reservation.charges().map(|(limit, window_ms)| Charged { budget: limit.id.clone(), window_ms });
             noted.extend(charged);
         }
         for planned in &asked.plan {

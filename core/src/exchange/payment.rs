@@ -13,6 +13,8 @@ use super::content::Content;
 use super::wish::Wish;
 use super::{Asked, Exchange, HeadEdits, Phase, Question, Questions, Step};
 use crate::admission::{Amounts, Budget, Lease, Manner, Reservation, Short, Unit};
+use crate::catalog::{Operation, Target};
+use crate::estimate;
 use crate::memory::Memory;
 use crate::price::Cost;
 use crate::record::{Charged, Outcome, Record};
@@ -25,6 +27,9 @@ const MAX_ASKS: u8 = 8;
 /// Output assumed of a model of which nobody said how much it gives at most: what the largest gave until lately.
 const UNKNOWN_OUTPUT: u64 = 16_384;
 
+/// Most answers that are believed to be wanted; providers take fewer.
+const MAX_ANSWERS: u64 = 128;
+
 /// Response header that tells how much of the tightest budget is used.
 const BUDGET: &str = "x-dragoman-budget";
 
@@ -36,6 +41,8 @@ const DOWNGRADED: &str = "x-dragoman-downgraded";
 pub struct Bounds {
     /// Tokens that must be read.
     pub input: u64,
+    /// About how many tokens its words are, where the request is understood.
+    pub words: u64,
     /// Tokens of each answer, where the request says it.
     pub output: Option<u64>,
     /// Answers that are asked for at once.
@@ -47,7 +54,19 @@ impl Bounds {
     pub(crate) fn of(wish: &Wish, content: &Content, rules: &Holding) -> Bounds {
         // What is not understood is counted by its bytes, three for a token.
         let input = wish.reserved_input.unwrap_or_else(|| (content.bytes().len() / 3) as u64);
-        Bounds { input, output: rules.output_limit(wish.output_limit), answers: wish.answers }
+        // Rules change the members of what is generated only.
+        let (output, answers, added) = match wish.needs.operation {
+            Operation::Generate => {
+                (rules.output_limit(wish.output_limit), rules.answers(wish.answers), rules.added_tokens())
+            }
+            _ => (wish.output_limit, wish.answers, 0),
+        };
+        Bounds {
+            input: input.saturating_add(estimate::with_margin(added)),
+            words: wish.needs.tokens.saturating_add(added),
+            output,
+            answers: answers.unwrap_or(1).clamp(1, MAX_ANSWERS),
+        }
     }
 }
 
@@ -72,16 +91,17 @@ impl Asked {
 
     /// The most that this target can take for it.
     pub(super) fn worst_of(&self, target: &Target) -> Amounts {
-            let known = if target.output_limit > 0 { target.output_limit } else { UNKNOWN_OUTPUT };
-            // Who asks for more than there is gets what there is.
-            let output = match self.bounds.output {
-                Some(asked) if target.output_limit > 0 => asked.min(target.output_limit),
-                Some(asked) => asked,
-                None => known,
-            };
-            let output = output.saturating_mul(self.bounds.answers.max(1));
-            let cost = target.price.worst(self.bounds.input, output);
-            Amounts { usd: nano(cost), tokens: self.bounds.input.saturating_add(output), requests: 1 }
+        let known = if target.output_limit > 0 { target.output_limit } else { UNKNOWN_OUTPUT };
+        // Who asks for more than there is gets what there is.
+        let output = match self.bounds.output {
+            Some(asked) if target.output_limit > 0 => asked.min(target.output_limit),
+            Some(asked) => asked,
+            None => known,
+        };
+        let answers = self.bounds.answers.max(1);
+        let output = output.saturating_mul(answers);
+        let cost = target.price.worst(self.bounds.input, output, answers);
+        Amounts { usd: nano(cost), tokens: self.bounds.input.saturating_add(output), requests: 1 }
     }
 }
 

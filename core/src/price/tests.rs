@@ -73,6 +73,15 @@ fn what_is_known_better_is_taken_out_of_the_whole() {
 }
 
 #[test]
+fn no_answer_costs_more_than_the_worst() {
+    let rates = Rates { image: Some(40_000), request: Some(7), reasoning: Some(20_000_000), ..SONNET };
+    let price = Price::of(rates);
+    let pictures = parted(usage(100, 0, 100, 30, 30), [0, 0, 0, 3]);
+    assert_eq!(price.worst(100, 30, 3).micro_dollars(), 600 + 600 + 3 * 40_000 + 7);
+    assert!(price.cost(&pictures) <= price.worst(100, 30, 3));
+}
+
+#[test]
 fn sound_from_a_cache_is_paid_as_cached() {
     let rates = Rates { audio_input: Some(10_000_000), cache_read: Some(1_000_000), ..SONNET };
     let sound = |input, read, heard| micro(rates, parted(usage(input, read, 0, 0, 0), [0, heard, 0, 0]));

@@ -39,7 +39,7 @@ impl SpentBudget {
 
     /// One word for Records and metrics.
     pub(super) fn code(&self) -> &'static str {
-        if self.is_pace() { "rate_limited" } else { "budget_spent" }
+        if self.is_pace() { super::TOO_FAST } else { super::SPENT }
     }
 
     pub(super) fn class(&self) -> ErrorClass {
