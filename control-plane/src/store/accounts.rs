@@ -112,10 +112,7 @@ impl Store {
         }
         let mut mistakes = terms.mistakes();
         mistakes.extend(misplaced(&mut change, id, kind, before.as_ref()).await?);
-        for level in levels(&mut change, id.parent().unwrap_or_default()).await? {
-            let above = |excess: String| format!("{excess} ({})", level.holder);
-            mistakes.extend(terms.excesses(&level.terms).into_iter().map(above));
-        }
+        mistakes.extend(excesses(&mut change, id.parent().unwrap_or_default(), terms).await?);
         if !mistakes.is_empty() {
             return Err(NotChanged::Wrong(mistakes));
         }
@@ -211,8 +208,17 @@ pub(super) async fn find(change: &mut Change, id: &str) -> anyhow::Result<Option
     find.fetch_optional(&mut **change).await?.as_ref().map(account).transpose()
 }
 
+/// By what Terms exceed those of an account and of all above it.
+pub(super) async fn excesses(change: &mut Change, account: &str, terms: &Terms) -> anyhow::Result<Vec<String>> {
+    let mut excesses = Vec::new();
+    for level in levels(change, account).await? {
+        excesses.extend(terms.excesses(&level.terms).into_iter().map(|excess| format!("{excess} ({})", level.holder)));
+    }
+    Ok(excesses)
+}
+
 /// [`Store::levels`] as they are inside a change.
-pub(super) async fn levels(change: &mut Change, account: &str) -> anyhow::Result<Vec<Level>> {
+async fn levels(change: &mut Change, account: &str) -> anyhow::Result<Vec<Level>> {
     let mut found = Vec::new();
     for id in path(account) {
         if let Some(account) = find(change, id).await? {
