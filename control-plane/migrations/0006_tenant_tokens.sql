@@ -36,6 +36,5 @@ CREATE INDEX budget_notice_next ON budget_notice (told_ms, next_ms);
 CREATE TABLE webhook_secret (
   account TEXT PRIMARY KEY,
   nonce   TEXT NOT NULL,
-  sealed  TEXT NOT NULL,
-  made_ms BIGINT NOT NULL
+  sealed  TEXT NOT NULL
 );

@@ -305,7 +305,7 @@ fn discover(
 /// Makes and prints an owner's token if there was none ever.
 async fn first_token(tokens: &Tokens) -> anyhow::Result<()> {
     if tokens.is_empty().await? {
-        let token = tokens.create("first", Role::Owner, "").await?.token;
+        let token = tokens.create("at start", "first", Role::Owner, "").await?.token;
         let words = "Your first admin token (shown once; make more with `dragoman token create`): ";
         crate::cli::print(&format!("{words}{}", token.expose()))?;
     }

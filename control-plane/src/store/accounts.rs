@@ -26,7 +26,7 @@ pub struct Account {
     pub changed_by: String,
 }
 
-/// Why an account was not changed.
+/// Why an account, or what belongs to one, was not changed.
 #[derive(Debug)]
 pub enum NotChanged {
     /// Another revision stands there, or none, or one.
@@ -37,6 +37,8 @@ pub enum NotChanged {
     Wrong(Vec<String>),
     /// Others hang on it: accounts below it, keys or tokens that are good, or credentials of its own.
     InUse,
+    /// It is the last token of an owner.
+    LastOwner,
     /// The store failed.
     Failed(anyhow::Error),
 }
@@ -48,6 +50,7 @@ impl std::fmt::Display for NotChanged {
             NotChanged::Missing => f.write_str("there is none of that id"),
             NotChanged::Wrong(mistakes) => f.write_str(&mistakes.join("; ")),
             NotChanged::InUse => f.write_str("others hang on it"),
+            NotChanged::LastOwner => f.write_str("it is the last owner's"),
             NotChanged::Failed(error) => write!(f, "{error:#}"),
         }
     }

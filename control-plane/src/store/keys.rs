@@ -253,9 +253,11 @@ impl Keys {
         find.fetch_optional(&self.store.reader).await?.as_ref().map(listed).transpose()
     }
 
-    /// Revokes the keys of that id or name; how many there were that had not been revoked before.
+    /// Revokes the key of that id, or those of that name if it is nobody's id; how many had not been revoked before.
     pub async fn revoke(&self, actor: &str, id_or_name: &str) -> anyhow::Result<u64> {
-        self.end(actor, "SELECT id FROM caller WHERE (id = $1 OR name = $1) AND revoked_ms IS NULL", id_or_name).await
+        let which = "SELECT id FROM caller WHERE revoked_ms IS NULL \
+                     AND (id = $1 OR name = $1 AND NOT EXISTS (SELECT 1 FROM caller WHERE id = $1))";
+        self.end(actor, which, id_or_name).await
     }
 
     /// Revokes the key of that id alone: a name may be somebody else's.

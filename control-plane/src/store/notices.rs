@@ -11,6 +11,7 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use super::accounts::{NotChanged, find};
 use super::pepper::{Pepper, STRENGTH, random};
 use super::{Store, hex, now_ms, unhex};
 use crate::settings::Secret;
@@ -114,17 +115,18 @@ impl WebhookSecrets {
         WebhookSecrets { store: store.clone(), pepper }
     }
 
-    /// Makes an account's secret, instead of the one before; it is shown now or never.
-    pub async fn make(&self, actor: &str, account: &str) -> anyhow::Result<Secret> {
+    /// Makes an account's secret, instead of the one before; it is shown now or never, and goes with the account.
+    pub async fn make(&self, actor: &str, account: &str) -> Result<Secret, NotChanged> {
         // Under a nonce of its own each time: a pad is never used twice.
         let (nonce, bytes) = (random::<STRENGTH>()?, random::<STRENGTH>()?);
         let sealed = hex(&self.pepper.seal(&nonce, &bytes)?);
         let mut change = self.store.exclusive().await?;
+        find(&mut change, account).await?.ok_or(NotChanged::Missing)?;
         let put = sqlx::query(
-            "INSERT INTO webhook_secret (account, nonce, sealed, made_ms) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (account) DO UPDATE SET nonce = $2, sealed = $3, made_ms = $4",
+            "INSERT INTO webhook_secret (account, nonce, sealed) VALUES ($1, $2, $3) \
+             ON CONFLICT (account) DO UPDATE SET nonce = $2, sealed = $3",
         );
-        put.bind(account).bind(hex(&nonce)).bind(sealed).bind(now_ms()).execute(&mut *change).await?;
+        put.bind(account).bind(hex(&nonce)).bind(sealed).execute(&mut *change).await?;
         self.store
             .note_in(&mut change, (actor, "make a webhook secret"), ("account", account), (None, Some("{}")))
             .await?;
@@ -162,8 +164,10 @@ fn notice(row: &AnyRow) -> anyhow::Result<Notice> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::Condition;
     use super::super::tests::on_both;
     use super::*;
+    use crate::accounts::{AccountId, AccountKind, Terms};
 
     async fn noticed(store: &Store, percent: i64) {
         let insert = "INSERT INTO budget_notice (holder, unit, period, began_ms, percent, spent, most, made_ms) \
@@ -225,6 +229,9 @@ mod tests {
         for fresh in on_both().await {
             let store = fresh.open().await;
             let secrets = WebhookSecrets::of(&store, Pepper::of(&store).await.unwrap());
+            assert!(matches!(secrets.make("me", "acme").await, Err(NotChanged::Missing)), "whose would it be");
+            let acme = AccountId::read("acme").unwrap();
+            store.put_account("me", &acme, AccountKind::Tenant, &Terms::default(), Condition::None).await.unwrap();
             assert!(secrets.find("acme").await.unwrap().is_none());
             let first = secrets.make("me", "acme").await.unwrap();
             let second = secrets.make("me", "acme").await.unwrap();

@@ -209,6 +209,7 @@ async fn a_key_that_is_named_like_anothers_id_stays_when_that_one_is_revoked() {
         let first = keys.create("me", &named("one", "{}")).await.unwrap();
         let other = keys.create("me", &named(&first.id, "{}")).await.unwrap();
         assert_eq!(keys.revoke_id("me", &first.id).await.unwrap(), 1);
+        assert_eq!(keys.revoke("me", &first.id).await.unwrap(), 0);
         assert!(keys.key(&other.id).await.unwrap().unwrap().revoked_ms.is_none());
     }
 }
