@@ -18,8 +18,9 @@ use crate::settings::Secret;
 
 /// What every secret begins with, so that a leaked one is recognised.
 const PREFIX: &str = "dgw_";
-/// How long after the first time it is tried again; twice as long after each further one.
-const FIRST_PAUSE_MS: i64 = 15_000;
+/// How long after the first time it is tried again; twice as long after each further one. It is the claim as well, and three
+/// times as long as a try may take: nobody tells what another is still telling.
+const FIRST_PAUSE_MS: i64 = 30_000;
 /// Longest pause.
 const LONGEST_PAUSE_MS: i64 = 6 * 3_600_000;
 /// How often it is tried: over about a day.
@@ -63,7 +64,7 @@ impl Store {
     pub async fn claim_notice(&self) -> anyhow::Result<Option<Notice>> {
         // The outer condition is looked at again by whoever waited for the row: the first one has moved `next_ms` on.
         let claim = sqlx::query(
-            "UPDATE budget_notice SET tries = tries + 1, next_ms = $1 + CASE WHEN tries > 10 THEN $2 ELSE $3 * (1 << CAST(tries AS INTEGER)) END \
+            "UPDATE budget_notice SET tries = tries + 1, next_ms = $1 + CASE WHEN tries > 9 THEN $2 ELSE $3 * (1 << CAST(tries AS INTEGER)) END \
              WHERE told_ms IS NULL AND next_ms <= $1 AND (holder, unit, period, began_ms, percent) = \
              (SELECT holder, unit, period, began_ms, percent FROM budget_notice \
              WHERE told_ms IS NULL AND next_ms <= $1 ORDER BY next_ms, made_ms LIMIT 1) \
@@ -211,7 +212,7 @@ mod tests {
             let store = fresh.open().await;
             noticed(&store, 50).await;
             for (tries, pause) in
-                [(0, 15_000), (1, 30_000), (10, 15_360_000), (11, LONGEST_PAUSE_MS), (50, LONGEST_PAUSE_MS)]
+                [(0, 30_000), (1, 60_000), (9, 15_360_000), (10, LONGEST_PAUSE_MS), (50, LONGEST_PAUSE_MS)]
             {
                 let set = sqlx::query("UPDATE budget_notice SET next_ms = 0, tries = $1").bind(tries);
                 set.execute(&store.writer).await.unwrap();
