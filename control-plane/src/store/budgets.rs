@@ -9,6 +9,7 @@
 //! Why one lock for all: a budget's levels are taken together, and a hundred control planes that lend at once must not lend
 //! the same cent. The work of one turn is some rows by their keys.
 
+mod forget;
 mod look;
 mod reap;
 mod spend;

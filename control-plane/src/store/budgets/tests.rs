@@ -193,3 +193,51 @@ async fn a_budget_that_is_no_more_limits_nothing() {
         settle(&store, &[record("a", BUDGET, 5)], None).await;
     }
 }
+
+#[tokio::test]
+async fn what_is_long_over_is_forgotten_and_what_was_spent_of_a_month_is_not() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        tenant(&store, r#"{"budgets":[{"tokens":1000,"per":"minute"},{"tokens":1000,"per":"month"},{"tokens":100}]}"#)
+            .await;
+        let budgets = ["acme/tokens/minute", "acme/tokens/month", "acme/tokens/total"];
+        let counts = async || {
+            let mut counts = Vec::new();
+            for table in ["budget_window", "lease", "budget_notice", "data_plane"] {
+                let count = format!("SELECT COUNT(*) FROM {table}");
+                let row = sqlx::query(sqlx::AssertSqlSafe(count)).fetch_one(&store.reader).await.unwrap();
+                counts.push(row.try_get::<i64, _>(0).unwrap());
+            }
+            counts
+        };
+        let age = async |columns: &str, days: i64| {
+            let at = super::super::now_ms() - days * 86_400_000;
+            for set in columns.split(", ") {
+                let (table, column) = set.split_once('.').unwrap();
+                let update = format!("UPDATE {table} SET {column} = {at}");
+                sqlx::query(sqlx::AssertSqlSafe(update)).execute(&store.writer).await.unwrap();
+            }
+        };
+        store.seen(&["vm1".into()]).await.unwrap();
+        store.lend("vm1", &budgets.map(|budget| want(budget, 0, 5))).await.unwrap();
+        settle(&store, &[record("a", budgets[2], 60)], None).await;
+        // What is lent is never forgotten, however old it is.
+        age("budget_window.began_ms, budget_notice.made_ms, data_plane.seen_ms", 60).await;
+        sqlx::query("UPDATE data_plane SET seen_ms = seen_ms + 86400000").execute(&store.writer).await.unwrap();
+        assert_eq!((store.forget().await.unwrap(), counts().await), (1, vec![3, 3, 1, 0]));
+        store.seen(&["vm1".into()]).await.unwrap();
+        sqlx::query("UPDATE budget_window SET leased = 0").execute(&store.writer).await.unwrap();
+        age("lease.ended_ms, budget_notice.told_ms", 3).await;
+        assert_eq!(store.forget().await.unwrap(), 3, "the window of a minute, its lease, and what was told");
+        assert_eq!(counts().await, [2, 2, 0, 1]);
+        age("lease.ended_ms", 60).await;
+        assert_eq!(
+            (store.forget().await.unwrap(), counts().await),
+            (1, vec![2, 1, 0, 1]),
+            "whoever lives may come back"
+        );
+        age("data_plane.seen_ms", 60).await;
+        store.forget().await.unwrap();
+        assert_eq!(counts().await, [2, 0, 0, 0]);
+    }
+}
