@@ -16,7 +16,6 @@ CREATE INDEX record_tenant ON record (tenant, began_ms, exchange);
 CREATE TABLE record_attempt (
   exchange      TEXT NOT NULL,
   number        BIGINT NOT NULL,
-  target        TEXT NOT NULL,
   provider      TEXT NOT NULL,
   model         TEXT NOT NULL,
   ending        TEXT NOT NULL,

@@ -11,9 +11,6 @@ use super::{BudgetId, Holders, Open, open, read, read_loan, signed, write};
 use crate::accounts::{BudgetTerms, Span};
 use crate::store::{Change, Store};
 
-/// Pico-dollars in a micro-dollar.
-const PICO: u128 = 1_000_000;
-
 /// What is charged to one window by one data plane, in the order in which windows are locked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Bill {
@@ -72,9 +69,9 @@ pub(super) async fn charge(
     let mut loan = read_loan(change, &bill.vm, &bill.id, bill.began_ms).await?;
     let whole = match bill.id.unit {
         Unit::Usd => {
-            let sum = amount + u128::from(open.kept.rest);
-            open.kept.rest = u64::try_from(sum % PICO).unwrap_or(0);
-            sum / PICO
+            let (whole, rest) = Cost::pico(amount + u128::from(open.kept.rest)).parts();
+            open.kept.rest = u64::try_from(rest).unwrap_or(0);
+            whole
         }
         _ => amount,
     };
@@ -127,7 +124,7 @@ pub(super) async fn free(change: &mut Change, holders: &mut Holders, document: &
     Ok(())
 }
 
-/// Notes that a share of a limit is spent, once for each window and share.
+/// Notes that a share of a limit is spent: the highest, and only if none as high was noted for the window before.
 async fn notice(change: &mut Change, open: &mut Open, now: i64) -> anyhow::Result<()> {
     let (window, limit) = (open.kept.window, open.kept.window.limit);
     if limit == 0 {
