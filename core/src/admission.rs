@@ -20,7 +20,7 @@ mod window;
 
 pub(crate) use account::ancestors;
 pub use account::{is_account, is_within};
-pub use budget::{AtLimit, Away, Budget, BudgetName, Mode, OF_TARGET, Unit};
+pub use budget::{AtLimit, Away, Budget, BudgetName, Mode, OF_TARGET, Unit, is_about};
 pub use caller::{Caller, is_token};
 pub use grant::{Grant, Scope};
 pub use network::Network;

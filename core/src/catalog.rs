@@ -305,7 +305,7 @@ pub struct Provider {
     /// What it takes for models that nobody listed.
     pub price: Price,
     /// How fast it may be asked, whichever model answers; see [`crate::admission::OF_TARGET`].
-    pub limits: Arc<[Budget]>,
+    pub rate_limits: Arc<[Budget]>,
 }
 
 /// What stands for a cluster in a slot header: 16 hexadecimal digits of its name's SHA-256. Envoy keeps one header map for all
@@ -339,7 +339,7 @@ pub struct Target {
     /// What it takes, as of the Snapshot.
     pub price: Price,
     /// How fast it may be asked: the limits of its provider and its own.
-    pub limits: Arc<[Budget]>,
+    pub rate_limits: Arc<[Budget]>,
 }
 
 impl Target {
@@ -355,7 +355,7 @@ impl Target {
             thinking: ThinkingStyle::Unknown,
             unsigned: String::new(),
             price: Price::default(),
-            limits: Arc::default(),
+            rate_limits: Arc::default(),
         }
     }
 }

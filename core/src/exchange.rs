@@ -18,10 +18,10 @@ mod answering;
 mod content;
 mod head;
 mod models;
-mod pace;
 mod payment;
 mod plan;
 mod presented;
+mod rate_limits;
 mod reply;
 mod wish;
 
@@ -37,13 +37,13 @@ use crate::refusal::Refusal;
 
 pub use content::Content;
 pub use head::{Head, HeadEdits, Header, HeaderRef, MAX_BODY};
-use pace::Pace;
 pub use payment::Bounds;
 use payment::Payment;
 pub(crate) use plan::Sought;
 pub use plan::{Asked, Opening, Planned};
 pub use presented::Evidence;
 use presented::Presented;
+use rate_limits::RateLimits;
 pub use reply::{LocalReply, error_reply};
 pub(crate) use wish::Wish;
 
@@ -146,7 +146,7 @@ pub struct Exchange {
     /// Where the client is, once somebody looked; `None` in it when nobody can know.
     source: Option<Option<IpAddr>>,
     payment: Payment,
-    pace: Pace,
+    rate_limits: RateLimits,
     phase: Phase,
     record: Record,
     /// The attempt whose answer is being passed to the client, from 1; 0 while there is none.
@@ -170,7 +170,7 @@ impl Exchange {
             grant: None,
             source: None,
             payment: Payment::default(),
-            pace: Pace::default(),
+            rate_limits: RateLimits::default(),
             phase: Phase::Reading { admission: Admission::Unasked, body: None },
             record: Record { exchange: id.clone(), began_ms: now_ms, trace: head.trace(), ..Record::default() },
             answering: 0,
@@ -345,7 +345,7 @@ impl Exchange {
         if let Some(step) = self.pay(memory, now_ms)? {
             return Ok(step);
         }
-        if let Some(step) = self.pace(memory, now_ms)? {
+        if let Some(step) = self.limit_rates(memory, now_ms)? {
             return Ok(step);
         }
         let Phase::Planned { asked, .. } = &mut self.phase else { return Ok(Step::Wait) };

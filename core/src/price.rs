@@ -19,7 +19,7 @@ use crate::usage::Usage;
 pub const MAX_RATE: u64 = 1_000_000_000_000;
 
 /// Pico-dollars in a micro-dollar.
-const PICO: u128 = 1_000_000;
+pub const PICO: u32 = 1_000_000;
 
 /// Micro-dollars per million tokens, and per piece where that is said. A rate that nobody named is that of the next larger
 /// thing it is part of, so that nothing is ever free by omission.
@@ -173,7 +173,7 @@ impl Cost {
 
     /// So many micro-dollars.
     pub fn micro(micro_dollars: u64) -> Cost {
-        Cost { pico_dollars: u128::from(micro_dollars).saturating_mul(PICO) }
+        Cost { pico_dollars: u128::from(micro_dollars).saturating_mul(PICO.into()) }
     }
 
     /// Both together.
@@ -198,9 +198,14 @@ impl Cost {
         self.pico_dollars
     }
 
+    /// Whole micro-dollars, and the pico-dollars below one.
+    pub fn parts(self) -> (u128, u128) {
+        (self.pico_dollars / u128::from(PICO), self.pico_dollars % u128::from(PICO))
+    }
+
     /// In whole micro-dollars, rounded up.
     pub fn micro_dollars(self) -> u64 {
-        u64::try_from(self.pico_dollars.div_ceil(PICO)).unwrap_or(u64::MAX)
+        u64::try_from(self.pico_dollars.div_ceil(PICO.into())).unwrap_or(u64::MAX)
     }
 }
 

@@ -147,7 +147,7 @@ pub struct Record {
     /// Those of them whose limit it passed on purpose.
     pub passed: Vec<String>,
     /// Targets that were left out, since they were asked as fast as they may be.
-    pub paced: Vec<String>,
+    pub rate_limited: Vec<String>,
     /// The cheaper route that answered, since a budget had no room; empty when none did.
     pub downgraded: String,
     /// When it began, in milliseconds since 1970 by the data plane's clock.

@@ -126,7 +126,7 @@ pub enum Refusal {
     /// A budget has no room for it.
     BudgetSpent(Box<SpentBudget>),
     /// Whoever could answer is asked as fast as it may be.
-    Paced(Box<SpentBudget>),
+    RateLimited(Box<SpentBudget>),
     /// What was lent of this budget has ended, and the control plane does not answer.
     BudgetUnknown(String),
     /// The body is not JSON.
@@ -212,7 +212,7 @@ impl Refusal {
             Refusal::RouteForbidden(_) => "route_forbidden",
             Refusal::SourceForbidden => "source_forbidden",
             Refusal::BudgetSpent(spent) => spent.code(),
-            Refusal::Paced(_) => "targets_limited",
+            Refusal::RateLimited(_) => "targets_limited",
             Refusal::BudgetUnknown(_) => UNKNOWN,
             Refusal::BadJson(_) => "bad_json",
             Refusal::BadMember { .. } => "bad_member",
@@ -240,7 +240,7 @@ impl Refusal {
             }
             Refusal::UnknownIdentity | Refusal::RouteForbidden(_) | Refusal::SourceForbidden => ErrorClass::Permission,
             Refusal::BudgetSpent(spent) => spent.class(),
-            Refusal::Paced(_) => ErrorClass::RateLimited,
+            Refusal::RateLimited(_) => ErrorClass::RateLimited,
             Refusal::BadJson(_)
             | Refusal::BadMember { .. }
             | Refusal::CompressedBody
@@ -287,7 +287,7 @@ impl Refusal {
             Refusal::SourceForbidden => "this API key may not be used from this address".into(),
             Refusal::BudgetSpent(spent) => spent.message(),
             // Which providers there are is the operator's business.
-            Refusal::Paced(_) => {
+            Refusal::RateLimited(_) => {
                 "whoever could answer this is asked as often as the operator allows; try again later".into()
             }
             Refusal::BudgetUnknown(budget) => {
@@ -326,7 +326,7 @@ impl Refusal {
     /// Headers that tell programs whether and when to try again.
     pub fn retry_headers(&self) -> Vec<(&'static str, String)> {
         match self {
-            Refusal::BudgetSpent(spent) | Refusal::Paced(spent) => {
+            Refusal::BudgetSpent(spent) | Refusal::RateLimited(spent) => {
                 let after = spent.retry_after().map(|seconds| ("retry-after", seconds.to_string()));
                 let should = ("x-should-retry", spent.is_worth_waiting().to_string());
                 after.into_iter().chain([should]).collect()

@@ -41,7 +41,7 @@ fn refusals() -> Vec<Refusal> {
             needed: 1,
             resets_in_ms: Some(20_000),
         })),
-        Refusal::Paced(Box::new(SpentBudget {
+        Refusal::RateLimited(Box::new(SpentBudget {
             id: "<target>/requests/minute".into(),
             unit: "requests",
             limit: 60,
@@ -75,7 +75,10 @@ fn refusals() -> Vec<Refusal> {
             Refusal::Unable { .. } | Refusal::Tied { .. } | Refusal::Unserved { .. } => {}
             Refusal::CannotSay(_) | Refusal::NotReady | Refusal::ControlPlaneAway | Refusal::NoCredential(_) => {}
             Refusal::BadToken | Refusal::UnknownIdentity => {}
-            Refusal::SourceForbidden | Refusal::BudgetSpent(_) | Refusal::Paced(_) | Refusal::BudgetUnknown(_) => {}
+            Refusal::SourceForbidden
+            | Refusal::BudgetSpent(_)
+            | Refusal::RateLimited(_)
+            | Refusal::BudgetUnknown(_) => {}
             Refusal::NoAnswer(_) | Refusal::Forgotten | Refusal::Busy => {}
         }
     }

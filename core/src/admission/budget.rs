@@ -91,6 +91,18 @@ impl BudgetName<'_> {
     }
 }
 
+impl core::fmt::Display for BudgetName<'_> {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(out, "{}/{}/{}", self.holder, self.unit.name(), self.period)
+    }
+}
+
+/// Whether a holder (see [`OF_TARGET`]) is that target or its provider.
+pub fn is_about(holder: &str, target: &str) -> bool {
+    let rest = holder.strip_prefix(OF_TARGET).and_then(|whom| target.strip_prefix(whom));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// One budget.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
@@ -109,7 +121,7 @@ pub struct Budget {
 impl Budget {
     /// One that refuses at its limit, kept by leases.
     pub fn of(holder: &str, unit: Unit, period: &str) -> Budget {
-        let id = format!("{holder}/{}/{period}", unit.name());
+        let id = BudgetName { holder, unit, period }.to_string();
         Budget { id, unit, mode: Mode::default(), at_limit: AtLimit::default(), away: Away::default() }
     }
 
@@ -149,5 +161,24 @@ impl Budget {
                 out.field("open").number(most);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_is_a_provider_or_one_of_its_models() {
+        for (holder, target, is) in [
+            ("@p", "p/m", true),
+            ("@p/m", "p/m", true),
+            ("@p/m", "p/m2", false),
+            ("@p", "p2/m", false),
+            ("@p/a/b", "p/a/b", true),
+            ("p", "p/m", false),
+        ] {
+            assert_eq!(is_about(holder, target), is, "{holder} {target}");
+        }
     }
 }

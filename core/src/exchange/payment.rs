@@ -176,7 +176,7 @@ impl Exchange {
             self.record.charged = reservation.charges().map(charged).collect();
             self.record.passed = reservation.beyond().map(|budget| budget.id.clone()).collect();
         }
-        self.note_pace(memory);
+        self.note_rates(memory);
     }
 
     /// Notes what an attempt cost, at the price that it was planned with.

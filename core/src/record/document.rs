@@ -70,8 +70,8 @@ impl Record {
         if !self.passed.is_empty() {
             out.field("passed").strings(&self.passed);
         }
-        if !self.paced.is_empty() {
-            out.field("paced").strings(&self.paced);
+        if !self.rate_limited.is_empty() {
+            out.field("rate_limited").strings(&self.rate_limited);
         }
     }
 
@@ -84,7 +84,7 @@ impl Record {
             account: optional_string(json, "account")?,
             charged: json.get("charged").into_iter().flat_map(Json::items).map(read_charged).collect::<Option<_>>()?,
             passed: optional_strings(json, "passed")?,
-            paced: optional_strings(json, "paced")?,
+            rate_limited: optional_strings(json, "rate_limited")?,
             downgraded: optional_string(json, "downgraded")?,
             began_ms: json.get("began_ms")?.u64()?,
             dialect: string(json, "dialect")?,
@@ -230,7 +230,7 @@ mod tests {
             account: "acme.search".into(),
             charged: vec![Charged { budget: "acme/usd/month".into(), window_ms: 7 }],
             passed: vec!["acme/usd/month".into()],
-            paced: vec!["p/m".into()],
+            rate_limited: vec!["p/m".into()],
             downgraded: "cheap".into(),
             began_ms: 1_790_000_000_000,
             dialect: "messages".into(),

@@ -240,7 +240,7 @@ fn target_at<'s>(index: usize, model: &str, snapshot: &'s Snapshot) -> Option<(&
         None if snapshot.withholds(&provider.id, &id) => return None,
         None => Cow::Owned(Target {
             price: provider.price.clone(),
-            limits: Arc::clone(&provider.limits),
+            rate_limits: Arc::clone(&provider.rate_limits),
             ..Target::unlisted(id, index, model)
         }),
     };

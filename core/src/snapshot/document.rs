@@ -71,7 +71,7 @@ fn write_provider(row: &Provider, out: &mut Writer) {
         out.field("rename").array(|out| row.rename.iter().for_each(|pair| write_pair(pair, out)));
         out.field("set").array(|out| row.set.iter().for_each(|pair| write_pair(pair, out)));
         price::write(&row.price, out.field("price"));
-        write_limits(&row.limits, out);
+        write_rate_limits(&row.rate_limits, out);
     });
 }
 
@@ -93,13 +93,13 @@ fn write_target(row: &Target, out: &mut Writer) {
         out.field("thinking").string(row.thinking.name());
         out.field("unsigned").string(&row.unsigned);
         price::write(&row.price, out.field("price"));
-        write_limits(&row.limits, out);
+        write_rate_limits(&row.rate_limits, out);
     });
 }
 
-fn write_limits(limits: &[Budget], out: &mut Writer) {
+fn write_rate_limits(limits: &[Budget], out: &mut Writer) {
     if !limits.is_empty() {
-        out.field("limits").strings(limits.iter().map(|limit| &limit.id));
+        out.field("rate_limits").strings(limits.iter().map(|limit| &limit.id));
     }
 }
 
@@ -183,7 +183,7 @@ fn read_provider(row: Json<'_>) -> Option<Provider> {
         rename: row.get("rename")?.items().map(read_pair).collect::<Option<_>>()?,
         set: row.get("set")?.items().map(read_pair).collect::<Option<Vec<_>>>().filter(|set| all_json(set))?,
         price: price::read(row.get("price")?)?,
-        limits: read_limits(row)?,
+        rate_limits: read_rate_limits(row)?,
     })
 }
 
@@ -228,13 +228,13 @@ fn read_target(row: Json<'_>) -> Option<Target> {
         thinking: ThinkingStyle::named(&row.get("thinking").and_then(Json::string)?)?,
         unsigned: row.get("unsigned").and_then(Json::string)?,
         price: price::read(row.get("price")?)?,
-        limits: read_limits(row)?,
+        rate_limits: read_rate_limits(row)?,
     })
 }
 
-fn read_limits(row: Json<'_>) -> Option<Arc<[Budget]>> {
+fn read_rate_limits(row: Json<'_>) -> Option<Arc<[Budget]>> {
     let limit = |id: Json<'_>| Budget::of_target(&id.string()?);
-    row.get("limits").into_iter().flat_map(Json::items).map(limit).collect()
+    row.get("rate_limits").into_iter().flat_map(Json::items).map(limit).collect()
 }
 
 fn ability(name: Json<'_>) -> Option<Abilities> {

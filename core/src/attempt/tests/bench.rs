@@ -26,6 +26,7 @@ pub(super) fn memory_with(dialects: &[DialectId], change: impl Fn(&mut Provider)
             rename: vec![],
             set: vec![],
             price: crate::price::Price::default(),
+            rate_limits: std::sync::Arc::default(),
         });
         if let Some(provider) = providers.last_mut() {
             change(provider);

@@ -23,6 +23,7 @@ fn memory(budgets: Vec<Budget>) -> Memory {
         rename: vec![],
         set: vec![],
         price: Price::default(),
+        rate_limits: std::sync::Arc::default(),
     };
     let target = |model: &str, output: u64| Target {
         price: Price::of(Rates { input: 1_000_000, output, ..Rates::default() }),
