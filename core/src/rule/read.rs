@@ -323,7 +323,7 @@ impl Reader {
             return None;
         }
         let places = DialectId::ALL.into_iter().flat_map(|dialect| Word::ALL.map(|word| (word, word.place(dialect))));
-        let word = places.into_iter().find(|(_, place)| place.as_ref().is_some_and(|place| place.meets(&path)));
+        let word = places.into_iter().find(|(_, place)| place.is_some_and(|place| place.meets(&path)));
         if let Some((word, _)) = word {
             self.wrong(&format!("is `{0}` in some dialect; say `{0}`, which holds in all of them", word.name()));
             return None;

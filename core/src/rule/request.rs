@@ -129,10 +129,10 @@ impl Member {
         }
     }
 
-    fn place(&self, dialect: DialectId) -> Option<Path> {
+    fn place(&self, dialect: DialectId) -> Option<&Path> {
         match self {
             Member::Word(word) => Word::place(*word, dialect),
-            Member::At(path, _) => Some(path.clone()),
+            Member::At(path, _) => Some(path),
         }
     }
 }
