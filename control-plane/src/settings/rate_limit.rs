@@ -125,12 +125,12 @@ fn rate_limit(reading: &mut Reading<'_>, mut table: Members<'_>) -> Option<RateL
 
 #[cfg(test)]
 mod tests {
-    use super::super::read;
+    use super::super::{File, Known};
     use super::*;
 
     fn row(limits: &str) -> Result<Vec<RateLimit>, String> {
         let text = format!("[[provider]]\nid = \"p\"\nbase_url = \"https://h.example\"\nrate_limits = {limits}\n");
-        let file = read("f", &text).map_err(|mistakes| mistakes.to_string())?;
+        let file = File::read("f", &text, &Known::default()).map_err(|mistakes| mistakes.to_string())?;
         Ok(file.providers[0].rate_limits.clone().unwrap())
     }
 

@@ -245,7 +245,7 @@ async fn what_is_long_over_is_forgotten_and_what_was_spent_of_a_month_is_not() {
             }
         };
         store.seen(&["vm1".into()]).await.unwrap();
-        store.lend("vm1", &budgets.map(|budget| want(budget, 0, 5))).await.unwrap();
+        store.lend("vm1", &budgets.map(|budget| want(budget, 0, 5)), &HashMap::new()).await.unwrap();
         settle(&store, &[record("a", budgets[2], 60)], None).await;
         // What is lent is never forgotten, however old it is.
         age("budget_window.began_ms, budget_notice.made_ms, data_plane.seen_ms", 60).await;
@@ -265,5 +265,39 @@ async fn what_is_long_over_is_forgotten_and_what_was_spent_of_a_month_is_not() {
         age("data_plane.seen_ms", 60).await;
         store.forget().await.unwrap();
         assert_eq!(counts().await, [2, 0, 0, 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_targets_limit_counts_what_it_was_asked_itself() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        let budgets = serde_json::from_str(r#"[{"requests":5,"per":"minute"},{"tokens":90,"per":"minute"}]"#).unwrap();
+        let terms = HashMap::from([("@p".to_string(), Terms { budgets, ..Terms::default() })]);
+        let (requests, tokens) = ("@p/requests/minute", "@p/tokens/minute");
+        let leases = store.lend("vm1", &[want(requests, 0, 5), want(tokens, 0, 90)], &terms).await.unwrap();
+        assert_eq!(leases.list.iter().map(|lease| (lease.limit, lease.lent)).collect::<Vec<_>>(), [(5, 5), (90, 90)]);
+        let window_ms = leases.list[0].window_ms;
+        let attempt = |target: &str| Outcome {
+            target: target.into(),
+            usage: Usage { input: Some(10), ..Usage::default() },
+            ..Outcome::default()
+        };
+        let charged = [requests, tokens].map(|budget| Charged { budget: budget.into(), window_ms });
+        let over = Record {
+            charged: charged.to_vec(),
+            outcomes: ["p/a", "p/b", "q/a"].map(attempt).to_vec(),
+            ..record("x", requests, 0)
+        };
+        settle(&store, &[over], None).await;
+        for (budget, spent) in [(requests, 2), (tokens, 20)] {
+            let mut change = store.exclusive().await.unwrap();
+            let began = i64::try_from(window_ms).unwrap();
+            let id = BudgetId::read(budget).unwrap();
+            let mut windows = Windows::default();
+            assert_eq!(windows.of(&mut change, &id, began).await.unwrap().kept.window.spent, spent, "{budget}");
+        }
+        let gone = store.lend("vm1", &[want(requests, 5, 1)], &HashMap::new()).await.unwrap();
+        assert!(gone.list[0].lent > 5, "a limit that is no more limits nothing");
     }
 }
