@@ -89,3 +89,28 @@ fn the_demo_answers_every_client_and_says_what_it_is() {
         }
     }
 }
+
+#[test]
+fn who_was_asked_as_often_as_it_may_be_is_passed_over_by_all_workers_together() {
+    let a = Simulator::start(Persona::chat("key-a")).expect("a provider");
+    let b = Simulator::start(Persona::messages("key-b")).expect("a provider");
+    let setup = Setup::new()
+        .simulator("a", &a)
+        .with("rate_limits = [{ requests = 5, per = \"month\" }, { model = \"rare\", requests = 1, per = \"month\" }]")
+        .simulator("b", &b)
+        .model("shared", &["a", "b"])
+        .model("rare", &["a"])
+        .workers(2);
+    let gateway = Gateway::start(&setup).expect("a gateway");
+    let target = |model: &str| {
+        let answer = gateway.ask(Dialect::Chat, model, "hello", false).expect("an answer");
+        (answer.status, answer.header("x-dragoman-target").unwrap_or_default().to_string(), answer.text().to_string())
+    };
+    assert_eq!(target("rare").1, "a/rare");
+    let (status, _, text) = target("rare");
+    assert_eq!(status, 429, "{text}");
+    assert!(text.contains("as often as the operator allows") && text.contains("targets_limited"), "{text}");
+    let answered: Vec<String> = (0..10).map(|_| target("shared").1).collect();
+    let of = |target: &str| answered.iter().filter(|answered| *answered == target).count();
+    assert_eq!((of("a/shared"), of("b/shared")), (4, 6), "one of the five went to the other model: {answered:?}");
+}

@@ -103,12 +103,12 @@ fn a_provider_that_was_not_asked_after_all_has_its_room_back() {
 fn who_has_no_room_is_no_fallback_and_what_fallbacks_take_counts() {
     let second = "@q/tokens/minute";
     let mut memory = memory(&[], &[second]);
-    learn(&mut memory, second, 1000, true);
+    learn(&mut memory, second, 1100, true);
     let (mut exchange, _) = ask(&mut memory);
     assert_eq!(plan(&exchange), ["p/first", "q/second"], "it is not asked for, but it is known");
     let record = over(&mut exchange, &["p/first", "q/second"], &mut memory);
     assert_eq!(charged(&record), [second]);
-    for _ in 0..140 {
+    for _ in 0..11 {
         let (mut exchange, _) = ask(&mut memory);
         over(&mut exchange, &["p/first", "q/second"], &mut memory);
     }
