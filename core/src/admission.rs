@@ -11,16 +11,15 @@
 //! the key's digest travels; the key itself stays in the request that brought it, and is stripped from every attempt.
 
 mod account;
-mod budget;
 mod caller;
 mod grant;
 mod network;
 mod purse;
 mod window;
 
+pub use crate::budget::{AtLimit, Away, Budget, BudgetName, Mode, OF_TARGET, Unit, is_about};
 pub(crate) use account::ancestors;
 pub use account::{is_account, is_within};
-pub use budget::{AtLimit, Away, Budget, BudgetName, Mode, OF_TARGET, Unit, is_about};
 pub use caller::{Caller, is_token};
 pub use grant::{Grant, Scope};
 pub use network::Network;

@@ -7,7 +7,7 @@ mod identity;
 
 use std::sync::Arc;
 
-use crate::admission::Budget;
+use crate::budget::Budget;
 use crate::price::Price;
 
 pub use identity::{Identity, Proof};
@@ -304,7 +304,7 @@ pub struct Provider {
     pub set: Vec<(String, String)>,
     /// What it takes for models that nobody listed.
     pub price: Price,
-    /// How fast it may be asked, whichever model answers; see [`crate::admission::OF_TARGET`].
+    /// How fast it may be asked, whichever model answers; see [`crate::budget::OF_TARGET`].
     pub rate_limits: Arc<[Budget]>,
 }
 

@@ -342,10 +342,7 @@ impl Exchange {
             return Ok(Step::Ask(missing.into_iter().map(Question::Credential).collect()));
         }
         asked.leave_unequipped()?;
-        if let Some(step) = self.pay(memory, now_ms)? {
-            return Ok(step);
-        }
-        if let Some(step) = self.limit_rates(memory, now_ms)? {
+        if let Some(step) = self.reserve(memory, now_ms)? {
             return Ok(step);
         }
         let Phase::Planned { asked, .. } = &mut self.phase else { return Ok(Step::Wait) };

@@ -1,6 +1,7 @@
 //! Which provider answers is decided by the name the client asks for.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expected")]
 
+use dragoman_tests::api::Api;
 use dragoman_tests::gateway::{Gateway, Setup};
 use dragoman_tests::said::read;
 use dragoman_tests::simulator::persona::Dialect;
@@ -113,4 +114,9 @@ fn who_was_asked_as_often_as_it_may_be_is_passed_over_by_all_workers_together() 
     let answered: Vec<String> = (0..10).map(|_| target("shared").1).collect();
     let of = |target: &str| answered.iter().filter(|answered| *answered == target).count();
     assert_eq!((of("a/shared"), of("b/shared")), (4, 6), "one of the five went to the other model: {answered:?}");
+    let api = Api::of(&gateway).expect("the admin API");
+    let (told, _) = api.get("/api/v1/rate-limits").expect("the admin API answers");
+    let items = told["items"].as_array().expect("a list").iter();
+    let told: Vec<_> = items.map(|item| (item["holder"].as_str(), item["limit"].as_u64())).collect();
+    assert_eq!(told, [(Some("@a/rare"), Some(1)), (Some("@a"), Some(5))]);
 }

@@ -106,8 +106,16 @@ impl Asked {
 }
 
 impl Exchange {
+    /// Reserves what it may take of budgets and of targets' rate limits; `None` when it may go.
+    pub(super) fn reserve(&mut self, memory: &mut Memory, now_ms: u64) -> Result<Option<Step>, Refusal> {
+        match self.pay(memory, now_ms)? {
+            None => self.limit_rates(memory, now_ms),
+            step => Ok(step),
+        }
+    }
+
     /// Reserves what it may cost; `None` when it may go.
-    pub(super) fn pay(&mut self, memory: &mut Memory, now_ms: u64) -> Result<Option<Step>, Refusal> {
+    fn pay(&mut self, memory: &mut Memory, now_ms: u64) -> Result<Option<Step>, Refusal> {
         let Phase::Planned { asked, questions } = &mut self.phase else { return Ok(None) };
         let Some(grant) = self.grant.as_ref().filter(|grant| !grant.budgets.is_empty()) else { return Ok(None) };
         let Payment { asks, manner, reservation } = &mut self.payment;

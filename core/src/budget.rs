@@ -1,4 +1,5 @@
-//! What may be spent: one budget of an account or a key, as a Grant names it.
+//! What may be spent: one budget of an account or a key, as a Grant names it; and how fast a target may be asked, which is kept
+//! in the same way.
 
 use crate::json::{Json, Writer};
 
@@ -132,7 +133,7 @@ impl Budget {
         Some(Budget { away: Away::Open(u64::MAX), ..Budget::of(holder, unit, period) })
     }
 
-    pub(super) fn read(row: Json<'_>) -> Option<Budget> {
+    pub(crate) fn read(row: Json<'_>) -> Option<Budget> {
         let plain = |name: &str| row.get(name).and_then(Json::string);
         let id = plain("id")?;
         let unit = BudgetName::read(&id)?.unit;
@@ -146,7 +147,7 @@ impl Budget {
         Some(Budget { id, unit, mode, at_limit, away })
     }
 
-    pub(super) fn write(&self, out: &mut Writer) {
+    pub(crate) fn write(&self, out: &mut Writer) {
         out.object(|out| {
             out.field("id").string(&self.id);
             if self.mode == Mode::Strict {
