@@ -261,4 +261,38 @@ proptest! {
             prop_assert!(spent <= window.limit + taken_back, "{spent} of {} and {taken_back}", window.limit);
         }
     }
+
+    /// Five levels against plain sums: an exchange goes when every level has room, else the first that has none is named, and
+    /// nothing is taken of any.
+    #[test]
+    fn of_all_levels_the_first_without_room_is_named(
+        limits in proptest::collection::vec(1..200_u64, 5),
+        deeds in proptest::collection::vec((1..60_u64, 0..=100_u64, any::<bool>()), 1..200),
+    ) {
+        const LEVELS: [&str; 5] = ["key_1", "a.b.c.d", "a.b.c", "a.b", "a"];
+        let grant = grant(LEVELS.map(|level| Budget::of(level, Unit::Tokens, "day")).to_vec());
+        let ids = grant.iter().zip(&limits);
+        let all = ids.map(|(budget, limit)| Lease { is_all: true, ..lease(&budget.id, 1, *limit) });
+        let mut purse = purse(&all.collect::<Vec<_>>());
+        let mut taken = [0_u64; 5];
+        let mut under_way = Vec::new();
+        for (most, share, ends) in deeds {
+            let full = (0..5).find(|level| taken[*level] + most > limits[*level]);
+            match (take(&mut purse, &grant, most, 0), full) {
+                (Ok(one), None) => {
+                    under_way.push((one, most));
+                    taken.iter_mut().for_each(|taken| *taken += most);
+                }
+                (Err(Short::Spent(named, lease)), Some(full)) => {
+                    prop_assert_eq!((named, &lease.id), (full, &grant[full].id));
+                }
+                (done, full) => prop_assert!(false, "{done:?}, but {full:?} is full"),
+            }
+            if let Some((one, most)) = under_way.pop_if(|_| ends) {
+                let actual = most * share / 100;
+                purse.true_up(&one, |_| Amounts { usd: 0, tokens: actual, requests: 1 });
+                taken.iter_mut().for_each(|taken| *taken = *taken - most + actual);
+            }
+        }
+    }
 }
