@@ -119,6 +119,7 @@ impl Watching {
             renewed_credentials: last.credentials.keys().cloned().collect(),
             changes: missed.write(),
             revision: missed.until,
+            cool_downs: None,
         };
         let mut update = Some(first);
         // A telling that was made before the first update may be sent after it, and must not look like a store that was put back.
