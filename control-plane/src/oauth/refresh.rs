@@ -229,6 +229,10 @@ impl OAuth {
                 return Err(Stuck::Provider(session.said));
             }
             let Some(refresh) = &held.refresh else {
+                if !matches!(standing(&session, now_ms()), Standing::Over) {
+                    let said = "The provider gave nothing to renew it with. It serves until its token ends.";
+                    return Err(Stuck::Provider(said.to_string()));
+                }
                 let said = "The token is over, and its provider gave none to renew it with. Sign in again.";
                 self.0.sessions.end(slot, version, said, BY).await?;
                 return Err(Stuck::NeedsSignIn(said.to_string()));
