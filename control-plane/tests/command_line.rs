@@ -327,7 +327,7 @@ fn authority() -> String {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let (mut stream, mut asked) = (stream.unwrap(), String::new());
-            while !asked.split_once("\r\n\r\n").is_some_and(|(_, body)| !body.is_empty()) {
+            while asked.split_once("\r\n\r\n").is_none_or(|(_, body)| body.is_empty()) {
                 let mut piece = [0; 4096];
                 match stream.read(&mut piece) {
                     Ok(count @ 1..) => asked.push_str(&words(&piece[..count])),
