@@ -232,12 +232,12 @@ impl OAuth {
         slot: &Slot,
         tokens: &crate::store::sessions::Tokens,
     ) -> Result<(), String> {
-        let there = self.0.store.account(&entry.account).await.map_err(|error| told(&error.into()))?;
-        if there.is_none() {
-            return Err("The account is no longer there. Nothing was kept.".to_string());
-        }
         let by = format!("{BY} of {}", entry.made_by);
-        self.0.sessions.begin(slot, tokens, &by).await.map_err(|fault| told(&fault.into()))
+        match self.0.sessions.begin(slot, tokens, &by).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("The account is no longer there. Nothing was kept.".to_string()),
+            Err(fault) => Err(told(&fault.into())),
+        }
     }
 
     /// What the store keeps of something that a browser has.

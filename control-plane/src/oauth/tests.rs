@@ -511,6 +511,8 @@ async fn claims_of_the_dead_keep_nobody_else_from_renewing() {
     let mut waiting = Vec::new();
     for number in 0..refresh::AT_ONCE {
         let slot = Slot::session(&format!("acme.u{number}"), "corp");
+        let id = AccountId::read(&slot.account).unwrap();
+        gate.store.put_account("me", &id, AccountKind::User, &Terms::default(), Condition::None).await.unwrap();
         let (document, ended) = (document.clone(), now_ms() - 1);
         let (hint, scopes) = (String::new(), Vec::new());
         let tokens = crate::store::sessions::Tokens { document, hint, scopes, expires_ms: ended, refresh_ms: ended };
