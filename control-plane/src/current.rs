@@ -7,11 +7,12 @@ use dragoman_core::snapshot::Snapshot;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
+use crate::accounts::Terms;
 use crate::catalog::Catalog;
 use crate::metrics::Known;
 use crate::prices::PriceBook;
 use crate::publish;
-use crate::settings::{File, Limits, Secret};
+use crate::settings::{File, Limits, Secret, terms_of};
 use crate::store::{Store, hex, now_ms};
 
 /// A Snapshot with what belongs to it.
@@ -37,6 +38,8 @@ pub struct Current {
     pub limits: Limits,
     /// What the operator should know.
     pub warnings: Vec<String>,
+    /// How fast providers may be asked, by the holders that their limits have in budgets' ids.
+    pub rate_limits: HashMap<String, Terms>,
     /// What everything costs.
     pub prices: Arc<PriceBook>,
     /// The ids that may be labels of metrics.
@@ -86,6 +89,9 @@ impl Current {
             revision,
             made_ms: now_ms,
             document: snapshot.write(),
+            rate_limits: terms_of(catalog.providers.iter().map(|row| (row.id.as_str(), &row.rate_limits[..])))
+                .into_iter()
+                .collect(),
             prices: Arc::new(PriceBook::of(&catalog, &file)),
             labels: Arc::new(Known::of(&snapshot)),
             snapshot: Arc::new(snapshot),

@@ -12,7 +12,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::vault::{Entries, Fault};
-use super::{Change, Store, accounts};
+use super::{Change, Store};
 use crate::settings::Secret;
 use crate::vault::{Purpose, Slot};
 
@@ -115,13 +115,9 @@ impl Sessions {
         Sessions { store: store.clone(), vault: vault.clone() }
     }
 
-    /// A session begins, in the place of one that may be there; false when its account is not. The account stays as long as it has
-    /// one.
-    pub async fn begin(&self, slot: &Slot, tokens: &Tokens, by: &str) -> Result<bool, Fault> {
+    /// A session begins, in the place of one that may be there.
+    pub async fn begin(&self, slot: &Slot, tokens: &Tokens, by: &str) -> Result<(), Fault> {
         let mut change = self.store.exclusive().await?;
-        if accounts::find(&mut change, &slot.account).await?.is_none() {
-            return Ok(false);
-        }
         let entry = self.vault.put_in(&mut change, slot, &tokens.document, by).await?;
         write(&mut change, slot, tokens).await?;
         let scopes = tokens.scopes.join(" ");
@@ -129,7 +125,7 @@ impl Sessions {
         self.vault.note(&mut change, by, "sign in", slot, &after).await?;
         change.commit().await.map_err(anyhow::Error::from)?;
         self.vault.saw(slot.tenant(), entry.version);
-        Ok(true)
+        Ok(())
     }
 
     /// Renewed tokens take the place of those of that version; false when others did already, or nothing is there.
@@ -306,9 +302,10 @@ mod tests {
             let vault = Entries::of(&store).await.unwrap();
             let sessions = Sessions::of(&store, &vault);
             let slot = Slot::session("acme.alice", "corp");
-            assert!(!sessions.begin(&slot, &tokens("one"), "me").await.unwrap(), "there is no such account");
+            let begun = sessions.begin(&slot, &tokens("one"), "me").await;
+            assert!(matches!(begun, Err(Fault::NoAccount(_))), "{begun:?}");
             with_accounts(&store).await;
-            assert!(sessions.begin(&slot, &tokens("one"), "me").await.unwrap());
+            sessions.begin(&slot, &tokens("one"), "me").await.unwrap();
             let gone = store.delete_account("me", "acme.alice", Condition::None).await;
             assert!(gone.is_err(), "an account with a session stays: {gone:?}");
             assert_eq!(text(&sessions, &slot).await, Some("one".into()));
