@@ -109,9 +109,14 @@ impl Current {
         let other =
             |(id, header): (&String, &(String, Secret))| (self.credentials.get(id) != Some(header)).then(|| id.clone());
         let mut renewed: Vec<String> = before.credentials.iter().filter_map(other).collect();
-        let way = |row: &crate::catalog::Registered| (row.auth.clone(), row.signing.is_some());
-        let now: HashMap<&str, _> = self.catalog.providers.iter().map(|row| (row.id.as_str(), way(row))).collect();
-        let otherwise = before.catalog.providers.iter().filter(|row| now.get(row.id.as_str()) != Some(&way(row)));
+        let way = |catalog: &Catalog, row: &crate::catalog::Registered| {
+            let people = catalog.sign_ins.get(&row.id).is_some_and(|sign_in| sign_in.hindrance().is_none());
+            (row.auth.clone(), row.signing.is_some(), people)
+        };
+        let now: HashMap<&str, _> =
+            self.catalog.providers.iter().map(|row| (row.id.as_str(), way(&self.catalog, row))).collect();
+        let known = before.catalog.providers.iter();
+        let otherwise = known.filter(|row| now.get(row.id.as_str()) != Some(&way(&before.catalog, row)));
         renewed.extend(otherwise.map(|row| format!("{}@", row.id)));
         renewed.sort();
         renewed
