@@ -3,7 +3,7 @@
 //! ```text
 //! local          init, check, render, import, completions, translate: need nobody; vault: the store itself
 //! door           key, token, record: the admin API with a token, the data directory without
-//! client         provider … rule, account, credential, costs, ledger, snapshot, apply, diff, export, status, audit,
+//! client         provider … rule, account, credential, cool-down, costs, ledger, snapshot, apply, diff, export, status, audit,
 //!                explain: the admin API
 //! ```
 //!
@@ -14,6 +14,7 @@ mod bad_input;
 mod bundle;
 mod client;
 mod configuration;
+mod cool_downs;
 mod costs;
 mod door;
 mod input;
@@ -136,6 +137,9 @@ enum Command {
     /// Accounts' own credentials for providers.
     #[command(subcommand)]
     Credential(vault::CredentialCommand),
+    /// Callers' own tokens that are not sent to a provider for a while.
+    #[command(subcommand)]
+    CoolDown(cool_downs::CoolDownCommand),
     /// What accounts' credentials are kept in.
     #[command(subcommand)]
     Vault(vault::VaultCommand),
@@ -244,6 +248,7 @@ pub async fn main() -> anyhow::Result<ExitCode> {
         Command::Account(command) => command.run().await,
         Command::Key(command) => command.run().await,
         Command::Credential(command) => command.run().await,
+        Command::CoolDown(command) => command.run().await,
         Command::Vault(command) => command.run().await,
         Command::Token(command) => command.run().await,
         Command::Record(command) => command.run().await,
