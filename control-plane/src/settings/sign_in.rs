@@ -76,6 +76,7 @@ pub struct SignInRow {
     headers: Option<Vec<(String, String)>>,
     style: Option<Style>,
     verification_hosts: Option<Vec<String>>,
+    token_prefixes: Option<Vec<String>>,
 }
 
 /// Where the provider sends people back to.
@@ -120,6 +121,8 @@ pub struct SignIn {
     pub style: Style,
     /// Hosts where people type device codes, besides those of its own addresses.
     pub verification_hosts: Vec<String>,
+    /// How tokens begin that its own client has.
+    pub token_prefixes: Vec<String>,
 }
 
 impl SignInRow {
@@ -144,6 +147,7 @@ impl SignInRow {
         take(&mut self.headers, &other.headers);
         take(&mut self.style, &other.style);
         take(&mut self.verification_hosts, &other.verification_hosts);
+        take(&mut self.token_prefixes, &other.token_prefixes);
     }
 
     /// With what the environment says; `api` is where the admin API is reached, whose pages they are.
@@ -184,6 +188,7 @@ impl SignInRow {
             headers: row.headers.unwrap_or_default(),
             style: row.style.unwrap_or_default(),
             verification_hosts: row.verification_hosts.unwrap_or_default(),
+            token_prefixes: row.token_prefixes.unwrap_or_default(),
         }
     }
 }
@@ -198,6 +203,14 @@ impl SignIn {
             (Err(why), _) => Some(why.clone()),
             (_, None) => Some("its row has no `token_url`".to_string()),
             _ => None,
+        }
+    }
+
+    /// How tokens begin that pass through to it as they came; none where that is not its policy.
+    pub fn passthrough(&self) -> &[String] {
+        match self.policy {
+            SignInPolicy::CallerPassthrough => &self.token_prefixes,
+            SignInPolicy::OwnerOnly | SignInPolicy::Disabled => &[],
         }
     }
 }
@@ -258,9 +271,26 @@ pub(super) fn sign_in(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Optio
         headers: headers(reading, &mut table),
         style,
         verification_hosts: plain(table.strings(reading, "verification_hosts")),
+        token_prefixes: token_prefixes(reading, &mut table),
     };
     table.end(reading);
     Some(read)
+}
+
+/// Shortest beginning that tells tokens apart, and the longest that anybody needs.
+const PREFIX: std::ops::RangeInclusive<usize> = 3..=64;
+
+fn token_prefixes(reading: &mut Reading<'_>, table: &mut Members<'_>) -> Option<Vec<String>> {
+    let list = table.strings(reading, "token_prefixes")?;
+    let is_prefix = |text: &str| PREFIX.contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic());
+    for wrong in list.iter().filter(|text| !is_prefix(&text.value)) {
+        let (least, most) = (PREFIX.start(), PREFIX.end());
+        reading.mistake(
+            wrong.at,
+            format!("a token begins with {least} to {most} printable characters that tell it apart"),
+        );
+    }
+    plain(Some(list))
 }
 
 fn named<T: Copy>(reading: &mut Reading<'_>, text: &Placed<String>, known: &[(&str, T)]) -> Option<T> {
@@ -362,6 +392,8 @@ mod tests {
             "style = \"xml\"",
             "parameters = { code_challenge_method = \"plain\" }",
             "headers = { host = \"h\" }",
+            "token_prefixes = [\"\"]",
+            "token_prefixes = [\"a b\"]",
             "nonsense = 1",
         ] {
             assert!(row(bad).is_err(), "{bad}");
