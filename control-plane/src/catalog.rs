@@ -44,7 +44,7 @@ pub struct Registered {
     pub auth: Auth,
     /// The gateway has no key for it, and whoever asks it brings one.
     pub own_only: bool,
-    /// How tokens begin that callers may bring for it, and that pass through.
+    /// How tokens begin that callers bring for it.
     pub passthrough: Vec<String>,
     /// How Envoy signs its requests; `None` when they carry a credential or nothing.
     pub signing: Option<Signing>,
@@ -357,8 +357,8 @@ fn proof(
     let key = row.api_key.as_ref().map(|reference| (reference, reference.resolve(environment)));
     match (key, &row.signing) {
         (Some((_, Some(key))), _) => Ok((Some(row.auth.clone().unwrap_or_default().header(&key)), false, None)),
-        // Whoever signed in, or has a token of its own client, brings it.
-        _ if row.own_keys == Some(true) || passes || hindrance == Some(None) => Ok((None, true, None)),
+        // Whoever signed in has a token, and so has whoever brings one.
+        _ if row.own_keys == Some(true) || hindrance == Some(None) || passes => Ok((None, true, None)),
         (_, Some(signing)) => {
             let region =
                 variables.fill(&signing.region, environment).map_err(|why| format!("unavailable, for {why}"))?;

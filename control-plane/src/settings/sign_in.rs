@@ -23,6 +23,9 @@ use super::{Secret, SecretRef};
 /// The page where providers send people back to, behind everything that stands before it in the redirect URI.
 pub const CALLBACK: &str = "/sign-in/callback/";
 
+/// Fewer characters say nothing of whose a token is.
+const SHORTEST_PREFIX: usize = 3;
+
 /// What may be done with people's own tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignInPolicy {
@@ -121,7 +124,7 @@ pub struct SignIn {
     pub style: Style,
     /// Hosts where people type device codes, besides those of its own addresses.
     pub verification_hosts: Vec<String>,
-    /// How tokens begin that its own client has.
+    /// How tokens begin that pass through.
     pub token_prefixes: Vec<String>,
 }
 
@@ -194,6 +197,11 @@ impl SignInRow {
 }
 
 impl SignIn {
+    /// How tokens begin that callers bring and that pass through; empty when none does.
+    pub fn passthrough(&self) -> &[String] {
+        if self.policy == SignInPolicy::CallerPassthrough { &self.token_prefixes } else { &[] }
+    }
+
     /// Why nobody's token is kept for this provider; `None` when somebody's can be.
     pub fn hindrance(&self) -> Option<String> {
         match (&self.client_id, &self.token_url) {
@@ -243,6 +251,19 @@ fn address(text: &str) -> Result<(), String> {
 }
 
 /// Reads `sign_in = { … }`.
+/// Beginnings of tokens. A short one would send tokens of others there.
+fn token_prefixes(reading: &mut Reading<'_>, table: &mut Members<'_>) -> Option<Vec<String>> {
+    let prefixes = table.strings(reading, "token_prefixes")?;
+    for short in prefixes.iter().filter(|prefix| prefix.value.len() < SHORTEST_PREFIX) {
+        let least = SHORTEST_PREFIX;
+        reading.mistake(
+            short.at,
+            format!("a beginning of tokens has at least {least} characters: it says whose they are"),
+        );
+    }
+    plain(Some(prefixes))
+}
+
 pub(super) fn sign_in(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<SignInRow> {
     let mut table = row.table(reading, "sign_in", "`sign_in`")?;
     let policy = table
