@@ -213,14 +213,6 @@ impl SignIn {
             _ => None,
         }
     }
-
-    /// How tokens begin that pass through to it as they came; none where that is not its policy.
-    pub fn passthrough(&self) -> &[String] {
-        match self.policy {
-            SignInPolicy::CallerPassthrough => &self.token_prefixes,
-            SignInPolicy::OwnerOnly | SignInPolicy::Disabled => &[],
-        }
-    }
 }
 
 /// The callback of our own pages, for a browser of this machine.
@@ -296,22 +288,6 @@ pub(super) fn sign_in(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Optio
     };
     table.end(reading);
     Some(read)
-}
-
-/// Shortest beginning that tells tokens apart, and the longest that anybody needs.
-const PREFIX: std::ops::RangeInclusive<usize> = 3..=64;
-
-fn token_prefixes(reading: &mut Reading<'_>, table: &mut Members<'_>) -> Option<Vec<String>> {
-    let list = table.strings(reading, "token_prefixes")?;
-    let is_prefix = |text: &str| PREFIX.contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic());
-    for wrong in list.iter().filter(|text| !is_prefix(&text.value)) {
-        let (least, most) = (PREFIX.start(), PREFIX.end());
-        reading.mistake(
-            wrong.at,
-            format!("a token begins with {least} to {most} printable characters that tell it apart"),
-        );
-    }
-    plain(Some(list))
 }
 
 fn named<T: Copy>(reading: &mut Reading<'_>, text: &Placed<String>, known: &[(&str, T)]) -> Option<T> {
@@ -413,8 +389,6 @@ mod tests {
             "style = \"xml\"",
             "parameters = { code_challenge_method = \"plain\" }",
             "headers = { host = \"h\" }",
-            "token_prefixes = [\"\"]",
-            "token_prefixes = [\"a b\"]",
             "nonsense = 1",
         ] {
             assert!(row(bad).is_err(), "{bad}");
