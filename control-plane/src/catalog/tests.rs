@@ -262,16 +262,34 @@ fn a_provider_takes_part_for_those_who_sign_in_once_its_policy_and_its_client_al
 
 #[test]
 fn every_shipped_sign_in_can_be_used_once_its_variables_are_set() {
-    let catalog = Catalog::join(&File::default(), &|name| match name {
+    let ids = ["anthropic-console", "chatgpt", "claude", "copilot", "google"];
+    let rows: String = ids.iter().map(|id| format!("[[provider]]\nid = \"{id}\"\n")).collect();
+    let file = File::read("f", &rows, &known().unwrap()).unwrap();
+    let catalog = Catalog::join(&file, &|name| match name {
         name if name.ends_with("_REDIRECT_URI") => None,
         name => Some(format!("value-of-{name}")),
     });
     let sign_ins = catalog.unwrap().sign_ins;
-    assert_eq!(sign_ins.keys().collect::<Vec<_>>(), ["anthropic-console", "chatgpt", "claude", "copilot", "google"]);
+    assert_eq!(sign_ins.keys().collect::<Vec<_>>(), ids);
     for sign_in in sign_ins.values() {
         assert!(sign_in.authorize_url.is_some() && sign_in.token_url.is_some() && sign_in.client_id.is_ok());
         assert!(sign_in.redirect_uri.is_ok(), "{:?}", sign_in.redirect_uri);
         let kept = sign_in.policy == crate::settings::SignInPolicy::OwnerOnly;
         assert_eq!(kept, sign_in.provider == "anthropic-console", "subscriptions of people are theirs");
     }
+}
+
+#[test]
+fn tokens_pass_through_to_who_says_so_and_are_kept_or_passed_never_both() {
+    let of = |id: &str, sign_in: &str, set: &[&str]| {
+        let catalog = join(&format!("[[provider]]\nid = \"{id}\"\n{sign_in}\n"), set);
+        let found = catalog.providers.iter().find(|row| row.id == id);
+        found.map(|row| (row.own_only, row.credential.is_some(), row.passthrough.len()))
+    };
+    assert_eq!(of("claude", "", &[]), Some((true, false, 1)));
+    let kept = "sign_in = { policy = \"owner_only\" }";
+    assert_eq!(of("claude", kept, &["CLAUDE_CLIENT_ID"]), Some((true, false, 0)));
+    assert_eq!(of("claude", "sign_in = { policy = \"disabled\" }", &["CLAUDE_CLIENT_ID"]), None);
+    let keyed = "sign_in = { token_prefixes = [\"ya29.\"] }";
+    assert_eq!(of("gemini", keyed, &["GEMINI_API_KEY"]), Some((false, true, 1)), "the gateway's key serves the others");
 }
