@@ -32,6 +32,7 @@ mod http;
 pub mod journal;
 pub mod manners;
 mod pages;
+pub mod person;
 mod token;
 pub mod words;
 
@@ -45,6 +46,7 @@ use anyhow::Context as _;
 pub use clock::Clock;
 pub use journal::{Asked, Journal};
 pub use manners::{Decision, Fault, Issuer, Manners, Redirects, Rotation, Style};
+pub use person::{Page, Person};
 
 use book::Book;
 

@@ -5,6 +5,7 @@
 
 pub mod authority;
 pub mod bench;
+pub mod browser;
 pub mod chaos;
 pub mod client;
 pub mod corpus;

@@ -13,6 +13,7 @@
 //! what it finds and says what is missing. Whatever it installs outside of Debian packages lies under
 //! `target/`, so removing that folder undoes it.
 
+mod browser;
 mod catalogue;
 mod checks;
 mod debian;

@@ -186,3 +186,22 @@ fn a_device_signs_in_by_its_code() {
     assert_eq!(authority.journal().early_polls(), 1);
     assert_eq!(authority.journal().polls().len(), 4);
 }
+
+#[test]
+fn a_person_follows_links_and_is_known_by_cookies() {
+    let authority = Authority::start("a", Manners::of("client")).expect("a server");
+    authority.change(|manners| manners.decision = Decision::Ask);
+    let asked = pairs(&[
+        ("response_type", "code"),
+        ("client_id", "client"),
+        ("redirect_uri", HERE),
+        ("code_challenge", &challenge(VERIFIER)),
+        ("code_challenge_method", "S256"),
+    ]);
+    let mut person = Person::default();
+    let page = person.follow(&with(&authority.authorize_url(), &asked)).expect("a page");
+    let back = person.follow_up_to(&page.link("allow").expect("a link"), HERE).expect("sent back");
+    assert!(one(&of_url(&back), "code").is_some());
+    let denied = person.follow_up_to(&page.link("deny").expect("a link"), HERE).expect("sent back");
+    assert_eq!(one(&of_url(&denied), "error"), Some("access_denied"));
+}
