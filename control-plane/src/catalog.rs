@@ -3,7 +3,7 @@
 //! Both are written in the same words (`catalog/*.toml` and `dragoman.toml`) and read by the same code. A provider takes
 //! part when it is enabled and its key is found; a row of the operator changes the members it names.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
@@ -12,7 +12,8 @@ use dragoman_core::price::Rates;
 
 use crate::prices;
 use crate::settings::{
-    Auth, Enabled, File, Known, Mistakes, ModelRow, ModelsPath, PriceRow, ProviderRow, Said, Secret, Signing, Variables,
+    Auth, Enabled, File, Known, Mistakes, ModelRow, ModelsPath, PriceRow, ProviderRow, Said, Secret, SignIn, Signing,
+    Variables,
 };
 
 /// The shipped providers, as written.
@@ -102,6 +103,8 @@ pub fn demo_model() -> ModelRow {
 pub struct Catalog {
     /// Providers, the operator's first.
     pub providers: Vec<Registered>,
+    /// How people sign in, by provider; also with those that nobody can ask yet.
+    pub sign_ins: BTreeMap<String, SignIn>,
     /// Models; offers of providers that are not registered are left out when publishing.
     pub models: Vec<ModelRow>,
     /// Shipped prices; those of the file come before them.
@@ -136,12 +139,15 @@ impl Catalog {
         let models = join_models(models, file);
         let mut catalog = Catalog { models, prices, dearest, ..Catalog::default() };
         for row in providers.iter().filter(|row| is_enabled(row, environment)) {
-            match register(row, environment) {
+            let sign_in =
+                row.sign_in.as_ref().map(|row_sign_in| row_sign_in.resolve(&row.id, file.listen.api, environment));
+            match register(row, sign_in.as_ref(), environment) {
                 Ok(registered) => catalog.providers.push(registered),
                 Err(why) if own.contains(&row.id) => catalog.warnings.push(format!("provider {}: {why}", row.id)),
                 // A shipped provider without a key is not missing: it was not asked for.
                 Err(_) => {}
             }
+            catalog.sign_ins.extend(sign_in.map(|sign_in| (row.id.clone(), sign_in)));
         }
         Ok(catalog)
     }
@@ -231,6 +237,10 @@ fn change(shipped: &mut ProviderRow, row: &ProviderRow) {
     take(&mut shipped.models, &row.models);
     take(&mut shipped.models_path, &row.models_path);
     take(&mut shipped.http2, &row.http2);
+    match (&mut shipped.sign_in, &row.sign_in) {
+        (Some(sign_in), Some(other)) => sign_in.change(other),
+        (sign_in, other) => take(sign_in, other),
+    }
     match (&mut shipped.variables, &row.variables) {
         (Some(variables), Some(other)) => variables.change(other),
         (variables, other) => take(variables, other),
@@ -289,10 +299,10 @@ fn is_enabled(row: &ProviderRow, environment: Environment<'_>) -> bool {
 }
 
 /// The provider as it can be asked, or why it can't.
-fn register(row: &ProviderRow, environment: Environment<'_>) -> Result<Registered, String> {
+fn register(row: &ProviderRow, sign_in: Option<&SignIn>, environment: Environment<'_>) -> Result<Registered, String> {
     let variables = row.variables.clone().unwrap_or_default();
     let fill = |text: &str| variables.fill(text, environment).map_err(|why| format!("unavailable, for {why}"));
-    let (credential, own_only, signing) = proof(row, environment, &variables)?;
+    let (credential, own_only, signing) = proof(row, sign_in, environment, &variables)?;
     let services = row.services.clone().unwrap_or_else(plain_service);
     let filled = |service: Service| {
         let paths = match service.paths {
@@ -327,18 +337,28 @@ fn register(row: &ProviderRow, environment: Environment<'_>) -> Result<Registere
 /// signature. What is signed carries no key, so `own_keys` comes first.
 type Proof = (Option<(String, Secret)>, bool, Option<Signing>);
 
-fn proof(row: &ProviderRow, environment: Environment<'_>, variables: &Variables) -> Result<Proof, String> {
+fn proof(
+    row: &ProviderRow,
+    sign_in: Option<&SignIn>,
+    environment: Environment<'_>,
+    variables: &Variables,
+) -> Result<Proof, String> {
+    let hindrance = sign_in.map(SignIn::hindrance);
     let key = row.api_key.as_ref().map(|reference| (reference, reference.resolve(environment)));
     match (key, &row.signing) {
         (Some((_, Some(key))), _) => Ok((Some(row.auth.clone().unwrap_or_default().header(&key)), false, None)),
-        _ if row.own_keys == Some(true) => Ok((None, true, None)),
+        // Whoever signed in brings a token.
+        _ if row.own_keys == Some(true) || hindrance == Some(None) => Ok((None, true, None)),
         (_, Some(signing)) => {
             let region =
                 variables.fill(&signing.region, environment).map_err(|why| format!("unavailable, for {why}"))?;
             Ok((None, false, Some(Signing { service: signing.service.clone(), region })))
         }
         (Some((reference, None)), None) => Err(format!("unavailable, for {} is not set", reference.env.join(" or "))),
-        (None, None) => Ok((None, false, None)),
+        (None, None) => match hindrance.flatten() {
+            Some(why) => Err(format!("unavailable, for nobody can sign in: {why}")),
+            None => Ok((None, false, None)),
+        },
     }
 }
 

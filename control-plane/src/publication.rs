@@ -147,7 +147,7 @@ impl Publication {
         let effective = self.effective.of(&self.file(), rows, &self.shipped)?;
         let whole = |error: anyhow::Error| vec![Problem { row: None, member: None, message: format!("{error:#}") }];
         let mut catalog = Catalog::join(&effective, &environment).map_err(whole)?;
-        let fetched: Vec<Problem> = touched.iter().filter_map(|row| pins::fetches_keys(rows, row)).collect();
+        let fetched: Vec<Problem> = touched.iter().filter_map(|row| pins::says_where_trust_is(rows, row)).collect();
         if !fetched.is_empty() {
             return Err(fetched);
         }

@@ -25,6 +25,8 @@ pub mod pepper;
 pub mod records;
 pub mod repeated;
 pub mod rows;
+pub mod sessions;
+pub mod sign_ins;
 pub mod stale;
 #[cfg(test)]
 mod throwaway;
@@ -42,13 +44,14 @@ use sqlx::any::AnyRow;
 pub use engine::{Changes, Engine};
 
 /// Every change of the tables, in order; a number is never used twice.
-const MIGRATIONS: [(i64, &str); 6] = [
+const MIGRATIONS: [(i64, &str); 7] = [
     (1, include_str!("../migrations/0001_begin.sql")),
     (2, include_str!("../migrations/0002_operate.sql")),
     (3, include_str!("../migrations/0003_look_up.sql")),
     (4, include_str!("../migrations/0004_accounts.sql")),
     (5, include_str!("../migrations/0005_vault.sql")),
     (6, include_str!("../migrations/0006_tenant_tokens.sql")),
+    (7, include_str!("../migrations/0007_sign_ins.sql")),
 ];
 
 /// What PostgreSQL is told besides, after the change of that number.

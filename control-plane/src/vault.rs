@@ -36,17 +36,25 @@ pub use ring::{Key, Ring, STRENGTH, VARIABLE};
 pub enum Purpose {
     /// An account's own credential for a provider.
     Credential,
+    /// What came of a sign-in: a person's tokens.
+    Session,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Purpose; 1] = [Purpose::Credential];
+    pub const ALL: [Purpose; 2] = [Purpose::Credential, Purpose::Session];
 
     /// Its name in rows, and in the audit log.
     pub fn name(self) -> &'static str {
         match self {
             Purpose::Credential => "credential",
+            Purpose::Session => "session",
         }
+    }
+
+    /// Whether it serves the accounts below its own as well. A person's tokens are that person's.
+    pub fn is_inherited(self) -> bool {
+        self == Purpose::Credential
     }
 
     /// The purpose of that name.
@@ -70,6 +78,11 @@ impl Slot {
     /// An account's own credential for a provider.
     pub fn credential(account: &str, provider: &str) -> Slot {
         Slot { purpose: Purpose::Credential, account: account.to_string(), provider: provider.to_string() }
+    }
+
+    /// An account's tokens of a provider.
+    pub fn session(account: &str, provider: &str) -> Slot {
+        Slot { purpose: Purpose::Session, account: account.to_string(), provider: provider.to_string() }
     }
 
     /// The tenant of the account: whose manifest lists it.

@@ -174,7 +174,8 @@ fn every_shipped_provider_has_models_and_every_shipped_price_is_somebodys() {
     // Deployments are named by whoever made them, and a server of one's own serves what one gave it; the last is the second
     // door of a provider that is listed.
     let unlisted = ["azure", "azure-deployments", "ollama", "vllm", "local", "gemini-openai"];
-    for provider in &providers {
+    // What an account of a person may ask is its provider's to say.
+    for provider in providers.iter().filter(|row| row.sign_in.is_none()) {
         let count = models.iter().flat_map(|row| &row.offers).filter(|(id, _, _)| *id == provider.id).count();
         assert_eq!(count == 0, unlisted.contains(&provider.id.as_str()), "{}: {count}", provider.id);
     }
@@ -239,4 +240,38 @@ fn a_provider_whose_keys_accounts_bring_takes_part_without_one() {
     let (name, value) = catalog.providers[0].auth.header(&Secret::new("sk-own"));
     assert_eq!((name.as_str(), value.expose()), ("x-api-key", "sk-own"));
     assert_eq!(crate::discovery::endpoint(&catalog.providers[0]), None, "nobody's key is for that");
+}
+
+#[test]
+fn a_provider_takes_part_for_those_who_sign_in_once_its_policy_and_its_client_allow_it() {
+    let row = "[[provider]]\nid = \"claude\"\nsign_in = { policy = \"owner_only\" }\n";
+    let there = |text: &str, set: &[&str]| {
+        let catalog = join(text, set);
+        let found = catalog.providers.iter().find(|row| row.id == "claude");
+        found.map(|row| (row.own_only, row.credential.is_some()))
+    };
+    assert_eq!(there("", &["CLAUDE_CLIENT_ID"]), None, "its terms were not checked");
+    assert_eq!(there(row, &[]), None);
+    assert_eq!(there(row, &["CLAUDE_CLIENT_ID"]), Some((true, false)));
+    let catalog = join(row, &[]);
+    assert!(catalog.warnings.iter().any(|why| why.contains("CLAUDE_CLIENT_ID is not set")), "{:?}", catalog.warnings);
+    let sign_in = &catalog.sign_ins["claude"];
+    assert_eq!(sign_in.hindrance(), Some("CLAUDE_CLIENT_ID is not set".into()));
+    assert!(sign_in.authorize_url.is_some(), "the row changes what it names");
+}
+
+#[test]
+fn every_shipped_sign_in_can_be_used_once_its_variables_are_set() {
+    let catalog = Catalog::join(&File::default(), &|name| match name {
+        name if name.ends_with("_REDIRECT_URI") => None,
+        name => Some(format!("value-of-{name}")),
+    });
+    let sign_ins = catalog.unwrap().sign_ins;
+    assert_eq!(sign_ins.keys().collect::<Vec<_>>(), ["anthropic-console", "chatgpt", "claude", "copilot", "google"]);
+    for sign_in in sign_ins.values() {
+        assert!(sign_in.authorize_url.is_some() && sign_in.token_url.is_some() && sign_in.client_id.is_ok());
+        assert!(sign_in.redirect_uri.is_ok(), "{:?}", sign_in.redirect_uri);
+        let kept = sign_in.policy == crate::settings::SignInPolicy::OwnerOnly;
+        assert_eq!(kept, sign_in.provider == "anthropic-console", "subscriptions of people are theirs");
+    }
 }

@@ -30,14 +30,27 @@ pub fn says_address(rows: &Rows, id: &str) -> bool {
     rows.find(Kind::Provider, id).is_some_and(|row| row.document.contains("\"base_url\""))
 }
 
-/// What is wrong with a row that would have Envoy fetch keys from where the admin API says: their address is not pinned.
-pub fn fetches_keys(rows: &Rows, (kind, id): &(Kind, String)) -> Option<Problem> {
-    let row = rows.find(*kind, id).filter(|_| *kind == Kind::Identity)?;
+/// Members of `sign_in` that say what may be done, not where codes and tokens go.
+const SAYABLE: [&str; 2] = ["policy", "scopes"];
+
+/// What is wrong with a row that would have Envoy fetch keys, or us send people's codes and tokens, to where the admin API says:
+/// those addresses are not pinned.
+pub fn says_where_trust_is(rows: &Rows, (kind, id): &(Kind, String)) -> Option<Problem> {
+    let row = rows.find(*kind, id)?;
     let members: serde_json::Value = serde_json::from_str(&row.document).ok()?;
-    members.pointer("/jwt/jwks_url")?;
-    let message =
-        "`jwks_url` is said in dragoman.toml only, by whom the machine belongs to; give the keys themselves as `jwks`";
-    Some(Problem { row: Some((*kind, id.clone())), member: Some("jwt".to_string()), message: message.to_string() })
+    let (member, message) = match kind {
+        Kind::Identity => {
+            members.pointer("/jwt/jwks_url")?;
+            let how = "by whom the machine belongs to; give the keys themselves as `jwks`";
+            ("jwt", format!("`jwks_url` is said in dragoman.toml only, {how}"))
+        }
+        Kind::Provider => {
+            let name = members.get("sign_in")?.as_object()?.keys().find(|name| !SAYABLE.contains(&name.as_str()))?;
+            ("sign_in", format!("`{name}` of a sign-in is said in dragoman.toml only, by whom the machine belongs to"))
+        }
+        _ => return None,
+    };
+    Some(Problem { row: Some((*kind, id.clone())), member: Some(member.to_string()), message })
 }
 
 /// Looks a provider's host up; an error says why it can't be asked.

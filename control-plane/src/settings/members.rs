@@ -72,6 +72,11 @@ impl<'d> Members<'d> {
         self.left.contains_key(name)
     }
 
+    /// Whether the member is a string that was not taken yet.
+    pub fn is_string(&self, name: &str) -> bool {
+        self.left.get(name).is_some_and(|(_, value)| value.get_ref().as_str().is_some())
+    }
+
     /// The member as it stands.
     pub fn value(&mut self, name: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {
         self.asked.push(name);

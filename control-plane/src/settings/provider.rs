@@ -8,6 +8,7 @@ use super::members::{Members, Placed, Reading};
 use super::secret::{Secret, SecretRef};
 use super::service::services;
 use super::set::set;
+use super::sign_in::{SignInRow, sign_in};
 use super::signing::{Signing, signing};
 use super::variable::{Variables, mention, variables};
 
@@ -30,6 +31,8 @@ pub struct ProviderRow {
     pub auth: Option<Auth>,
     /// Whether it takes part although its key is not found: accounts bring their own.
     pub own_keys: Option<bool>,
+    /// How people sign in with it.
+    pub sign_in: Option<SignInRow>,
     /// Who signs its requests when there is no key.
     pub signing: Option<Signing>,
     /// Headers of every request.
@@ -112,9 +115,10 @@ pub(super) fn provider(reading: &mut Reading<'_>, mut row: Members<'_>) -> Provi
         enabled: enabled(reading, &mut row),
         base_url: base_url(reading, &mut row, &mut mentions),
         services: services(reading, &mut row, &mut mentions),
-        api_key: api_key(reading, &mut row),
+        api_key: secret_ref(reading, &mut row, "api_key"),
         auth: row.string(reading, "auth").and_then(|text| auth(reading, &text)),
         own_keys: row.flag(reading, "own_keys").map(|placed| placed.value),
+        sign_in: sign_in(reading, &mut row),
         signing: signing(reading, &mut row, &mut mentions),
         headers: headers(reading, &mut row),
         omit: plain(row.strings(reading, "omit")),
@@ -131,7 +135,7 @@ pub(super) fn provider(reading: &mut Reading<'_>, mut row: Members<'_>) -> Provi
     read
 }
 
-fn plain(list: Option<Vec<Placed<String>>>) -> Option<Vec<String>> {
+pub(super) fn plain(list: Option<Vec<Placed<String>>>) -> Option<Vec<String>> {
     list.map(|list| list.into_iter().map(|placed| placed.value).collect())
 }
 
@@ -195,21 +199,22 @@ fn models_path(
 /// How the gateway's own variables begin: the store's password and the pepper are among them.
 const OWN_VARIABLES: &str = "DRAGOMAN_";
 
-fn api_key(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<SecretRef> {
-    let value = row.value("api_key")?;
+/// Where a secret is found: `{ env = "NAME" }`, never the secret itself.
+pub(super) fn secret_ref(reading: &mut Reading<'_>, row: &mut Members<'_>, name: &'static str) -> Option<SecretRef> {
+    let value = row.value(name)?;
     let at = value.span().start;
     let Some(table) = value.get_ref().as_table() else {
         reading.mistake(
             at,
-            "a key never stands in this file; name the variable that has it: api_key = { env = \"NAME\" }",
+            format!("this never stands in this file; name the variable that has it: {name} = {{ env = \"NAME\" }}"),
         );
         return None;
     };
-    let mut members = Members::of("`api_key`", at, table);
+    let mut members = Members::of("what names a variable", at, table);
     let env = members.one_or_more(reading, "env").unwrap_or_default();
     members.end(reading);
     if env.is_empty() {
-        reading.mistake(at, "`api_key` names no variable; write { env = \"NAME\" }");
+        reading.mistake(at, format!("`{name}` names no variable; write {{ env = \"NAME\" }}"));
     }
     // Whoever may write rows may name a provider of their own: what is sent there must not be the gateway's own secrets.
     if env.iter().any(|name| name.to_ascii_uppercase().starts_with(OWN_VARIABLES)) {
@@ -234,7 +239,7 @@ fn auth(reading: &mut Reading<'_>, text: &Placed<String>) -> Option<Auth> {
     whole
 }
 
-fn headers(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<Vec<(String, String)>> {
+pub(super) fn headers(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<Vec<(String, String)>> {
     let pairs = row.pairs(reading, "headers")?;
     let mut headers = Vec::new();
     for (name, value) in pairs {

@@ -83,7 +83,7 @@ impl Said {
     }
 
     /// Puts rows over these: of a provider and a model the members that are said replace those below, of a provider's
-    /// variables each by itself; of the others the whole row does.
+    /// variables and of its sign-in each by itself; of the others the whole row does.
     pub fn lay(&mut self, over: impl IntoIterator<Item = SaidRow>) {
         let mut place: std::collections::HashMap<(Kind, String), usize> =
             self.0.iter().enumerate().map(|(at, row)| ((row.kind, row.id.clone()), at)).collect();
@@ -119,7 +119,9 @@ impl Said {
 fn join(below: &mut Map<String, Value>, over: Map<String, Value>) {
     for (name, value) in over {
         match (below.get_mut(&name), value) {
-            (Some(Value::Object(variables)), Value::Object(more)) if name == "variables" => variables.extend(more),
+            (Some(Value::Object(below)), Value::Object(more)) if name == "variables" || name == "sign_in" => {
+                below.extend(more);
+            }
             (_, value) => {
                 below.insert(name, value);
             }

@@ -29,7 +29,7 @@ pub enum What {
     Key(KeyDigest),
     /// The Terms of an account.
     Account(String),
-    /// An account's own credential for a provider.
+    /// An account's own credential for a provider, or its session with one.
     Credential {
         /// Whose.
         account: String,
@@ -54,10 +54,11 @@ impl Store {
         let find = sqlx::query(
             "SELECT a.revision, a.kind, a.id, s.tag, s.sealed FROM audit AS a \
              LEFT JOIN caller_secret AS s ON a.kind = 'key' AND s.caller = a.id \
-             WHERE a.revision > $1 AND a.revision <= $2 AND a.kind IN ('account', 'key', $3) \
+             WHERE a.revision > $1 AND a.revision <= $2 AND a.kind IN ('account', 'key', $3, $5) \
              AND NOT (a.kind = 'key' AND a.action = 'create') ORDER BY a.revision LIMIT $4",
         );
-        let find = find.bind(after).bind(until).bind(Purpose::Credential.name()).bind(i64::from(MOST) + 1);
+        let find = find.bind(after).bind(until).bind(Purpose::Credential.name());
+        let find = find.bind(i64::from(MOST) + 1).bind(Purpose::Session.name());
         let rows = find.fetch_all(&self.reader).await?;
         if rows.len() > MOST as usize {
             return Ok(vec![Stale { revision: u64::try_from(until)?, what: What::Everything }]);
@@ -104,8 +105,9 @@ mod tests {
             store.put_account("me", &acme, AccountKind::Tenant, &Terms::default(), Condition::None).await.unwrap();
             keys.revoke("me", &made.id).await.unwrap();
             store.note("me", "put", "credential", "acme/corp", "{}").await.unwrap();
+            store.note("me", "sign out", "session", "acme/corp", "{}").await.unwrap();
             let own = What::Credential { account: "acme".into(), provider: "corp".into() };
-            let told = [(2, What::Account("acme".into())), (3, key), (4, own)];
+            let told = [(2, What::Account("acme".into())), (3, key), (4, own.clone()), (5, own)];
             let told = told.map(|(revision, what)| Stale { revision, what });
             assert_eq!((all(0).await.as_slice(), all(2).await.as_slice()), (&told[..], &told[1..]));
             assert_eq!(store.stale(&keys, 0, 2).await.unwrap(), told[..1]);

@@ -14,6 +14,7 @@ mod key;
 mod rotate;
 #[cfg(test)]
 mod tests;
+mod within;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -22,8 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::pepper::random;
-use super::{Change, Store, hex, now_ms, optional};
+use super::{Change, Store, optional};
 use crate::accounts::{path, tenant};
 use crate::settings::Secret;
 use crate::vault::{Bound, Broken, Envelope, MAX_MARKS, Manifest, Purpose, Ring, Slot, Tagged, Vault};
@@ -32,10 +32,6 @@ pub use rotate::Rotated;
 
 /// Levels of accounts: tenant, department, team, user.
 const LEVELS: usize = 4;
-/// How many characters of a secret are kept for people to know it by.
-const HINT: usize = 4;
-/// A secret that is shorter gives none away.
-const SHORTEST_WITH_HINT: usize = 16;
 
 /// The secrets of a store.
 #[derive(Clone)]
@@ -109,11 +105,19 @@ impl From<Broken> for Fault {
     }
 }
 
-/// An account and those above it, in as many places as there are levels; the highest fills what is left.
-fn places(account: &str) -> [String; LEVELS] {
-    let mut chain = path(account).map(str::to_string);
-    let highest = tenant(account).to_string();
-    std::array::from_fn(|_| chain.next().unwrap_or_else(|| highest.clone()))
+/// Whose secrets of that purpose serve an account: its own, and those of the accounts above it, the nearest first.
+fn servers(purpose: Purpose, account: &str) -> impl Iterator<Item = &str> {
+    path(account).take(if purpose.is_inherited() { LEVELS } else { 1 })
+}
+
+/// The same in as many places as there are levels; the last fills what is left.
+fn places(purpose: Purpose, account: &str) -> [String; LEVELS] {
+    let mut chain = servers(purpose, account);
+    let mut last = account;
+    std::array::from_fn(|_| {
+        last = chain.next().unwrap_or(last);
+        last.to_string()
+    })
 }
 
 impl Entries {
@@ -134,54 +138,24 @@ impl Entries {
 
     /// Puts a secret into its place, over the one that is there.
     pub async fn put(&self, slot: &Slot, secret: &Secret, by: &str) -> Result<Entry, Fault> {
-        let ring = self.ring()?;
+        self.ring()?;
         let mut change = self.store.exclusive().await?;
-        let mut manifest = self.manifest(&mut change, slot.tenant()).await?;
-        let before = find(&mut change, slot).await?;
-        if manifest.find(slot).is_none() && manifest.marks.len() >= MAX_MARKS {
-            return Err(Fault::Full);
-        }
-        let now = now_ms();
-        let (id, created_ms) = match before {
-            Some(entry) => (entry.id, entry.created_ms),
-            None => (format!("vault_{}", hex(&random::<8>()?)), now),
-        };
-        let version = manifest.change(slot, Some(&id));
-        let envelope = ring.seal(Bound { slot, id: &id, version }, secret)?;
-        let entry = Entry {
-            id,
-            slot: slot.clone(),
-            version,
-            hint: hint(secret),
-            created_ms,
-            changed_ms: now,
-            changed_by: by.to_string(),
-        };
-        write(&mut change, &entry, &envelope).await?;
-        write_manifest(&mut change, slot.tenant(), &ring.tag(slot.tenant(), &manifest)?).await?;
-        let after = serde_json::json!({ "hint": entry.hint, "version": version }).to_string();
+        let entry = self.put_in(&mut change, slot, secret, by).await?;
+        let after = serde_json::json!({ "hint": entry.hint, "version": entry.version }).to_string();
         self.note(&mut change, by, "put", slot, &after).await?;
         change.commit().await?;
-        self.saw(slot.tenant(), manifest.generation);
+        self.saw(slot.tenant(), entry.version);
         Ok(entry)
     }
 
     /// Takes a secret away; false when there was none.
     pub async fn delete(&self, slot: &Slot, by: &str) -> Result<bool, Fault> {
-        let ring = self.ring()?;
+        self.ring()?;
         let mut change = self.store.exclusive().await?;
-        let mut manifest = self.manifest(&mut change, slot.tenant()).await?;
-        if find(&mut change, slot).await?.is_none() && manifest.find(slot).is_none() {
-            return Ok(false);
-        }
-        manifest.change(slot, None);
-        let delete = sqlx::query("DELETE FROM vault_entry WHERE purpose = $1 AND account = $2 AND provider = $3");
-        let delete = delete.bind(slot.purpose.name()).bind(&slot.account).bind(&slot.provider);
-        delete.execute(&mut *change).await?;
-        write_manifest(&mut change, slot.tenant(), &ring.tag(slot.tenant(), &manifest)?).await?;
+        let Some(generation) = self.delete_in(&mut change, slot).await? else { return Ok(false) };
         self.note(&mut change, by, "delete", slot, "{}").await?;
         change.commit().await?;
-        self.saw(slot.tenant(), manifest.generation);
+        self.saw(slot.tenant(), generation);
         Ok(true)
     }
 
@@ -203,7 +177,7 @@ impl Entries {
             return Err(Fault::Broken(Broken::RolledBack));
         }
         self.saw(tenant(account), manifest.generation);
-        for account in path(account) {
+        for account in servers(purpose, account) {
             let slot = Slot { purpose, account: account.to_string(), provider: provider.to_string() };
             let row = rows.iter().find(|(entry, _)| entry.slot == slot);
             match (manifest.find(&slot), row) {
@@ -235,7 +209,7 @@ impl Entries {
              LEFT JOIN vault_entry e ON e.purpose = $2 AND e.provider = $3 AND e.account IN ($4, $5, $6, $7)",
         );
         let find = find.bind(tenant(account)).bind(purpose.name()).bind(provider);
-        let find = places(account).into_iter().fold(find, |find, account| find.bind(account));
+        let find = places(purpose, account).into_iter().fold(find, |find, account| find.bind(account));
         let (mut tagged, mut rows) = (None, Vec::new());
         for row in find.fetch_all(&self.store.reader).await? {
             if let (Some(text), Some(key_id), Some(tag)) =
@@ -269,7 +243,7 @@ impl Entries {
         if account.is_empty() {
             return Ok(Vec::new());
         }
-        let accounts = places(account);
+        let accounts = places(purpose, account);
         let find = sqlx::query("SELECT provider FROM vault_entry WHERE purpose = $1 AND account IN ($2, $3, $4, $5)");
         let find = accounts.iter().fold(find.bind(purpose.name()), |find, account| find.bind(account.clone()));
         let mut own: BTreeSet<String> = BTreeSet::new();
@@ -298,7 +272,8 @@ impl Entries {
         }
     }
 
-    fn saw(&self, tenant: &str, generation: i64) {
+    /// Remembers a generation that was committed.
+    pub(super) fn saw(&self, tenant: &str, generation: i64) {
         let mut seen = self.seen();
         let last = seen.entry(tenant.to_string()).or_default();
         *last = generation.max(*last);
@@ -309,7 +284,14 @@ impl Entries {
     }
 
     /// Notes a change in the audit log, by which data planes are told as well; the secret is not in it.
-    async fn note(&self, change: &mut Change, by: &str, action: &str, slot: &Slot, after: &str) -> anyhow::Result<()> {
+    pub(super) async fn note(
+        &self,
+        change: &mut Change,
+        by: &str,
+        action: &str,
+        slot: &Slot,
+        after: &str,
+    ) -> anyhow::Result<()> {
         let id = format!("{}/{}", slot.account, slot.provider);
         self.store.note_in(change, (by, action), (slot.purpose.name(), &id), (None, Some(after))).await?;
         Ok(())
@@ -326,19 +308,6 @@ async fn find(change: &mut Change, slot: &Slot) -> anyhow::Result<Option<Entry>>
     find.fetch_optional(&mut **change).await?.map_or(Ok(None), |row| listed(&row))
 }
 
-async fn write(change: &mut Change, entry: &Entry, envelope: &Envelope) -> anyhow::Result<()> {
-    let insert = sqlx::query(
-        "INSERT INTO vault_entry (id, purpose, account, provider, version, sealed, wrapped, key_id, hint, created_ms, \
-         changed_ms, changed_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO UPDATE SET \
-         version = $5, sealed = $6, wrapped = $7, key_id = $8, hint = $9, changed_ms = $11, changed_by = $12",
-    );
-    let insert = insert.bind(&entry.id).bind(entry.slot.purpose.name()).bind(&entry.slot.account);
-    let insert = insert.bind(&entry.slot.provider).bind(entry.version).bind(&envelope.sealed).bind(&envelope.wrapped);
-    let insert = insert.bind(&envelope.key_id).bind(&entry.hint).bind(entry.created_ms).bind(entry.changed_ms);
-    insert.bind(&entry.changed_by).execute(&mut **change).await?;
-    Ok(())
-}
-
 async fn write_manifest(change: &mut Change, tenant: &str, tagged: &Tagged) -> anyhow::Result<()> {
     let insert = sqlx::query(
         "INSERT INTO vault_manifest (tenant, marks, key_id, tag) VALUES ($1, $2, $3, $4) \
@@ -347,12 +316,6 @@ async fn write_manifest(change: &mut Change, tenant: &str, tagged: &Tagged) -> a
     let insert = insert.bind(tenant).bind(&tagged.text).bind(&tagged.key_id).bind(&tagged.tag);
     insert.execute(&mut **change).await?;
     Ok(())
-}
-
-/// The last characters, unless they are much of it.
-fn hint(secret: &Secret) -> String {
-    let count = secret.expose().chars().count();
-    if count < SHORTEST_WITH_HINT { String::new() } else { secret.expose().chars().skip(count - HINT).collect() }
 }
 
 /// A row whose purpose a later version made is nobody's here.
