@@ -18,7 +18,7 @@ use crate::gateway::{Gateway, Setup};
 use crate::simulator::persona::Dialect;
 
 /// Sessions that are renewed at once, and are met by one kill.
-const SESSIONS: usize = 20;
+const SESSIONS: usize = 50;
 
 /// The provider that they are of.
 const NAME: &str = "signed-in";

@@ -15,18 +15,19 @@ const NAME: &str = "secret-canary";
 
 #[test]
 fn no_secret_of_a_sign_in_is_kept_in_clear_or_said_at_any_level_of_the_log() {
-    for level in ["error", "warn", "info", "debug", "trace"] {
+    // What is logged at `error` and `warn` is logged at `info` as well.
+    for level in ["info", "debug", "trace"] {
         let world = World::start(&[NAME], |setup| setup.variable("DRAGOMAN_LOG", level));
         let begun = live(&world);
         let said = everything(&world, &begun);
         let secrets = world.authority(NAME).secrets();
         assert!(secrets.len() > 15, "they are the right ones: {secrets:?}");
-        for (place, bytes) in &said {
+        assert!(world.gateway.log().contains(&level.to_uppercase()), "it says as much as it was told to");
+        for (place, text) in &said {
             for secret in &secrets {
                 // A part of one is too much as well.
                 for part in [&secret[..secret.len() / 2], &secret[secret.len() / 2..]] {
-                    let found = part.len() > 8 && bytes.windows(part.len()).any(|window| window == part.as_bytes());
-                    assert!(!found, "at {level}, {place}: {secret}");
+                    assert!(part.len() < 8 || !text.contains(part), "at {level}, {place}: {secret}");
                 }
             }
         }
@@ -85,10 +86,10 @@ fn echo(secrets: Vec<String>) -> String {
 }
 
 /// All that is kept or said: by place.
-fn everything(world: &World, begun: &[Value]) -> Vec<(String, Vec<u8>)> {
+fn everything(world: &World, begun: &[Value]) -> Vec<(String, String)> {
     let panel = &world.panel;
     let metrics = Call::new("GET", "/metrics").header("authorization", format!("Bearer {}", panel.token));
-    let mut places = vec![("the figures".to_owned(), panel.send(&metrics).body)];
+    let mut places = vec![("the figures".to_owned(), panel.send(&metrics).text())];
     for path in [
         "/records",
         "/audit",
@@ -104,17 +105,17 @@ fn everything(world: &World, begun: &[Value]) -> Vec<(String, Vec<u8>)> {
         "/snapshots",
         "/metrics/summary",
     ] {
-        places.push((path.to_owned(), panel.get(path).to_string().into_bytes()));
+        places.push((path.to_owned(), panel.get(path).to_string()));
     }
     let snapshots = panel.get("/snapshots");
     for item in snapshots["items"].as_array().expect("items") {
         let path = format!("/snapshots/{}", item["version"]);
-        places.push((path.clone(), panel.get(&path).to_string().into_bytes()));
+        places.push((path.clone(), panel.get(&path).to_string()));
     }
     for begun in begun {
         let path = format!("/sign-ins/{}", text(begun, "id"));
-        places.push((path.clone(), panel.get(&path).to_string().into_bytes()));
-        places.push(("the answer to a beginning".to_owned(), begun.to_string().into_bytes()));
+        places.push((path.clone(), panel.get(&path).to_string()));
+        places.push(("the answer to a beginning".to_owned(), begun.to_string()));
     }
     // The log, the settings, Envoy's configuration, the store with all that its engine keeps beside it.
     let data = world.gateway.data();
@@ -126,11 +127,14 @@ fn everything(world: &World, begun: &[Value]) -> Vec<(String, Vec<u8>)> {
     places
 }
 
-fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
+fn files(folder: &Path, found: &mut Vec<(String, String)>) {
     for entry in std::fs::read_dir(folder).expect("a directory").flatten() {
         match entry.path() {
             path if path.is_dir() => files(&path, found),
-            path => found.push((path.display().to_string(), std::fs::read(&path).unwrap_or_default())),
+            path => {
+                let bytes = std::fs::read(&path).unwrap_or_default();
+                found.push((path.display().to_string(), String::from_utf8_lossy(&bytes).into_owned()));
+            }
         }
     }
 }

@@ -29,7 +29,7 @@ fn a_device_shows_a_code_and_its_person_says_yes() {
     world.is_served("device", &owner);
     let journal = authority.journal();
     assert_eq!((journal.early_polls(), journal.families_revoked()), (0, 0));
-    assert!(journal.polls().len() >= 3, "{:?}", journal.polls());
+    assert!(journal.polls().len() >= 2, "{:?}", journal.polls());
     let said = format!("{begun}{}", world.panel.get(&format!("/sign-ins/{}", text(&begun, "id"))));
     let secrets = authority.secrets();
     assert!(secrets.iter().any(|secret| secret.contains("-device-")), "{secrets:?}");
@@ -113,8 +113,6 @@ fn nobody_is_shown_an_address_of_a_stranger() {
         "data:text/html,hello".to_owned(),
         format!("http://127.0.0.1:{port}@evil.example/verify"),
         "https://127.0.0.1.evil.example/verify".to_owned(),
-        format!("http://127.0.0.1:{port}/verify\r\nevil"),
-        format!("http://127.0.0.1:{port}\\@evil.example/"),
         String::new(),
         format!("http://127.0.0.1:{port}/{}", "a".repeat(1 << 16)),
     ];
@@ -124,6 +122,14 @@ fn nobody_is_shown_an_address_of_a_stranger() {
         let answer = world.panel.send(&world.panel.with_body("POST", "/sign-ins", &asked));
         assert_eq!(answer.status, 502, "{place}: {}", answer.text());
         assert!(!answer.text().contains("evil") && !answer.text().contains("javascript"), "{}", answer.text());
+    }
+    // What browsers read otherwise than it looks is shown as they read it.
+    for odd in [format!("http://127.0.0.1:{port}\\@there.example/"), format!("http://127.0.0.1:{port}/ver\r\nify")] {
+        world.authority("hostile").change(|manners| manners.verification = Some(odd.clone()));
+        let shown = world.begin("hostile", &owner.account, "device");
+        let shown = text(&shown, "verification_uri");
+        assert!(shown.starts_with(&format!("{}/", world.authority("hostile").url())), "{odd:?}: {shown:?}");
+        assert!(!shown.contains(['\r', '\n', '\\']), "{odd:?}: {shown:?}");
     }
     // Nor is a code that is none.
     let answers = [
@@ -141,5 +147,4 @@ fn nobody_is_shown_an_address_of_a_stranger() {
         assert_eq!(answer.status, 502, "{text}: {}", answer.text());
         assert!(!answer.text().contains("canary-x"), "{}", answer.text());
     }
-    assert!(world.authority("hostile").journal().polls().is_empty());
 }

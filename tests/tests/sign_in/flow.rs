@@ -5,14 +5,12 @@ use dragoman_tests::authority::{Decision, Endpoint, Fault, Person};
 use serde_json::json;
 
 use super::panel::{SOON, wait};
-use super::world::{text, world};
+use super::world::{Owner, text, world};
 
 #[test]
 fn a_person_signs_in_and_nobody_else_is_served_with_their_token() {
     let (world, alice, bob) = (world(), world().owner("flow-alice"), world().owner("flow-bob"));
-    let [below, above] = [format!("{}.agent", alice.account), "acme".to_owned()];
-    world.panel.put(&format!("/accounts/{below}"), &json!({ "kind": "user" }));
-    let others = [bob.key.clone(), world.key(&below), world.key(&above), world.gateway.key().to_owned()];
+    let others = [bob.key.clone(), world.key("acme"), world.gateway.key().to_owned()];
 
     let begun = world.begin("flow", &alice.account, "browser");
     assert_eq!((text(&begun, "state"), text(&begun, "account")), ("waiting", alice.account.as_str()));
@@ -39,11 +37,24 @@ fn a_person_signs_in_and_nobody_else_is_served_with_their_token() {
     let asked = journal.of(Endpoint::Authorize).pop().expect("a browser came");
     assert_eq!((asked.word("code_challenge_method"), asked.word("scope")), (Some("S256"), Some("models profile")));
     let redeemed = journal.codes();
-    let [redeemed] = redeemed.as_slice() else { panic!("{redeemed:?}") };
+    let [redeemed] = redeemed.as_slice() else { panic!("no code was brought") };
     let verifier = redeemed.word("code_verifier").expect("a verifier");
     assert!(is_verifier(verifier) && Some(challenge(verifier).as_str()) == asked.word("code_challenge"));
     assert_eq!(redeemed.word("redirect_uri"), asked.word("redirect_uri"));
     assert!(asked.word("redirect_uri").is_some_and(|to| to.ends_with("/sign-in/callback/flow")));
+}
+
+#[test]
+fn those_below_an_owner_are_not_the_owner() {
+    let world = world();
+    world.panel.put("/accounts/acme.flow-team", &json!({ "kind": "team" }));
+    world.panel.put("/accounts/acme.flow-team.carol", &json!({ "kind": "user" }));
+    let team = Owner { key: world.key("acme.flow-team"), account: "acme.flow-team".to_owned() };
+    let carol = world.key("acme.flow-team.carol");
+    world.sign_in("open", &team.account);
+    let token = world.is_served("open", &team);
+    let (status, shown) = world.ask("open", &carol);
+    assert!(status != 200 && !shown.contains(&token), "{status}: {shown:?}");
 }
 
 #[test]

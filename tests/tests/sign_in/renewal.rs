@@ -22,7 +22,7 @@ fn tokens_that_end_soon_are_renewed_before_they_do() {
     }
     tokens.dedup();
     let refreshes = authority.journal().refreshes().len();
-    assert!((3..=6).contains(&refreshes), "{refreshes} in 15 s, with tokens of 5 s; {} were used", tokens.len());
+    assert!((3..=8).contains(&refreshes), "{refreshes} in 15 s, with tokens of 5 s; {} were used", tokens.len());
     assert_eq!(authority.journal().families_revoked(), 0);
 }
 
@@ -34,7 +34,7 @@ fn a_slow_server_delays_nobody_whose_token_is_still_good() {
     world.sign_in("slower", &owner.account);
     let first = world.is_served("slower", &owner);
     let until = Instant::now() + Duration::from_secs(9);
-    // At four fifths of its life somebody begins to renew it, which takes more than what is left of that second.
+    // Somewhat ahead of its end somebody begins to renew it, which takes a while.
     authority.fail(Endpoint::Token, [Fault::Late(Duration::from_millis(900))]);
     let (mut slowest, mut count) = (Duration::ZERO, 0);
     while Instant::now() < until {
