@@ -35,6 +35,9 @@ mod records;
 mod repeat;
 mod rows;
 mod schema;
+mod sessions;
+mod sign_in_pages;
+mod sign_ins;
 mod snapshots;
 mod status;
 mod terms;
@@ -53,6 +56,7 @@ use tracing::{error, warn};
 use crate::data_plane::Watching;
 use crate::discovery::Rounds;
 use crate::metrics::Metrics;
+use crate::oauth::OAuth;
 use crate::publication::Publication;
 use crate::store::Store;
 use crate::store::discovered::Discovered;
@@ -75,6 +79,8 @@ pub struct Admin {
     pub keys: Keys,
     /// Accounts' own credentials.
     pub vault: Entries,
+    /// Signs people in with providers.
+    pub oauth: OAuth,
     /// What webhooks are signed with.
     pub webhooks: WebhookSecrets,
     /// The tokens of this API.
@@ -101,6 +107,8 @@ fn api() -> Api {
     accounts::add(&mut api);
     keys::add(&mut api);
     credentials::add(&mut api);
+    sign_ins::add(&mut api);
+    sessions::add(&mut api);
     tokens::add(&mut api);
     records::add(&mut api);
     costs::add(&mut api);
@@ -122,7 +130,9 @@ pub fn description() -> Value {
 fn router(admin: Admin) -> Router {
     let api = api();
     let document = openapi::document(&api).to_string();
+    let pages = sign_in_pages::router(admin.oauth.clone());
     api.router(admin, document)
+        .merge(pages)
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "unknown_path", "There is nothing at this path.") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "unknown_method", "This path is not used that way.")

@@ -3,7 +3,7 @@
 //! ```text
 //! local          init, check, render, import, completions, translate: need nobody; vault: the store itself
 //! door           key, token, record: the admin API with a token, the data directory without
-//! client         provider … rule, account, credential, costs, ledger, snapshot, apply, diff, export, status, audit,
+//! client         provider … rule, account, credential, login, session, costs, ledger, snapshot, apply, diff, export, status, audit,
 //!                explain: the admin API
 //! ```
 //!
@@ -23,6 +23,7 @@ mod looking;
 mod records;
 mod rows;
 mod shown;
+mod sign_in;
 mod snapshots;
 mod table;
 mod terms;
@@ -134,6 +135,11 @@ enum Command {
     /// Accounts' own credentials for providers.
     #[command(subcommand)]
     Credential(vault::CredentialCommand),
+    /// Sign in with a provider: in the browser, or with a code to type there.
+    Login(sign_in::Login),
+    /// Who is signed in with which provider.
+    #[command(subcommand)]
+    Session(sign_in::SessionCommand),
     /// What accounts' credentials are kept in.
     #[command(subcommand)]
     Vault(vault::VaultCommand),
@@ -239,6 +245,8 @@ pub async fn main() -> anyhow::Result<ExitCode> {
         Command::Account(command) => command.run().await,
         Command::Key(command) => command.run().await,
         Command::Credential(command) => command.run().await,
+        Command::Login(asked) => asked.run().await,
+        Command::Session(command) => command.run().await,
         Command::Vault(command) => command.run().await,
         Command::Token(command) => command.run().await,
         Command::Record(command) => command.run().await,

@@ -5,7 +5,7 @@
 //! | `Watch` | the Snapshot at once if the filter has another one, then every change as it happens |
 //! | `Admit` | the Grant of a key's digest and a slice of each of its budgets, or nothing |
 //! | `Lend` | more of budgets, or so much of strict ones, held for one exchange |
-//! | `Credential` | the one header of a provider, the gateway's or an account's own |
+//! | `Credential` | the one header of a provider: the gateway's, an account's own, or its session's |
 //! | `Settle` | the exchange ids that are durable now |
 //!
 //! Limits: 4 MiB up, 32 MiB down; meant for loopback or a private network, there is no TLS.
@@ -28,6 +28,7 @@ use tracing::{debug, info, warn};
 
 use crate::current::Feed;
 use crate::metrics::Rejection;
+use crate::oauth::OAuth;
 use crate::observers::{Costs, Observers};
 use crate::store::budgets::Hold;
 use crate::store::keys::{Admitted, Keys};
@@ -69,6 +70,7 @@ pub struct Service {
     store: Store,
     holds: Holds,
     vault: Entries,
+    oauth: OAuth,
     watching: Arc<Watching>,
     observers: Observers,
 }
@@ -80,11 +82,12 @@ impl Service {
         keys: Keys,
         store: Store,
         vault: Entries,
+        oauth: OAuth,
         watching: Arc<Watching>,
         observers: Observers,
     ) -> Service {
         let holds = Holds::new(store.clone());
-        Service { current, keys, store, holds, vault, watching, observers }
+        Service { current, keys, store, holds, vault, oauth, watching, observers }
     }
 }
 
@@ -140,6 +143,9 @@ impl DataPlane for Service {
         };
         grant.revision = revision;
         grant.own = self.vault.own(Purpose::Credential, &grant.account).await.map_err(unavailable)?;
+        grant.own.extend(self.vault.own(Purpose::Session, &grant.account).await.map_err(unavailable)?);
+        grant.own.sort();
+        grant.own.dedup();
         let fast = grant.budgets.iter().filter(|budget| budget.mode == Mode::Fast);
         let wants: Vec<admission::Want> =
             fast.map(|budget| admission::Want { id: budget.id.clone(), window_ms: 0, taken: 0, wanted: 0 }).collect();
@@ -174,7 +180,7 @@ impl DataPlane for Service {
             "" => credentials::of_gateway(&current, &credential),
             account => {
                 let revision = self.store.last_change().await.map_err(unavailable)?;
-                let own = credentials::of_account(&current, &self.vault, account, &credential).await?;
+                let own = credentials::of_account(&current, (&self.vault, &self.oauth), account, &credential).await?;
                 CredentialResponse { revision, ..own }
             }
         }))

@@ -26,6 +26,7 @@ pub mod import;
 pub mod ledger;
 pub mod logs;
 pub mod metrics;
+pub mod oauth;
 pub mod observers;
 pub mod prices;
 pub mod publication;

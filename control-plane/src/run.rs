@@ -16,6 +16,7 @@ use crate::current::Current;
 use crate::data_plane::{self, Watching};
 use crate::discovery::{Asker, Rounds};
 use crate::metrics::{Metrics, Rejection};
+use crate::oauth::{Egress, OAuth};
 use crate::observers::Observers;
 use crate::publication::Publication;
 use crate::settings::{File, Listen, Secret};
@@ -175,11 +176,14 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new());
     let traces = Traces::start(&environment, metrics.clone()).map(Arc::new);
     let observers = Observers { metrics: metrics.clone(), traces: traces.clone() };
+    let egress = Egress::new(std::fs::read(options.ca_file(&file)).ok().as_deref())?;
+    let oauth = OAuth::new(&store, &vault, pepper.clone(), egress, publication.for_filters())?;
     let service = data_plane::Service::new(
         publication.for_filters(),
         keys.clone(),
         store.clone(),
         vault.clone(),
+        oauth.clone(),
         watching.clone(),
         observers.clone(),
     );
@@ -202,6 +206,7 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     };
     tokio::spawn(say_when_serving(file.listen.clone(), watching.clone(), current, vms, fresh_key));
     tokio::spawn(publication.clone().run());
+    tokio::spawn(oauth.clone().run());
     let rounds = discover(&options, &file, &store, &metrics, &publication)?;
     {
         let (publication, metrics) = (publication.clone(), metrics.clone());
@@ -222,6 +227,7 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
             store,
             keys,
             vault,
+            oauth,
             webhooks,
             tokens,
             repeated,

@@ -299,7 +299,7 @@ fn an_accounts_own_credential_is_put_and_shown_by_its_end_only() {
     let said =
         [served.read(&["audit", "--json"]), served.read(&["credential", "list", "--json"]), listed, put].concat();
     assert!(!said.contains("canary"), "{said}");
-    assert_eq!(served.read(&["vault", "status"]), "open; credentials: 2\n");
+    assert_eq!(served.read(&["vault", "status"]), "open; credentials: 2, sessions: 0\n");
     let key = std::fs::read_to_string(served.directory.join(".dragoman/vault.key")).unwrap();
     let with = |keys: String, arguments: &[&str]| {
         let mut command = command(&served.directory, arguments);
@@ -311,11 +311,79 @@ fn an_accounts_own_credential_is_put_and_shown_by_its_end_only() {
     assert!(sealed.status.code() == Some(2) && words(&sealed.stderr).contains("sealed"), "{}", words(&sealed.stderr));
     let rotated = with(format!("{other},{key}"), &["vault", "rotate"]);
     assert!(words(&rotated.stdout).starts_with("3 wrapped"), "{} {}", words(&rotated.stdout), words(&rotated.stderr));
-    assert_eq!(words(&with(other.clone(), &["vault", "status"]).stdout), "open; credentials: 2\n");
+    assert_eq!(words(&with(other.clone(), &["vault", "status"]).stdout), "open; credentials: 2, sessions: 0\n");
     let gone = served.run(&["credential", "delete", "acme", "corp"], "");
     assert!(words(&gone.stderr).contains("new"), "it has the old key only: {}", words(&gone.stderr));
     assert!(words(&with(other, &["vault", "reset", "--tenant", "acme"]).stdout).starts_with("2 taken away"));
     assert_eq!(served.read(&["credential", "list"]).lines().count(), 1);
+}
+
+/// Answers the device's questions of one sign-in: a code, then a token, then that it is taken back.
+fn authority() -> String {
+    use std::io::Read;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let at = url.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, mut asked) = (stream.unwrap(), String::new());
+            while !asked.split_once("\r\n\r\n").is_some_and(|(_, body)| !body.is_empty()) {
+                let mut piece = [0; 4096];
+                match stream.read(&mut piece) {
+                    Ok(count @ 1..) => asked.push_str(&words(&piece[..count])),
+                    _ => break,
+                }
+            }
+            let body = match asked.split(' ').nth(1).unwrap_or_default() {
+                "/code" => format!(
+                    "{{\"device_code\":\"canary-d\",\"user_code\":\"ABCD-EFGH\",\"verification_uri\":\"{at}/go\",\"expires_in\":60,\"interval\":1}}"
+                ),
+                _ => "{\"access_token\":\"canary-token-of-alice-9z8y\",\"token_type\":\"bearer\"}".to_string(),
+            };
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", body.len());
+            let _ = stream.write_all(format!("{head}connection: close\r\n\r\n{body}").as_bytes());
+        }
+    });
+    url
+}
+
+#[test]
+fn a_person_signs_in_with_a_code_and_out_again() {
+    let mut served = Served::start("login");
+    served.token = served.read(&["token", "create", "--role", "operator"]).trim_end().to_string();
+    accounts(&served.directory.join(".dragoman"), &[("acme", AccountKind::Tenant), ("acme.alice", AccountKind::User)]);
+    let url = authority();
+    let row = format!(
+        "\n[[provider]]\nid = \"people\"\nbase_url = \"{url}\"\nsign_in = {{ policy = \"owner_only\", authorize_url = \"{url}/a\", \
+         token_url = \"{url}/t\", device_url = \"{url}/code\", client_id = {{ env = \"PATH\" }} }}\n"
+    );
+    let file = served.directory.join("dragoman.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let login = ["login", "people", "--account", "acme.alice", "--device"];
+    let unknown = served.run(&login, "");
+    assert!(words(&unknown.stderr).contains("people"), "{}", words(&unknown.stderr));
+    std::fs::write(&file, format!("{text}{row}")).unwrap();
+    // The file is looked at again every second or two.
+    let until = Instant::now() + READY;
+    let mut said = String::new();
+    while !said.contains("is signed in") && Instant::now() < until {
+        said = words(&served.run(&login, "").stdout);
+    }
+    assert!(said.contains(&format!("Open {url}/go and type this code: ABCD-EFGH\n")), "{said}");
+    assert!(said.ends_with("acme.alice is signed in with people\n"), "{said}");
+    let listed = served.read(&["session", "list"]);
+    let line = listed.lines().nth(1).unwrap_or_default();
+    assert!(line.starts_with("acme.alice") && line.contains("active") && line.contains("9z8y"), "{listed}");
+    let all = [served.read(&["session", "list", "--json"]), served.read(&["audit", "--json"]), said].concat();
+    assert!(!all.contains("canary"), "{all}");
+    let refreshed = served.run(&["session", "refresh", "acme.alice", "people"], "");
+    assert!(words(&refreshed.stderr).contains("nothing to renew it with"), "{}", words(&refreshed.stderr));
+    let out = served.read(&["session", "revoke", "acme.alice", "people"]);
+    assert!(out.starts_with("acme.alice is signed out of people\n") && out.contains("`revoke_url`"), "{out}");
+    assert_eq!(served.read(&["session", "list"]).lines().count(), 1);
+    let browser = served.run(&["login", "people", "--account", "acme.nobody"], "");
+    assert!(words(&browser.stderr).contains("no account"), "{}", words(&browser.stderr));
 }
 
 #[test]

@@ -144,9 +144,10 @@ impl VaultCommand {
         match self {
             VaultCommand::Status { common } => {
                 let vault = opened(common).await?;
-                let count = vault.list(Purpose::Credential).await?.len();
+                let (credentials, sessions) = (Purpose::Credential, Purpose::Session);
+                let (own, people) = (vault.list(credentials).await?.len(), vault.list(sessions).await?.len());
                 match vault.sealed() {
-                    None => print(&format!("open; credentials: {count}")),
+                    None => print(&format!("open; credentials: {own}, sessions: {people}")),
                     Some(why) => Err(bad(format!("sealed: {why}"))),
                 }
             }

@@ -3,7 +3,8 @@
 //! | asked for | answered |
 //! |---|---|
 //! | a provider, no account | the gateway's header, good until it is renewed |
-//! | a provider and an account | the account's own or that of the nearest above it, never the gateway's; good for as long as a Grant |
+//! | a provider and an account that signed in there itself | its token, good until it is to be renewed |
+//! | a provider and another account | the account's own or that of the nearest above it, never the gateway's; good for as long as a Grant |
 
 use tonic::Status;
 use tracing::{error, warn};
@@ -11,6 +12,8 @@ use tracing::{error, warn};
 use super::proto::CredentialResponse;
 use super::{GRANT_VALIDITY, millis, unavailable};
 use crate::current::Current;
+use crate::oauth::{OAuth, Served, Stuck};
+use crate::settings::Auth;
 use crate::store::vault::{Entries, Fault};
 use crate::vault::Purpose;
 
@@ -31,7 +34,7 @@ pub(super) fn of_gateway(current: &Current, id: &str) -> CredentialResponse {
 /// An account's own. When it can't be opened the account has none: somebody else's must not be used in its name.
 pub(super) async fn of_account(
     current: &Current,
-    vault: &Entries,
+    (vault, oauth): (&Entries, &OAuth),
     account: &str,
     id: &str,
 ) -> Result<CredentialResponse, Status> {
@@ -41,6 +44,19 @@ pub(super) async fn of_account(
         warn!(credential = id, account, "a filter asked for an account's credential for a provider that takes none");
         return Ok(CredentialResponse::default());
     };
+    match oauth.serve(account, id).await {
+        Ok(Served { token, valid_for_ms }) => {
+            let (header, value) = Auth::default().header(&token);
+            let valid_for_ms = u64::try_from(valid_for_ms).unwrap_or(0);
+            return Ok(CredentialResponse { header, value: value.expose().into(), valid_for_ms, revision: 0 });
+        }
+        Err(Stuck::None) => {}
+        Err(Stuck::Fault(Fault::Failed(error))) => return Err(unavailable(error)),
+        Err(stuck) => {
+            warn!(credential = id, account, "a session can't be served: {stuck}");
+            return Ok(CredentialResponse::default());
+        }
+    }
     match vault.open(Purpose::Credential, account, id).await {
         Ok(Some((_, secret))) => {
             let (header, value) = row.auth.header(&secret);

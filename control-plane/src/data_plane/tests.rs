@@ -10,10 +10,13 @@ use tonic::transport::Channel;
 use super::proto::Change;
 use super::proto::data_plane_client::DataPlaneClient;
 use super::*;
+use crate::accounts::{AccountId, AccountKind, Terms};
 use crate::catalog::{Catalog, known};
 use crate::current::{Current, Made};
 use crate::settings::{File, Secret};
 use crate::store::keys::NewKey;
+use crate::store::rows::Condition;
+use crate::store::sessions::Tokens;
 use crate::store::tests::Directory;
 use crate::vault::Slot;
 
@@ -24,12 +27,14 @@ struct Served {
     keys: Keys,
     store: Store,
     vault: Entries,
+    oauth: OAuth,
     _directory: Directory,
 }
 
 async fn current(store: &Store, models: &str, key: &str) -> Arc<Current> {
     let text = format!(
-        "catalog = false\n[[provider]]\nid = \"a\"\nbase_url = \"http://h\"\napi_key = {{ env = \"A\" }}\nmodels = [{models}]\n"
+        "catalog = false\n[[provider]]\nid = \"a\"\nbase_url = \"http://h\"\napi_key = {{ env = \"A\" }}\nmodels = [{models}]\n\
+         sign_in = {{ policy = \"owner_only\", token_url = \"https://h/token\", client_id = {{ env = \"C\" }} }}\n"
     );
     let file = File::read("f", &text, &known().unwrap()).unwrap();
     let catalog = Catalog::join(&file, &|_| Some(key.to_string())).unwrap();
@@ -45,8 +50,12 @@ impl Served {
         let watching = Arc::new(Watching::default());
         let observers = Observers { metrics: Arc::default(), traces: None };
         let vault = Entries::of(&store).await.unwrap();
+        let pepper = crate::store::pepper::Pepper::of(&store).await.unwrap();
+        let egress = crate::oauth::Egress::new(None).unwrap();
+        let oauth = OAuth::new(&store, &vault, pepper, egress, feed.subscribe()).unwrap();
+        let (filters, vault_of, signed_in) = (feed.subscribe(), vault.clone(), oauth.clone());
         let service =
-            Service::new(feed.subscribe(), keys.clone(), store.clone(), vault.clone(), watching.clone(), observers);
+            Service::new(filters, keys.clone(), store.clone(), vault_of, signed_in, watching.clone(), observers);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let envoys = Arc::new(crate::xds::Envoys::new(tokio::sync::mpsc::unbounded_channel().0));
@@ -55,7 +64,7 @@ impl Served {
         let (revocations, changes) = (keys.clone(), store.clone());
         tokio::spawn(async move { watching.changes(revocations, changes).await });
         let client = DataPlaneClient::connect(format!("http://{address}")).await.unwrap();
-        Served { client, feed, keys, store, vault, _directory: directory }
+        Served { client, feed, keys, store, vault, oauth, _directory: directory }
     }
 
     async fn watch(&mut self, version: u64, refused: &str) -> Streaming<SnapshotUpdate> {
@@ -196,4 +205,52 @@ async fn an_accounts_own_credential_is_for_it_and_those_below_it_and_its_change_
     assert_eq!(hear(&mut stream).await.unwrap().changes, [change]);
     let request = CredentialRequest { credential: "a".into(), caller: "acme.a".into() };
     assert!(served.client.credential(request).await.unwrap().into_inner().header.is_empty());
+}
+
+#[tokio::test]
+async fn a_session_is_served_to_its_account_alone_before_what_it_has_from_above() {
+    let mut served = Served::start().await;
+    for (id, kind) in [("acme", AccountKind::Tenant), ("acme.a", AccountKind::User)] {
+        let id = AccountId::read(id).unwrap();
+        served.store.put_account("me", &id, kind, &Terms::default(), Condition::None).await.unwrap();
+    }
+    let of = |account: &str| NewKey { account: account.into(), ..NewKey::default() };
+    let alice = served.keys.create("me", &of("acme.a")).await.unwrap().key;
+    let acme = served.keys.create("me", &of("acme")).await.unwrap().key;
+    let mut stream = served.watch(0, "").await;
+    let told = hear(&mut stream).await.unwrap().revision;
+    let ends = now_ms() + 3_600_000;
+    let document = Secret::new("{\"access\":\"token-of-alice\",\"refresh\":null}");
+    let tokens =
+        Tokens { document, hint: String::new(), scopes: Vec::new(), expires_ms: ends, refresh_ms: ends - 720_000 };
+    let slot = Slot::session("acme.a", "a");
+    served.oauth.sessions().begin(&slot, &tokens, "me").await.unwrap();
+    let change = Change { revision: told + 1, account: "acme.a".into(), credential: "a".into(), ..Change::default() };
+    assert!(hear(&mut stream).await.unwrap().changes.contains(&change));
+    for (account, header, value) in [
+        ("acme.a", "authorization", "Bearer token-of-alice"),
+        ("acme.a.x", "", ""),
+        ("acme", "", ""),
+        ("", "authorization", "Bearer secret-1"),
+    ] {
+        let request = CredentialRequest { credential: "a".into(), caller: account.into() };
+        let answer = served.client.credential(request).await.unwrap().into_inner();
+        assert_eq!((answer.header.as_str(), answer.value.as_slice()), (header, value.as_bytes()), "{account}");
+        if account == "acme.a" {
+            assert!((2_870_000..=2_880_000).contains(&answer.valid_for_ms), "{}", answer.valid_for_ms);
+        }
+    }
+    for (key, own) in [(&alice, &["a"][..]), (&acme, &[])] {
+        let key_digest = digest(key.expose().as_bytes()).to_vec();
+        let answer = served.client.admit(AdmitRequest { key_digest, ..AdmitRequest::default() }).await.unwrap();
+        assert_eq!(Grant::read(&answer.into_inner().grant).unwrap().own, own);
+    }
+    served.oauth.sessions().end(&slot, 1, "taken back", "cp").await.unwrap();
+    served.vault.put(&Slot::credential("acme", "a"), &Secret::new("of-acme"), "me").await.unwrap();
+    let mut value = async |account: &str| {
+        let request = CredentialRequest { credential: "a".into(), caller: account.into() };
+        served.client.credential(request).await.unwrap().into_inner().value
+    };
+    assert_eq!(value("acme.a").await, b"", "nobody else pays for what its owner has to sign in for");
+    assert_eq!(value("acme").await, b"Bearer of-acme");
 }

@@ -14,6 +14,7 @@ struct Tenant {
     team: String,
     key: String,
     exchange: String,
+    sign_in: String,
     /// Of the whole tenant, and of its team alone.
     admins: [Panel; 2],
 }
@@ -31,14 +32,16 @@ impl Tenant {
         let exchange = answer.header("x-dragoman-request-id").expect("an id").to_owned();
         let kept = || panel.send(&panel.call("GET", &format!("/records/{exchange}"))).status == 200;
         wait("the Record", SOON, kept);
+        let new = json!({ "provider": "people", "account": team, "flow": "browser" });
+        let sign_in = panel.post("/sign-ins", &new)["id"].as_str().expect("its id").to_owned();
         let admin = |account: &str| panel.with(&panel.token_of("tenant-admin", account).1);
         let admins = [admin(name), admin(&team)];
-        Self { name, team, key: made["id"].as_str().expect("its id").to_owned(), exchange, admins }
+        Self { name, team, key: made["id"].as_str().expect("its id").to_owned(), exchange, sign_in, admins }
     }
 
     /// Words that are in no good answer to anybody else.
-    fn words(&self) -> [&str; 3] {
-        [self.name, &self.key, &self.exchange]
+    fn words(&self) -> [&str; 4] {
+        [self.name, &self.key, &self.exchange, &self.sign_in]
     }
 
     /// A path of the description with the names of this tenant; several where several things have the same kind of name.
@@ -49,7 +52,8 @@ impl Tenant {
             "accounts" => [self.name, &self.team, &format!("{}.new", self.name)].map(|id| with("{id}", id)).into(),
             "keys" => vec![with("{id}", &self.key)],
             "records" => vec![with("{exchange}", &self.exchange)],
-            "credentials" => vec![with("{account}", self.name).replace("{provider}", "only")],
+            "sign-ins" => vec![with("{id}", &self.sign_in)],
+            "credentials" | "sessions" => vec![with("{account}", self.name).replace("{provider}", "only")],
             other => panic!("{path}: nobody taught this test what stands in the paths of {other}"),
         }
     }
@@ -61,6 +65,7 @@ impl Tenant {
             "keys": owner.get(&format!("/keys?within={}", self.name)),
             "records": owner.get(&format!("/records?account={}", self.name)),
             "credentials": owner.get(&format!("/credentials?account={}", self.name)),
+            "sessions": owner.get(&format!("/sessions?account={}", self.name)),
             "budgets": owner.get(&format!("/keys/{}/budgets?all=true", self.key)),
         })
     }
@@ -73,6 +78,7 @@ fn body(operation: &str, account: &str) -> Value {
         "create_key" => json!({ "name": "stolen", "account": account }),
         "put_key" => json!({ "name": "renamed" }),
         "rotate_key" => json!({ "overlap_seconds": 0 }),
+        "begin_sign_in" => json!({ "provider": "people", "account": account, "flow": "browser" }),
         "put_credential" => json!({ "secret": "sk-theirs" }),
         other => panic!("{other}: nobody taught this test what its body is"),
     }
@@ -88,7 +94,10 @@ struct Matrix {
 impl Matrix {
     fn start() -> (Simulator, Gateway, Panel, Self) {
         let only = provider("sk-only");
-        let setup: Setup = setup(&only);
+        let people = "[[provider]]\nid = \"people\"\nbase_url = \"https://people.example\"\n\
+                      sign_in = { policy = \"owner_only\", authorize_url = \"https://people.example/a\", \
+                      token_url = \"https://people.example/t\", client_id = { env = \"CLIENT_OF_PEOPLE\" } }\n";
+        let setup: Setup = setup(&only).more(people).variable("CLIENT_OF_PEOPLE", "us");
         let gateway = Gateway::start(&setup).expect("a gateway");
         let panel = Panel::of(&gateway);
         let described = panel.send(&Call::new("GET", "/openapi.json")).json().expect("the description");
