@@ -17,14 +17,23 @@ use crate::client::Call;
 use crate::gateway::{Gateway, Setup};
 use crate::simulator::persona::Dialect;
 
-/// Sessions that are renewed at once, and are met by one kill.
-const SESSIONS: usize = 50;
+/// Sessions that are renewed at once, and are met by one kill: so many providers are asked at a time.
+const GROUP: usize = 16;
+
+/// Kills, each with sessions of its own, before it is looked what came of all of them: a claim of the dead lasts forty seconds.
+const LAP: usize = 8;
+
+/// All of them.
+const SESSIONS: usize = GROUP * LAP;
 
 /// The provider that they are of.
 const NAME: &str = "signed-in";
 
-/// A server's answer takes up to so long, in milliseconds, and the kill comes up to so long after the first was asked.
-const ANSWER: u64 = 60;
+/// The kill comes up to so long after the first was asked, in milliseconds.
+const PAUSE: u64 = 60;
+
+/// And the answers come up to so long before or after it.
+const AROUND: u64 = 20;
 
 /// A control plane starts in a second; a loaded machine takes its time.
 const BACK: Duration = Duration::from_secs(60);
@@ -67,7 +76,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     let mut dice = Dice::new(options.seed);
     let mut tally = Tally::default();
     while tally.met < asked && Instant::now() < until {
-        let rotation = match tally.kills % 2 {
+        let rotation = match tally.kills / LAP % 2 {
             0 => Rotation::Strict,
             _ => Rotation::Lenient(CLAIMED),
         };
@@ -75,18 +84,23 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
         people.sign_in_where_needed()?;
         authority.journal().clear();
         let before = authority.journal().families_revoked();
-        let faults = (0..SESSIONS).map(|_| Fault::Late(Duration::from_millis(dice.below(ANSWER))));
-        authority.fail(Endpoint::Token, faults.collect::<Vec<_>>());
-        let pause = Duration::from_millis(dice.below(ANSWER));
-        let answered = people.renew_and_kill(&mut gateway, &authority, pause)?;
-        let reached = authority.journal().refreshes().len();
-        authority.forget_faults();
-        let logged = gateway.log().len();
-        gateway.start_control_plane()?;
-        gateway.wait_for_log_behind(logged, "serving on http://", BACK)?;
-        tally.kills += 1;
-        tally.met += reached - answered.iter().filter(|stored| **stored).count().min(reached);
-        let lost = tally.look(rotation, &people.renew_all(), &answered);
+        let mut stored = Vec::new();
+        for group in 0..LAP {
+            let reached = authority.journal().refreshes().len();
+            let pause = dice.below(PAUSE);
+            let late = |_| Fault::Late(Duration::from_millis((pause + dice.below(2 * AROUND)).saturating_sub(AROUND)));
+            authority.fail(Endpoint::Token, (0..GROUP).map(late).collect::<Vec<_>>());
+            let answered = people.renew_and_kill(&mut gateway, &authority, group, Duration::from_millis(pause))?;
+            let asked = authority.journal().refreshes().len() - reached;
+            authority.forget_faults();
+            let logged = gateway.log().len();
+            gateway.start_control_plane()?;
+            gateway.wait_for_log_behind(logged, "serving on http://", BACK)?;
+            tally.kills += 1;
+            tally.met += asked.saturating_sub(answered.iter().filter(|stored| **stored).count());
+            stored.extend(answered);
+        }
+        let lost = tally.look(rotation, &people.renew_all(), &stored);
         // Each lost session's token is refused once, and not shown again.
         people.renew_all();
         let refused = authority.journal().refreshes().iter().filter(|asked| asked.outcome == "invalid_grant").count();
@@ -168,18 +182,20 @@ impl People {
         Ok(())
     }
 
-    /// Has all renewed at once and kills the control plane meanwhile: who was answered that it is done.
+    /// Has a group's renewed at once and kills the control plane meanwhile: who was answered that it is done.
     fn renew_and_kill(
         &self,
         gateway: &mut Gateway,
         authority: &Authority,
+        group: usize,
         pause: Duration,
     ) -> anyhow::Result<Vec<bool>> {
+        let reached = authority.journal().asked().len();
         std::thread::scope(|scope| {
-            let asking: Vec<_> = (0..SESSIONS)
+            let asking: Vec<_> = (group * GROUP..(group + 1) * GROUP)
                 .map(|number| scope.spawn(move || self.renew(number).is_ok_and(|status| status == 200)))
                 .collect();
-            let waited = authority.journal().wait_until(BACK, "a renewal", |asked| !asked.is_empty());
+            let waited = authority.journal().wait_until(BACK, "a renewal", |asked| asked.len() > reached);
             std::thread::sleep(pause);
             let done = waited.and_then(|_| gateway.kill_control_plane());
             let answered = asking.into_iter().map(|one| one.join().unwrap_or(false)).collect();

@@ -11,9 +11,9 @@ use super::world::{text, world};
 fn tokens_that_end_soon_are_renewed_before_they_do() {
     let (world, owner) = (world(), world().owner("short-alice"));
     let authority = world.authority("short");
-    authority.change(|manners| manners.access_lasts = Duration::from_secs(5));
+    authority.change(|manners| manners.access_lasts = Duration::from_secs(12));
     world.sign_in("short", &owner.account);
-    let until = Instant::now() + Duration::from_secs(15);
+    let until = Instant::now() + Duration::from_secs(26);
     let mut tokens = Vec::new();
     while Instant::now() < until {
         // Good when it was used, by the server's own clock.
@@ -22,7 +22,7 @@ fn tokens_that_end_soon_are_renewed_before_they_do() {
     }
     tokens.dedup();
     let refreshes = authority.journal().refreshes().len();
-    assert!((3..=8).contains(&refreshes), "{refreshes} in 15 s, with tokens of 5 s; {} were used", tokens.len());
+    assert!((3..=5).contains(&refreshes), "{refreshes} in 26 s, with tokens of 12 s; {} were used", tokens.len());
     assert_eq!(authority.journal().families_revoked(), 0);
 }
 
