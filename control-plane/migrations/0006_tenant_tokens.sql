@@ -16,7 +16,6 @@ CREATE INDEX record_tenant ON record (tenant, began_ms, exchange);
 CREATE TABLE record_attempt (
   exchange      TEXT NOT NULL,
   number        BIGINT NOT NULL,
-  target        TEXT NOT NULL,
   provider      TEXT NOT NULL,
   model         TEXT NOT NULL,
   ending        TEXT NOT NULL,
@@ -36,6 +35,5 @@ CREATE INDEX budget_notice_next ON budget_notice (told_ms, next_ms);
 CREATE TABLE webhook_secret (
   account TEXT PRIMARY KEY,
   nonce   TEXT NOT NULL,
-  sealed  TEXT NOT NULL,
-  made_ms BIGINT NOT NULL
+  sealed  TEXT NOT NULL
 );

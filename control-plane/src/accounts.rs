@@ -15,11 +15,12 @@ mod terms;
 mod webhook;
 pub mod whole;
 
-pub use id::{AccountId, AccountKind, is_within, path, tenant};
+pub use id::{AccountId, AccountKind, path, tenant};
 pub use period::{Period, Span};
 pub use terms::{AtLimit, BudgetTerms, Terms, WhenAway};
 pub use webhook::Webhook;
 
+pub use dragoman_core::admission::is_within;
 use dragoman_core::admission::{Budget, Grant, Scope};
 
 /// One level above a caller, or the caller's own key.

@@ -31,6 +31,7 @@ mod openapi;
 mod page;
 mod policy;
 mod problem;
+mod rate_limits;
 mod records;
 mod repeat;
 mod rows;
@@ -116,6 +117,7 @@ fn api() -> Api {
     snapshots::add(&mut api);
     explain::add(&mut api);
     discovery::add(&mut api);
+    rate_limits::add(&mut api);
     distribution::add(&mut api);
     metrics::add(&mut api);
     status::add(&mut api);

@@ -12,8 +12,8 @@ use dragoman_core::price::Rates;
 
 use crate::prices;
 use crate::settings::{
-    Auth, Enabled, File, Known, Mistakes, ModelRow, ModelsPath, PriceRow, ProviderRow, Said, Secret, SignIn, Signing,
-    Variables,
+    Auth, Enabled, File, Known, Mistakes, ModelRow, ModelsPath, PriceRow, ProviderRow, RateLimit, Said, Secret, SignIn,
+    Signing, Variables,
 };
 
 /// The shipped providers, as written.
@@ -60,6 +60,8 @@ pub struct Registered {
     pub models_path: Option<ModelsPath>,
     /// Whether plain text speaks HTTP/2.
     pub http2: bool,
+    /// How fast it may be asked.
+    pub rate_limits: Vec<RateLimit>,
     /// The addresses that Envoy connects to; empty when it resolves the name by itself.
     pub pinned: Vec<IpAddr>,
 }
@@ -88,6 +90,7 @@ impl Registered {
             // Its one model stands in the catalogue already.
             models_path: Some(ModelsPath::Never),
             http2: false,
+            rate_limits: Vec::new(),
             pinned: Vec::new(),
         }
     }
@@ -236,6 +239,7 @@ fn change(shipped: &mut ProviderRow, row: &ProviderRow) {
     take(&mut shipped.families, &row.families);
     take(&mut shipped.models, &row.models);
     take(&mut shipped.models_path, &row.models_path);
+    take(&mut shipped.rate_limits, &row.rate_limits);
     take(&mut shipped.http2, &row.http2);
     match (&mut shipped.sign_in, &row.sign_in) {
         (Some(sign_in), Some(other)) => sign_in.change(other),
@@ -328,6 +332,7 @@ fn register(row: &ProviderRow, sign_in: Option<&SignIn>, environment: Environmen
             Some(ModelsPath::At(path)) => Some(ModelsPath::At(fill(path)?)),
             other => other.clone(),
         },
+        rate_limits: row.rate_limits.clone().unwrap_or_default(),
         http2: row.http2.unwrap_or(false),
         pinned: Vec::new(),
     })

@@ -39,7 +39,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::run::{EnvoyBy, Options, run};
 use crate::settings::{DEFAULT_FILE, Kind};
+
 use crate::translate::{Translation, translate};
+pub(crate) use client::TOKEN;
 
 pub use bad_input::{BadInput, bad};
 
@@ -172,6 +174,9 @@ enum Command {
     },
 }
 
+/// Where the URL of a shared store stands, its password in it.
+pub(crate) const STORE: &str = "DRAGOMAN_STORE";
+
 #[derive(Args, Debug)]
 struct Common {
     /// The settings file; `dragoman.toml` if it is there.
@@ -181,7 +186,7 @@ struct Common {
     #[arg(long, env = "DRAGOMAN_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
     /// A PostgreSQL that control planes share, as postgres://user:password@host/database; SQLite in the data directory without.
-    #[arg(long, env = "DRAGOMAN_STORE", value_name = "URL", hide_env_values = true)]
+    #[arg(long, env = STORE, value_name = "URL", hide_env_values = true)]
     store: Option<String>,
 }
 

@@ -7,11 +7,12 @@ use dragoman_core::snapshot::Snapshot;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
+use crate::accounts::Terms;
 use crate::catalog::Catalog;
 use crate::metrics::Known;
 use crate::prices::PriceBook;
 use crate::publish;
-use crate::settings::{File, Limits, Secret};
+use crate::settings::{File, Limits, Secret, terms_of};
 use crate::store::{Store, hex, now_ms};
 
 /// A Snapshot with what belongs to it.
@@ -37,6 +38,8 @@ pub struct Current {
     pub limits: Limits,
     /// What the operator should know.
     pub warnings: Vec<String>,
+    /// How fast providers may be asked, by the holders that their limits have in budgets' ids.
+    pub rate_limits: HashMap<String, Terms>,
     /// What everything costs.
     pub prices: Arc<PriceBook>,
     /// The ids that may be labels of metrics.
@@ -86,6 +89,9 @@ impl Current {
             revision,
             made_ms: now_ms,
             document: snapshot.write(),
+            rate_limits: terms_of(catalog.providers.iter().map(|row| (row.id.as_str(), &row.rate_limits[..])))
+                .into_iter()
+                .collect(),
             prices: Arc::new(PriceBook::of(&catalog, &file)),
             labels: Arc::new(Known::of(&snapshot)),
             snapshot: Arc::new(snapshot),
@@ -103,9 +109,14 @@ impl Current {
         let other =
             |(id, header): (&String, &(String, Secret))| (self.credentials.get(id) != Some(header)).then(|| id.clone());
         let mut renewed: Vec<String> = before.credentials.iter().filter_map(other).collect();
-        let way = |row: &crate::catalog::Registered| (row.auth.clone(), row.signing.is_some());
-        let now: HashMap<&str, _> = self.catalog.providers.iter().map(|row| (row.id.as_str(), way(row))).collect();
-        let otherwise = before.catalog.providers.iter().filter(|row| now.get(row.id.as_str()) != Some(&way(row)));
+        let way = |catalog: &Catalog, row: &crate::catalog::Registered| {
+            let people = catalog.sign_ins.get(&row.id).is_some_and(|sign_in| sign_in.hindrance().is_none());
+            (row.auth.clone(), row.signing.is_some(), people)
+        };
+        let now: HashMap<&str, _> =
+            self.catalog.providers.iter().map(|row| (row.id.as_str(), way(&self.catalog, row))).collect();
+        let known = before.catalog.providers.iter();
+        let otherwise = known.filter(|row| now.get(row.id.as_str()) != Some(&way(&before.catalog, row)));
         renewed.extend(otherwise.map(|row| format!("{}@", row.id)));
         renewed.sort();
         renewed

@@ -15,6 +15,7 @@ mod holds;
 mod recognising;
 mod watching;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -149,7 +150,7 @@ impl DataPlane for Service {
         let fast = grant.budgets.iter().filter(|budget| budget.mode == Mode::Fast);
         let wants: Vec<admission::Want> =
             fast.map(|budget| admission::Want { id: budget.id.clone(), window_ms: 0, taken: 0, wanted: 0 }).collect();
-        let leases = self.store.lend(&request.vm, &wants).await.map_err(unavailable)?;
+        let leases = self.store.lend(&request.vm, &wants, &HashMap::new()).await.map_err(unavailable)?;
         Ok(Response::new(AdmitResponse {
             grant: grant.write(),
             valid_for_ms,
@@ -167,7 +168,10 @@ impl DataPlane for Service {
         };
         let wants: Vec<admission::Want> = wants.into_iter().take(MAX_WANTS).map(want).collect();
         let leases = match exchange.as_str() {
-            "" => self.store.lend(&vm, &wants).await.map_err(unavailable)?,
+            "" => {
+                let current = self.current.borrow().clone();
+                self.store.lend(&vm, &wants, &current.rate_limits).await.map_err(unavailable)?
+            }
             _ => self.holds.ask(Hold { vm, exchange, caller, account, wants }).await?,
         };
         Ok(Response::new(LendResponse { leases: leases.write() }))

@@ -20,6 +20,10 @@ const SHORT_LIFE: Duration = Duration::from_secs(5);
 /// How long Envoy may take to end.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// What opens the store, its digests, the vault and the admin API is none of its business.
+const SECRETS: [&str; 4] =
+    [crate::cli::STORE, crate::cli::TOKEN, crate::store::pepper::VARIABLE, crate::vault::VARIABLE];
+
 /// How to start Envoy.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -55,7 +59,7 @@ impl Program {
         }
     }
 
-    fn spawn(&self) -> anyhow::Result<Child> {
+    fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
         command
             .arg("--config-path")
@@ -67,12 +71,16 @@ impl Program {
             .stdin(Stdio::null())
             // What we print is for the operator's eyes or pipes; Envoy's own words go to the log.
             .stdout(Stdio::null())
-            // What opens the store's digests and the vault is none of its business.
-            .env_remove(crate::store::pepper::VARIABLE)
-            .env_remove(crate::vault::VARIABLE)
             .kill_on_drop(true);
+        SECRETS.iter().for_each(|name| {
+            command.env_remove(name);
+        });
         end_with_us(&mut command);
-        let child = command.spawn().with_context(|| {
+        command
+    }
+
+    fn spawn(&self) -> anyhow::Result<Child> {
+        let child = self.command().spawn().with_context(|| {
             format!("Envoy ({}) can't be started; name its program with --envoy", self.path.display())
         })?;
         info!(pid = child.id(), "Envoy started");
@@ -138,4 +146,20 @@ pub async fn listens(address: std::net::SocketAddr) -> bool {
 /// The program in the search path, or where `named` says.
 pub fn find(named: Option<&Path>) -> PathBuf {
     named.map_or_else(|| PathBuf::from("envoy"), Path::to_path_buf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn envoy_inherits_none_of_our_secrets() {
+        let program = Program { path: "envoy".into(), bootstrap: "b".into(), concurrency: 1 };
+        let command = program.command();
+        let removed: Vec<_> =
+            command.as_std().get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+        for name in ["DRAGOMAN_STORE", "DRAGOMAN_ADMIN_TOKEN", "DRAGOMAN_PEPPER", "DRAGOMAN_VAULT_KEY"] {
+            assert!(removed.contains(&std::ffi::OsStr::new(name)), "{name}");
+        }
+    }
 }

@@ -30,6 +30,7 @@ use crate::discovery::{self, Known as Discovered};
 use crate::run::{Options, environment};
 use crate::settings::watch::{INTERVAL, Watched};
 use crate::settings::{DEFAULT_FILE, File, Kind, Known, Problem};
+use crate::store::costs::DAY_MS;
 use crate::store::rows::{Edit, Rows};
 use crate::store::versions::Overtaken;
 use crate::store::{Store, now_ms};
@@ -40,8 +41,6 @@ pub use effective::Tried;
 pub use feeds::Feeds;
 use pins::Pins;
 
-/// A day, in milliseconds.
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// How long a change of the admin API waits to be served before it is answered all the same.
 const SERVED: Duration = Duration::from_secs(3);
 
@@ -348,7 +347,7 @@ impl Publication {
         let now = u64::try_from(now_ms()).unwrap_or(0);
         let current = self.current();
         // Prices begin and end with a day.
-        let another_day = now / DAY_MS != current.made_ms / DAY_MS;
+        let another_day = now / DAY_MS.unsigned_abs() != current.made_ms / DAY_MS.unsigned_abs();
         another_day
             || current
                 .file

@@ -8,15 +8,17 @@ pub mod fallbacks;
 mod names;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use dragoman_core::admission::Budget;
 use dragoman_core::catalog::{Provider, Target};
 use dragoman_core::price::Price;
 use dragoman_core::snapshot::{Family, Loss, Route, Snapshot};
 
 use crate::catalog::{Catalog, Registered};
 use crate::prices::PriceBook;
-use crate::settings::{File, IdentityRow, ModelRow, Status, Strategy};
+use crate::settings::{File, IdentityRow, ModelRow, RateLimit, Status, Strategy};
 use fallbacks::{MOST, Ranking};
 use names::{Names, Resolved};
 
@@ -66,7 +68,14 @@ fn provider(row: &Registered, book: &PriceBook, at_ms: u64) -> Provider {
         set: row.set.clone(),
         // What must not be asked without a price is withheld; should it be asked all the same, it is not for nothing.
         price: book.unlisted(&row.id, at_ms).map_or_else(|| Price::of(*book.ceiling()), |priced| as_of(priced.price)),
+        rate_limits: rate_limits(row, None),
     }
+}
+
+/// How fast a model may be asked; with none, whatever the provider serves.
+fn rate_limits(row: &Registered, model: Option<&str>) -> Arc<[Budget]> {
+    let about = |limit: &&RateLimit| limit.model.is_none() || limit.model.as_deref() == model;
+    row.rate_limits.iter().filter(about).filter_map(|limit| Budget::of_target(&limit.id(&row.id))).collect()
 }
 
 /// A price of which the filters need not know when it holds.
@@ -170,7 +179,11 @@ impl<'r> Builder<'r> {
             }
             return None;
         };
-        let unlisted = Target { price: as_of(priced.price), ..Target::unlisted(id.clone(), at, model) };
+        let unlisted = Target {
+            price: as_of(priced.price),
+            rate_limits: self.catalog.providers.get(at).map(|row| rate_limits(row, Some(model))).unwrap_or_default(),
+            ..Target::unlisted(id.clone(), at, model)
+        };
         self.targets.push(match row {
             None => unlisted,
             Some(row) => Target {

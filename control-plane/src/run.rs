@@ -39,6 +39,8 @@ pub const DEFAULT_DATA: &str = ".dragoman";
 const CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// How often it is looked for leases that have ended: so much later is their money free again.
 const REAP_INTERVAL: Duration = Duration::from_secs(3);
+/// How often what is long over is taken away: it grows by an hour of minutes meanwhile.
+const FORGET_INTERVAL: Duration = Duration::from_secs(3600);
 /// How long the workers may take to ask for their Snapshot before we say that we serve all the same.
 const READY: Duration = Duration::from_secs(5);
 
@@ -195,7 +197,8 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     {
         let (watching, keys, store) = (watching.clone(), keys.clone(), store.clone());
         tokio::spawn(async move {
-            tokio::join!(watching.changes(keys, store.clone()), watching.alive(store.clone()), reaping(store));
+            let (changes, alive) = (watching.changes(keys, store.clone()), watching.alive(store.clone()));
+            tokio::join!(changes, alive, reaping(store.clone()), forgetting(store));
         });
     }
     let program = bootstrap(&options, &file, &directory)?;
@@ -278,6 +281,17 @@ async fn reaping(store: Store) {
     }
 }
 
+/// Takes away for ever what of budgets is long over.
+async fn forgetting(store: Store) {
+    let mut interval = tokio::time::interval(FORGET_INTERVAL);
+    loop {
+        interval.tick().await;
+        if let Err(error) = store.forget().await {
+            error!("the store failed, and what is long over stays in it: {error:#}");
+        }
+    }
+}
+
 /// Makes and prints a key if there was none ever.
 async fn first_key(keys: &Keys) -> anyhow::Result<Option<Secret>> {
     if !keys.is_empty().await? {
@@ -311,7 +325,7 @@ fn discover(
 /// Makes and prints an owner's token if there was none ever.
 async fn first_token(tokens: &Tokens) -> anyhow::Result<()> {
     if tokens.is_empty().await? {
-        let token = tokens.create("first", Role::Owner, "").await?.token;
+        let token = tokens.create("at start", "first", Role::Owner, "").await?.token;
         let words = "Your first admin token (shown once; make more with `dragoman token create`): ";
         crate::cli::print(&format!("{words}{}", token.expose()))?;
     }

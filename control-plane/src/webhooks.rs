@@ -8,7 +8,7 @@
 //! secret of `<seconds>.<body>`. It is sent once for each window and share, and again only when nobody took it, or when we died
 //! right after it was: `id` stays the same.
 //!
-//! Limits: ten seconds for each try; redirects are not followed and answers are not read; nothing is sent without a secret.
+//! Limits: ten seconds for each try, the look-up included, and eight tries at a time; redirects are not followed and answers are not read; nothing is sent without a secret.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use hmac::{Hmac, Mac};
 use reqwest::{Client, Url, redirect};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use tokio::task::JoinSet;
 use tracing::{error, warn};
 
 use crate::current::Feed;
@@ -30,7 +31,9 @@ use crate::store::{Store, hex, now_ms};
 
 /// How often it is looked for notices.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Longest wait for one receiver, connection included.
+/// Receivers that are told at the same time: a slow one keeps nobody waiting, and a hundred slow ones cost us little.
+const AT_ONCE: usize = 8;
+/// Longest wait for one receiver, look-up and connection included.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 /// The header with the signature.
 const SIGNATURE: &str = "x-dragoman-signature";
@@ -50,12 +53,19 @@ pub struct Teller {
 impl Teller {
     /// Tells for ever.
     pub async fn run(self) {
+        let teller = Arc::new(self);
         let mut interval = tokio::time::interval(INTERVAL);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut told = JoinSet::new();
         loop {
             interval.tick().await;
-            while let Some(notice) = self.claimed().await {
-                self.tell(&notice).await;
+            while let Some(notice) = teller.claimed().await {
+                let teller = teller.clone();
+                told.spawn(async move { teller.tell(&notice).await });
+                // A notice is claimed only when it can be told at once: a claim does not last for ever.
+                if told.len() >= AT_ONCE {
+                    told.join_next().await;
+                }
             }
         }
     }
@@ -105,7 +115,9 @@ impl Teller {
         let secret = self.secrets.find(&account).await?;
         let secret = secret.with_context(|| format!("{account} has a webhook and no secret to sign with"))?;
         let allowed = self.current.borrow().file.allow_networks.clone();
-        send(&url, &secret, &body(notice, &account).to_string(), &allowed).await?;
+        let body = body(notice, &account).to_string();
+        let sent = tokio::time::timeout(MAX_WAIT, send(&url, &secret, &body, &allowed)).await;
+        sent.with_context(|| format!("it does not answer within {} seconds", MAX_WAIT.as_secs()))??;
         Ok(true)
     }
 }
@@ -143,7 +155,6 @@ async fn send(url: &str, secret: &Secret, body: &str, allowed: &[Network]) -> an
     let url = Url::parse(url)?;
     let host = url.host_str().unwrap_or_default().to_string();
     let client = Client::builder()
-        .timeout(MAX_WAIT)
         .redirect(redirect::Policy::none())
         .no_proxy()
         .referer(false)
@@ -168,10 +179,59 @@ fn signature(secret: &Secret, seconds: i64, body: &str) -> anyhow::Result<String
 
 #[cfg(test)]
 mod tests {
+    use dragoman_core::record::{Charged, Outcome, Record};
+    use dragoman_core::usage::Usage;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::accounts::{AccountId, AccountKind};
+    use crate::catalog::{Catalog, known};
+    use crate::current::{Current, Made};
+    use crate::settings::File;
+    use crate::store::pepper::Pepper;
+    use crate::store::records::Settling;
+    use crate::store::rows::Condition;
+    use crate::store::tests::Directory;
+
+    #[tokio::test]
+    async fn a_slow_receiver_keeps_nobody_waiting() {
+        let directory = Directory::new();
+        let store = Store::open(&directory.0, None).await.unwrap();
+        let secrets = WebhookSecrets::of(&store, Pepper::of(&store).await.unwrap());
+        // Whoever connects to it is never answered.
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let silent_url = format!("http://{}/", silent.local_addr().unwrap());
+        let (url, task) = receiver("204 No Content").await;
+        for (at, (id, url)) in [("slow", silent_url), ("swift", url)].into_iter().enumerate() {
+            let account = AccountId::read(id).unwrap();
+            let terms = json!({ "budgets": [{ "tokens": 100 }], "webhook": { "url": url } });
+            let terms = serde_json::from_value(terms).unwrap();
+            store.put_account("me", &account, AccountKind::Tenant, &terms, Condition::None).await.unwrap();
+            secrets.make("me", id).await.unwrap();
+            let record = Record {
+                exchange: id.to_string(),
+                account: id.to_string(),
+                charged: vec![Charged { budget: format!("{id}/tokens/total"), window_ms: 0 }],
+                outcomes: vec![Outcome { usage: Usage { input: Some(80), ..Usage::default() }, ..Outcome::default() }],
+                began_ms: at as u64 + 1,
+                ..Record::default()
+            };
+            let document = String::from_utf8(record.write()).unwrap();
+            store
+                .settle(&[Settling { record: &record, document: &document, cost: None, attempts: &[] }])
+                .await
+                .unwrap();
+        }
+        let file = File::read("f", "catalog = false\nallow_networks = [\"127.0.0.0/8\"]\n", &known().unwrap()).unwrap();
+        let made = Made::of(Catalog::join(&file, &|_| None).unwrap(), file).unwrap();
+        let current = tokio::sync::watch::Sender::new(Arc::new(Current::publish(made, 0, &store).await.unwrap()));
+        let teller = Teller { store, secrets, current: current.subscribe(), metrics: Arc::default() };
+        let running = tokio::spawn(teller.run());
+        let sent = tokio::time::timeout(MAX_WAIT / 2, task).await.unwrap().unwrap();
+        assert!(sent.contains("\"account\":\"swift\""), "{sent}");
+        running.abort();
+    }
 
     fn secret() -> Secret {
         Secret::new("dgw_1".to_string())

@@ -257,6 +257,27 @@ fn keys_are_the_same_through_both_doors() {
     assert!(served.read(&["key", "show", "first-door"]).contains("revoked"));
 }
 
+#[test]
+fn an_id_means_one_key_whatever_another_one_is_named() {
+    let mut served = Served::start("ids");
+    let token = served.read(&["token", "create", "--role", "operator"]).trim_end().to_string();
+    for token in [String::new(), token] {
+        served.token = token;
+        let made: serde_json::Value = serde_json::from_str(&served.read(&["key", "create", "--json"])).unwrap();
+        let id = made["id"].as_str().unwrap();
+        served.read(&["key", "create", "--name", id]);
+        let shown = served.read(&["key", "show", id]);
+        assert!(shown.lines().count() == 2 && shown.contains(&format!("\n{id} ")), "{shown}");
+        assert_eq!(served.read(&["key", "revoke", id]), "1 revoked\n");
+        let twice = served.run(&["key", "revoke", id], "");
+        assert!(twice.status.code() == Some(2) && words(&twice.stderr).contains("not revoked already"), "{twice:?}");
+        let listed = served.read(&["key", "list"]);
+        assert!(listed.lines().any(|line| line.ends_with(id) && line.contains("good")), "{listed}");
+        let missing = served.run(&["key", "show", "key_0000000000000000"], "");
+        assert!(missing.status.code() == Some(2) && !missing.stderr.is_empty(), "{missing:?}");
+    }
+}
+
 /// Makes accounts in a data directory.
 fn accounts(directory: &Path, wanted: &[(&str, AccountKind)]) {
     let made = async {
@@ -296,6 +317,13 @@ fn an_accounts_own_credential_is_put_and_shown_by_its_end_only() {
         let ran = served.run(wrong, input);
         assert!(ran.status.code() == Some(2) && words(&ran.stderr).contains(why), "{}", words(&ran.stderr));
     }
+    let operator = std::mem::take(&mut served.token);
+    let admin = ["token", "create", "--role", "tenant-admin", "--account", "acme.search"];
+    served.token = served.read(&admin).trim_end().to_string();
+    assert_eq!(served.read(&["credential", "list"]).lines().count(), 2, "of its tree");
+    let others = served.run(&["credential", "list", "--account", "acme"], "");
+    assert!(others.status.code() == Some(2) && words(&others.stderr).contains("no account"), "{others:?}");
+    served.token = operator;
     let said =
         [served.read(&["audit", "--json"]), served.read(&["credential", "list", "--json"]), listed, put].concat();
     assert!(!said.contains("canary"), "{said}");
@@ -327,7 +355,7 @@ fn authority() -> String {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let (mut stream, mut asked) = (stream.unwrap(), String::new());
-            while !asked.split_once("\r\n\r\n").is_some_and(|(_, body)| !body.is_empty()) {
+            while asked.split_once("\r\n\r\n").is_none_or(|(_, body)| body.is_empty()) {
                 let mut piece = [0; 4096];
                 match stream.read(&mut piece) {
                     Ok(count @ 1..) => asked.push_str(&words(&piece[..count])),

@@ -10,14 +10,16 @@
 //! A Grant comes from the control plane at the first sight of a key and is kept for as long as the control plane said. Only
 //! the key's digest travels; the key itself stays in the request that brought it, and is stripped from every attempt.
 
-mod budget;
+mod account;
 mod caller;
 mod grant;
 mod network;
 mod purse;
 mod window;
 
-pub use budget::{AtLimit, Away, Budget, Mode, Unit};
+pub use crate::budget::{AtLimit, Away, Budget, BudgetName, Mode, OF_TARGET, Unit, is_about};
+pub(crate) use account::ancestors;
+pub use account::{is_account, is_within};
 pub use caller::{Caller, is_token};
 pub use grant::{Grant, Scope};
 pub use network::Network;

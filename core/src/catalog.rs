@@ -5,6 +5,9 @@
 
 mod identity;
 
+use std::sync::Arc;
+
+use crate::budget::Budget;
 use crate::price::Price;
 
 pub use identity::{Identity, Proof};
@@ -301,6 +304,8 @@ pub struct Provider {
     pub set: Vec<(String, String)>,
     /// What it takes for models that nobody listed.
     pub price: Price,
+    /// How fast it may be asked, whichever model answers; see [`crate::budget::OF_TARGET`].
+    pub rate_limits: Arc<[Budget]>,
 }
 
 /// What stands for a cluster in a slot header: 16 hexadecimal digits of its name's SHA-256. Envoy keeps one header map for all
@@ -333,6 +338,8 @@ pub struct Target {
     pub unsigned: String,
     /// What it takes, as of the Snapshot.
     pub price: Price,
+    /// How fast it may be asked: the limits of its provider and its own.
+    pub rate_limits: Arc<[Budget]>,
 }
 
 impl Target {
@@ -348,6 +355,7 @@ impl Target {
             thinking: ThinkingStyle::Unknown,
             unsigned: String::new(),
             price: Price::default(),
+            rate_limits: Arc::default(),
         }
     }
 }

@@ -87,7 +87,12 @@ pub struct Estimate {
 
 /// The input to reserve for a request of that estimate; with its margin at least what is taken, in 99 of 100 recorded requests.
 pub fn reservation_input(estimated: u64) -> u64 {
-    estimated.saturating_add(estimated / 100 * MARGIN).saturating_add(UNSEEN)
+    with_margin(estimated).saturating_add(UNSEEN)
+}
+
+/// So many tokens by the tokenizer that takes the most.
+pub fn with_margin(estimated: u64) -> u64 {
+    estimated.saturating_add(estimated / 100 * MARGIN)
 }
 
 /// Whether a report is further below what was seen than anybody's way of counting explains.

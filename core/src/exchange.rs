@@ -21,6 +21,7 @@ mod models;
 mod payment;
 mod plan;
 mod presented;
+mod rate_limits;
 mod reply;
 mod wish;
 
@@ -42,6 +43,7 @@ pub(crate) use plan::Sought;
 pub use plan::{Asked, Opening, Planned};
 pub use presented::Evidence;
 use presented::Presented;
+use rate_limits::RateLimits;
 pub use reply::{LocalReply, error_reply};
 pub(crate) use wish::Wish;
 
@@ -144,6 +146,7 @@ pub struct Exchange {
     /// Where the client is, once somebody looked; `None` in it when nobody can know.
     source: Option<Option<IpAddr>>,
     payment: Payment,
+    rate_limits: RateLimits,
     phase: Phase,
     record: Record,
     /// The attempt whose answer is being passed to the client, from 1; 0 while there is none.
@@ -167,6 +170,7 @@ impl Exchange {
             grant: None,
             source: None,
             payment: Payment::default(),
+            rate_limits: RateLimits::default(),
             phase: Phase::Reading { admission: Admission::Unasked, body: None },
             record: Record { exchange: id.clone(), began_ms: now_ms, trace: head.trace(), ..Record::default() },
             answering: 0,
@@ -320,6 +324,7 @@ impl Exchange {
             content,
             model: wish.model,
             delivery: wish.delivery,
+            needs: wish.needs,
             bounds,
             snapshot: Rc::clone(snapshot),
             loss: plan.loss,
@@ -337,7 +342,7 @@ impl Exchange {
             return Ok(Step::Ask(missing.into_iter().map(Question::Credential).collect()));
         }
         asked.leave_unequipped()?;
-        if let Some(step) = self.pay(memory, now_ms)? {
+        if let Some(step) = self.reserve(memory, now_ms)? {
             return Ok(step);
         }
         let Phase::Planned { asked, .. } = &mut self.phase else { return Ok(Step::Wait) };

@@ -209,7 +209,7 @@ impl<'s> Explanation<'s> {
         self.weigh(judgement, snapshot);
         refusal.map_or(Ok(()), Err)?;
         let bounds = Bounds::of(&wish, &content, &rules);
-        let Wish { model, delivery, .. } = wish;
+        let Wish { model, delivery, needs, .. } = wish;
         // Attempts share their Snapshot; a copy is made here once, for somebody who reads it.
         let (id, snapshot) = (String::new(), Rc::new(snapshot.clone()));
         self.tell(&Asked {
@@ -220,6 +220,7 @@ impl<'s> Explanation<'s> {
             content,
             model,
             delivery,
+            needs,
             bounds,
             snapshot,
             loss,

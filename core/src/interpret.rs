@@ -129,7 +129,7 @@ impl core::fmt::Debug for Interpreter {
 
 impl Interpreter {
     /// For one answer. `maker` is the provider's [`crate::catalog::slot`] when it speaks another dialect than the client: its
-    /// proofs are marked with it, and what the client's dialect cannot say is listed.
+    /// proofs are marked with it.
     pub fn new(
         framing: Framing,
         reader: Box<dyn ReadResponse>,
@@ -313,13 +313,13 @@ impl Speech {
     }
 
     fn note(&mut self, event: &Event<'_>) {
-        let foreign = !self.mark.is_empty();
         let lost = match event {
-            Event::Open(Block::Other(_)) => "blocks",
+            // In its own dialect it is said as it was.
+            Event::Open(Block::Other(_)) if !self.mark.is_empty() => "blocks",
             Event::Lost(what) => what,
             _ => return,
         };
-        if foreign && !self.lost.contains(&lost) {
+        if !self.lost.contains(&lost) {
             self.lost.push(lost);
         }
     }

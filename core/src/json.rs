@@ -139,6 +139,11 @@ impl<'a> Json<'a> {
         Some(Text::escaped(inside))
     }
 
+    /// A string's characters.
+    pub fn string(self) -> Option<String> {
+        self.text().map(|text| text.decode().into_owned())
+    }
+
     /// `true` or `false`.
     pub fn bool(self) -> Option<bool> {
         match self.text {

@@ -19,7 +19,7 @@ use crate::usage::Usage;
 pub const MAX_RATE: u64 = 1_000_000_000_000;
 
 /// Pico-dollars in a micro-dollar.
-const PICO: u128 = 1_000_000;
+pub const PICO: u32 = 1_000_000;
 
 /// Micro-dollars per million tokens, and per piece where that is said. A rate that nobody named is that of the next larger
 /// thing it is part of, so that nothing is ever free by omission.
@@ -100,14 +100,16 @@ impl Price {
         tier.map_or(&self.rates, |tier| &tier.rates)
     }
 
-    /// The most that an answer can cost: nothing of the input comes from a cache, all of it goes into one, all of the output is
-    /// of the dearest kind.
-    pub fn worst(&self, input: u64, output: u64) -> Cost {
+    /// The most that so many answers can cost: nothing of the input comes from a cache, all of it goes into one, all of the
+    /// output is of the dearest kind, and every answer has a picture.
+    pub fn worst(&self, input: u64, output: u64, answers: u64) -> Cost {
         let rates = self.rates(input);
         let dearest = |rates: [Option<u64>; 4]| rates.into_iter().flatten().max().unwrap_or(0);
         let read = dearest([Some(rates.input), rates.cache_write, rates.cache_write_1h, rates.audio_input]);
         let written = dearest([Some(rates.output), rates.reasoning, rates.audio_output, None]);
-        Cost::of(input, read).and(Cost::of(output, written)).and(Cost::micro(rates.request.unwrap_or(0)))
+        let pictures = Cost::micro(rates.image.unwrap_or(0)).times(answers);
+        let request = Cost::micro(rates.request.unwrap_or(0));
+        Cost::of(input, read).and(Cost::of(output, written)).and(pictures).and(request)
     }
 
     /// What an answer of that usage costs. A part that is reported larger than its whole counts as it is, and nothing is left
@@ -171,7 +173,7 @@ impl Cost {
 
     /// So many micro-dollars.
     pub fn micro(micro_dollars: u64) -> Cost {
-        Cost { pico_dollars: u128::from(micro_dollars).saturating_mul(PICO) }
+        Cost { pico_dollars: u128::from(micro_dollars).saturating_mul(PICO.into()) }
     }
 
     /// Both together.
@@ -196,9 +198,14 @@ impl Cost {
         self.pico_dollars
     }
 
+    /// Whole micro-dollars, and the pico-dollars below one.
+    pub fn parts(self) -> (u128, u128) {
+        (self.pico_dollars / u128::from(PICO), self.pico_dollars % u128::from(PICO))
+    }
+
     /// In whole micro-dollars, rounded up.
     pub fn micro_dollars(self) -> u64 {
-        u64::try_from(self.pico_dollars.div_ceil(PICO)).unwrap_or(u64::MAX)
+        u64::try_from(self.pico_dollars.div_ceil(PICO.into())).unwrap_or(u64::MAX)
     }
 }
 

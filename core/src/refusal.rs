@@ -125,6 +125,8 @@ pub enum Refusal {
     SourceForbidden,
     /// A budget has no room for it.
     BudgetSpent(Box<SpentBudget>),
+    /// Whoever could answer is asked as fast as it may be.
+    RateLimited(Box<SpentBudget>),
     /// What was lent of this budget has ended, and the control plane does not answer.
     BudgetUnknown(String),
     /// The body is not JSON.
@@ -188,6 +190,13 @@ pub enum Unanswered {
     Silent,
 }
 
+const SPENT: &str = "budget_spent";
+const TOO_FAST: &str = "rate_limited";
+const UNKNOWN: &str = "budget_unknown";
+
+/// The codes of refusals for want of a budget.
+pub(crate) const DENIALS: [&str; 3] = [SPENT, TOO_FAST, UNKNOWN];
+
 impl Refusal {
     /// One word for Records and metrics.
     pub fn code(&self) -> &'static str {
@@ -203,7 +212,8 @@ impl Refusal {
             Refusal::RouteForbidden(_) => "route_forbidden",
             Refusal::SourceForbidden => "source_forbidden",
             Refusal::BudgetSpent(spent) => spent.code(),
-            Refusal::BudgetUnknown(_) => "budget_unknown",
+            Refusal::RateLimited(_) => "targets_limited",
+            Refusal::BudgetUnknown(_) => UNKNOWN,
             Refusal::BadJson(_) => "bad_json",
             Refusal::BadMember { .. } => "bad_member",
             Refusal::CompressedBody => "compressed_body",
@@ -230,6 +240,7 @@ impl Refusal {
             }
             Refusal::UnknownIdentity | Refusal::RouteForbidden(_) | Refusal::SourceForbidden => ErrorClass::Permission,
             Refusal::BudgetSpent(spent) => spent.class(),
+            Refusal::RateLimited(_) => ErrorClass::RateLimited,
             Refusal::BadJson(_)
             | Refusal::BadMember { .. }
             | Refusal::CompressedBody
@@ -275,6 +286,10 @@ impl Refusal {
             Refusal::RouteForbidden(route) => format!("this API key may not use the model `{route}`"),
             Refusal::SourceForbidden => "this API key may not be used from this address".into(),
             Refusal::BudgetSpent(spent) => spent.message(),
+            // Which providers there are is the operator's business.
+            Refusal::RateLimited(_) => {
+                "whoever could answer this is asked as often as the operator allows; try again later".into()
+            }
             Refusal::BudgetUnknown(budget) => {
                 format!("what is left of the budget `{budget}` cannot be asked right now; try again in a moment")
             }
@@ -311,7 +326,7 @@ impl Refusal {
     /// Headers that tell programs whether and when to try again.
     pub fn retry_headers(&self) -> Vec<(&'static str, String)> {
         match self {
-            Refusal::BudgetSpent(spent) => {
+            Refusal::BudgetSpent(spent) | Refusal::RateLimited(spent) => {
                 let after = spent.retry_after().map(|seconds| ("retry-after", seconds.to_string()));
                 let should = ("x-should-retry", spent.is_worth_waiting().to_string());
                 after.into_iter().chain([should]).collect()

@@ -25,7 +25,7 @@
 //! **Order.** Rules in their order; of one rule: remove, set, default, cap, prepend, append. Later ones see what earlier ones did.
 //!
 //! Limits: [`MAX_RULES`] rules, [`MAX_ACTIONS`] changes per rule, [`MAX_SCOPE`] names in a list, [`template::MAX_TEXT`] bytes of a
-//! text. Members and texts are changed of what is generated only; headers of everything.
+//! text. Members and texts are changed of what is generated only; headers of everything, and all JSON and all events are masked.
 
 mod header;
 mod read;
@@ -38,9 +38,13 @@ mod word;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::admission::ancestors;
 use crate::catalog::DialectId;
+use crate::estimate::Ink;
 use crate::json::path::Path;
+use crate::json::write::quoted;
 
+pub(crate) use header::GATEWAYS;
 pub use read::Wrong;
 pub use request::{Changed, Touched};
 pub use retouch::Retouch;
@@ -154,12 +158,6 @@ impl Rule {
     }
 }
 
-/// An account and all above it.
-pub(crate) fn ancestors(account: &str) -> impl Iterator<Item = &str> {
-    let ends = account.match_indices('.').map(|(at, _)| at).chain([account.len()]);
-    ends.filter_map(|end| account.get(..end)).filter(|account| !account.is_empty())
-}
-
 /// The rules that hold for one exchange, in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Holding {
@@ -197,7 +195,7 @@ impl Holding {
     /// is not more: of a rule that is for some dialects only what it raises counts.
     pub fn output_limit(&self, said: Option<u64>) -> Option<u64> {
         self.rules.iter().fold(said, |before, rule| {
-            let after = rule.request.iter().fold(before, |limit, action| action.limited(limit));
+            let after = rule.request.iter().fold(before, |limit, action| action.limited(Word::MaxOutputTokens, limit));
             match (rule.dialects.is_empty(), before, after) {
                 (true, ..) => after,
                 (false, Some(before), Some(after)) => Some(before.max(after)),
@@ -205,21 +203,44 @@ impl Holding {
             }
         })
     }
+
+    /// How many answers are wanted at once when the rules have changed the request; `said` is what the request says. Rules can only
+    /// make it fewer, so those that are for some dialects only do not count.
+    pub fn answers(&self, said: Option<u64>) -> Option<u64> {
+        let rules = self.rules.iter().filter(|rule| rule.dialects.is_empty());
+        rules.flat_map(|rule| &rule.request).fold(said, |answers, action| action.limited(Word::Answers, answers))
+    }
+
+    /// About how many tokens the rules' own words are, whoever is asked.
+    pub fn added_tokens(&self) -> u64 {
+        let mut ink = Ink::default();
+        for action in self.rules.iter().flat_map(|rule| &rule.request) {
+            match action {
+                // What has a word is a number, or where to stop.
+                Action::Set(Member::At(..), value) | Action::Default(Member::At(..), value) => {
+                    ink.json(&value.json(self))
+                }
+                Action::Prepend(text) | Action::Append(text) => ink.json(&quoted(&text.fill(&self.words))),
+                _ => {}
+            }
+        }
+        ink.tokens()
+    }
 }
 
 impl Action {
-    /// What it makes of the most tokens of an answer.
-    fn limited(&self, limit: Option<u64>) -> Option<u64> {
-        const OUTPUT: Word = Word::MaxOutputTokens;
+    /// What it makes of a number that stands under that word.
+    fn limited(&self, of: Word, limit: Option<u64>) -> Option<u64> {
+        let is_it = |member: &Member| matches!(member, Member::Word(word) if *word == of);
         let number = |value: &Value| match value {
             Value::Json(text) => text.parse().ok(),
             Value::Text(_) => None,
         };
         match self {
-            Action::Remove(Member::Word(OUTPUT)) => None,
-            Action::Set(Member::Word(OUTPUT), value) => number(value),
-            Action::Default(Member::Word(OUTPUT), value) => limit.or(number(value)),
-            Action::Cap(Member::Word(OUTPUT), _, most) => {
+            Action::Remove(member) if is_it(member) => None,
+            Action::Set(member, value) if is_it(member) => number(value),
+            Action::Default(member, value) if is_it(member) => limit.or(number(value)),
+            Action::Cap(member, _, most) if is_it(member) => {
                 let most: Option<u64> = most.parse().ok();
                 limit.map(|limit| most.map_or(limit, |most| limit.min(most)))
             }

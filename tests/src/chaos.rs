@@ -14,7 +14,6 @@
 //! Limits: one machine, one worker of Envoy; the load is there to notice failures, not to measure throughput.
 
 mod aborted_streams;
-mod api;
 mod big_snapshot;
 mod control_plane_kills;
 mod envoy_kills;

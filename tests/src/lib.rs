@@ -3,6 +3,7 @@
 //! A test puts one or more [`simulator::Simulator`]s behind a [`gateway::Gateway`], speaks to the gateway with
 //! [`client`], and asks the simulator's journal what really went over the wire.
 
+pub mod api;
 pub mod authority;
 pub mod bench;
 pub mod browser;

@@ -137,8 +137,8 @@ fn of_request(recording: &Recording, is_odd: bool, wanted: fn(&Request<'_>) -> b
     let actual = recording.expect["usage"]["input_total"].as_u64().filter(|actual| *actual > 0)?;
     let json = Json::parse(asked.body.as_bytes()).ok()?;
     let request = dialect::client(asked.dialect).read_request(&asked.endpoint, json).ok()?;
-    let (estimate, reserved) = (request.estimated_tokens(), request.reservation_input());
-    wanted(&request).then(|| measured(recording, is_odd, estimate, actual, reserved))
+    let weight = request.weight();
+    wanted(&request).then(|| measured(recording, is_odd, weight.words, actual, weight.reserved))
 }
 
 #[test]

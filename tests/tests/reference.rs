@@ -41,6 +41,14 @@ fn refusals() -> Vec<Refusal> {
             needed: 1,
             resets_in_ms: Some(20_000),
         })),
+        Refusal::RateLimited(Box::new(SpentBudget {
+            id: "<target>/requests/minute".into(),
+            unit: "requests",
+            limit: 60,
+            used: 60,
+            needed: 1,
+            resets_in_ms: Some(20_000),
+        })),
         Refusal::BudgetUnknown("<budget>".into()),
         Refusal::BadJson(ScanError { at: 7, trouble: Trouble::Unexpected }),
         Refusal::BadMember { param: "<member>".into(), problem: "<what is wrong with it>".into() },
@@ -67,7 +75,10 @@ fn refusals() -> Vec<Refusal> {
             Refusal::Unable { .. } | Refusal::Tied { .. } | Refusal::Unserved { .. } => {}
             Refusal::CannotSay(_) | Refusal::NotReady | Refusal::ControlPlaneAway | Refusal::NoCredential(_) => {}
             Refusal::BadToken | Refusal::UnknownIdentity => {}
-            Refusal::SourceForbidden | Refusal::BudgetSpent(_) | Refusal::BudgetUnknown(_) => {}
+            Refusal::SourceForbidden
+            | Refusal::BudgetSpent(_)
+            | Refusal::RateLimited(_)
+            | Refusal::BudgetUnknown(_) => {}
             Refusal::NoAnswer(_) | Refusal::Forgotten | Refusal::Busy => {}
         }
     }

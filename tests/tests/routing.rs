@@ -1,6 +1,7 @@
 //! Which provider answers is decided by the name the client asks for.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expected")]
 
+use dragoman_tests::api::Api;
 use dragoman_tests::gateway::{Gateway, Setup};
 use dragoman_tests::said::read;
 use dragoman_tests::simulator::persona::Dialect;
@@ -88,4 +89,34 @@ fn the_demo_answers_every_client_and_says_what_it_is() {
             assert!(said.text.to_lowercase().contains("demo"), "{client:?}: {}", said.text);
         }
     }
+}
+
+#[test]
+fn who_was_asked_as_often_as_it_may_be_is_passed_over_by_all_workers_together() {
+    let a = Simulator::start(Persona::chat("key-a")).expect("a provider");
+    let b = Simulator::start(Persona::messages("key-b")).expect("a provider");
+    let setup = Setup::new()
+        .simulator("a", &a)
+        .with("rate_limits = [{ requests = 5, per = \"month\" }, { model = \"rare\", requests = 1, per = \"month\" }]")
+        .simulator("b", &b)
+        .model("shared", &["a", "b"])
+        .model("rare", &["a"])
+        .workers(2);
+    let gateway = Gateway::start(&setup).expect("a gateway");
+    let target = |model: &str| {
+        let answer = gateway.ask(Dialect::Chat, model, "hello", false).expect("an answer");
+        (answer.status, answer.header("x-dragoman-target").unwrap_or_default().to_string(), answer.text().to_string())
+    };
+    assert_eq!(target("rare").1, "a/rare");
+    let (status, _, text) = target("rare");
+    assert_eq!(status, 429, "{text}");
+    assert!(text.contains("as often as the operator allows") && text.contains("targets_limited"), "{text}");
+    let answered: Vec<String> = (0..10).map(|_| target("shared").1).collect();
+    let of = |target: &str| answered.iter().filter(|answered| *answered == target).count();
+    assert_eq!((of("a/shared"), of("b/shared")), (4, 6), "one of the five went to the other model: {answered:?}");
+    let api = Api::of(&gateway).expect("the admin API");
+    let (told, _) = api.get("/api/v1/rate-limits").expect("the admin API answers");
+    let items = told["items"].as_array().expect("a list").iter();
+    let told: Vec<_> = items.map(|item| (item["holder"].as_str(), item["limit"].as_u64())).collect();
+    assert_eq!(told, [(Some("@a/rare"), Some(1)), (Some("@a"), Some(5))]);
 }

@@ -61,7 +61,7 @@ fn report(rule: &str, offences: Vec<String>) {
 const LAYERS: [&[&str]; 7] = [
     &["json", "percent", "secret"],
     &["framing"],
-    &["usage", "estimate", "price", "catalog", "loss", "hints"],
+    &["usage", "estimate", "price", "budget", "catalog", "loss", "hints"],
     &["hub"],
     &["refusal", "record", "snapshot", "admission", "rule"],
     &["dialect", "select", "memory", "interpret"],

@@ -2,13 +2,9 @@
 
 use std::fmt::{self, Display};
 
+use dragoman_core::admission::is_account;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-/// Longest word of an id, in bytes.
-const MAX_WORD: usize = 64;
-/// Most words of an id: one for each kind.
-const MAX_WORDS: usize = 4;
 
 /// What an account is, from the top of the tree to its bottom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -52,13 +48,7 @@ pub struct AccountId(String);
 impl AccountId {
     /// Reads one; the error says what is wrong with it.
     pub fn read(text: &str) -> Result<AccountId, &'static str> {
-        let word = |word: &str| {
-            let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
-            !word.is_empty() && word.len() <= MAX_WORD && word.bytes().all(plain) && !word.starts_with(['-', '_'])
-        };
-        let words: Vec<&str> = text.split('.').collect();
-        // Keys hold budgets too, and are told from accounts by how they begin.
-        if words.len() > MAX_WORDS || !words.iter().all(|one| word(one)) || text.starts_with("key_") {
+        if !is_account(text) {
             return Err(
                 "an account's id is its path from its tenant: one to four words of small letters, digits, `-` and `_` \
                         with dots between, such as `acme.research.search`; the first does not begin with `key_`",
@@ -88,11 +78,6 @@ pub fn tenant(account: &str) -> &str {
     account.split('.').next().unwrap_or_default()
 }
 
-/// Whether an account is `root` or stands below it.
-pub fn is_within(account: &str, root: &str) -> bool {
-    account.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) && !root.is_empty()
-}
-
 /// An account and all above it, from itself to its tenant. Nothing for none.
 pub fn path(account: &str) -> impl Iterator<Item = &str> {
     let itself = Some(account).filter(|account| !account.is_empty());
@@ -111,13 +96,8 @@ mod tests {
 
     #[test]
     fn an_id_is_a_path_of_plain_words() {
-        for good in ["acme", "acme.research", "a.b.c.d", "a-1_b.0"] {
-            assert!(AccountId::read(good).is_ok(), "{good}");
-        }
-        for wrong in ["", ".", "a.", ".a", "a..b", "A", "a b", "a/b", "é", "-a", "_a", "a.b.c.d.e", "key_1", "a%"] {
-            assert!(AccountId::read(wrong).is_err(), "{wrong}");
-        }
-        assert!(AccountId::read(&"a".repeat(65)).is_err());
+        assert_eq!(AccountId::read("acme.research").unwrap().as_str(), "acme.research");
+        assert!(AccountId::read("").is_err() && AccountId::read("key_1").is_err());
     }
 
     #[test]
@@ -127,18 +107,5 @@ mod tests {
         assert_eq!(AccountId::read("acme").unwrap().parent(), None);
         assert_eq!(path("a.b.c").collect::<Vec<_>>(), ["a.b.c", "a.b", "a"]);
         assert_eq!(path("").count(), 0);
-        for (account, root, within) in [
-            ("acme", "acme", true),
-            ("acme.a", "acme", true),
-            ("acme.a.b", "acme.a", true),
-            ("acme", "acme.a", false),
-            ("acme-x", "acme", false),
-            ("acmex.a", "acme", false),
-            ("", "acme", false),
-            ("acme", "", false),
-            ("", "", false),
-        ] {
-            assert_eq!(is_within(account, root), within, "{account} within {root}");
-        }
     }
 }

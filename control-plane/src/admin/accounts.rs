@@ -183,8 +183,8 @@ async fn make_secret(
     Id(id): Id,
 ) -> Result<(StatusCode, Json<MadeSecret>), Problem> {
     caller.may_change(&id)?;
-    found(&admin, &caller, &id).await?;
-    let secret = admin.webhooks.make(&caller.actor(), &id).await?;
+    let made = admin.webhooks.make(&caller.actor(), &id).await;
+    let secret = made.map_err(|why| Problem::not_changed("account", &id, why))?;
     Ok((StatusCode::CREATED, Json(MadeSecret { account: id, secret: secret.expose().to_string() })))
 }
 

@@ -15,7 +15,7 @@ use crate::store::budgets::Standing;
 /// micro-dollars.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BudgetView {
-    /// The account or the key that has it.
+    /// The account, the key or the target that has it.
     holder: String,
     /// `usd` (in micro-dollars), `tokens`, `requests` or `concurrent`.
     unit: String,
@@ -73,7 +73,15 @@ pub async fn views(admin: &Admin, caller: &Caller, mut levels: Vec<Level>) -> Re
     Ok(Budgets { items: admin.store.budgets(&levels).await?.into_iter().map(view).collect() })
 }
 
-fn view(standing: Standing) -> BudgetView {
+impl BudgetView {
+    /// The budget's id.
+    pub fn id(&self) -> String {
+        format!("{}/{}/{}", self.holder, self.unit, self.per.name())
+    }
+}
+
+/// How a budget is shown.
+pub fn view(standing: Standing) -> BudgetView {
     let window = standing.window;
     BudgetView {
         over: standing.over(),

@@ -13,7 +13,7 @@ use super::body::{Asked, Ids, Said};
 use super::page::{self, Listed, Page};
 use super::policy::{Caller, Policy};
 use super::problem::Problem;
-use crate::accounts::AccountId;
+use crate::accounts::{AccountId, is_within};
 use crate::settings::Secret;
 use crate::store::vault::Entry;
 use crate::vault::{Purpose, Slot};
@@ -91,7 +91,7 @@ pub fn add(api: &mut Api) {
     ));
     let whose = "Only those of this account and of those below it.";
     let list = list.query("account", json!({ "type": "string" }), whose);
-    api.add(list.gives(200, Some(page::schema(view.clone()))), list_credentials);
+    api.add(list.gives(200, Some(page::schema(view.clone()))).refuses(&[404]), list_credentials);
     let read = Endpoint::new(Verb::Get, ONE, Policy::Keys, "get_credential", "One, without its secret.");
     api.add(read.gives(200, Some(view.clone())).refuses(&[404]), get_credential);
     let secret = json!({
@@ -138,14 +138,9 @@ async fn list_credentials(
     Extension(caller): Extension<Caller>,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<Listed<CredentialView>>, Problem> {
-    let page = Page::new(wanted.limit, wanted.after);
-    let below =
-        |account: &str, of: &str| account.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let (tree, page) = (caller.tree(wanted.account)?, Page::new(wanted.limit, wanted.after));
     let entries = admin.vault.list(Purpose::Credential).await?.into_iter();
-    let seen = entries.filter(|entry| {
-        wanted.account.as_ref().is_none_or(|of| below(&entry.slot.account, of))
-            && of_account(&caller, &entry.slot.account).is_ok()
-    });
+    let seen = entries.filter(|entry| tree.is_empty() || is_within(&entry.slot.account, &tree));
     let mut views: Vec<CredentialView> = seen.map(CredentialView::from).collect();
     let name = |view: &CredentialView| format!("{}/{}", view.account, view.provider);
     views.sort_by_key(name);
@@ -171,9 +166,6 @@ async fn put_credential(
 ) -> Result<Json<CredentialView>, Problem> {
     let secret = Secret::new(new.secret);
     of_account(&caller, &account)?;
-    if admin.store.account(&account).await?.is_none() {
-        return Err(Problem::missing("account", &account));
-    }
     let is_secret = |text: &str| (1..=MAX_SECRET).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_graphic());
     if !is_secret(secret.expose()) {
         let detail = format!("A secret has 1 to {MAX_SECRET} printable characters without spaces.");

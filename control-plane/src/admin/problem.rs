@@ -82,7 +82,7 @@ impl Problem {
         problem
     }
 
-    /// An account or a key was not changed, and why.
+    /// An account, a key or a token was not changed, and why.
     pub fn not_changed(what: &str, id: &str, why: NotChanged) -> Problem {
         let shown: String = id.chars().take(200).collect();
         match why {
@@ -102,6 +102,10 @@ impl Problem {
                     "Accounts, good keys, good tokens or credentials hang on the {what} `{shown}`; take those away first."
                 ),
             ),
+            NotChanged::LastOwner => {
+                let detail = "This is the last owner's token; make another one first.";
+                Problem::new(StatusCode::CONFLICT, "last_owner", detail)
+            }
             NotChanged::Failed(error) => Problem::failed(error),
         }
     }
@@ -133,10 +137,11 @@ impl From<Fault> for Problem {
         let said = format!("Nothing was changed: {fault}.");
         match fault {
             Fault::Sealed(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "vault_sealed", said),
+            Fault::NoAccount(account) => Problem::missing("account", &account),
             Fault::Full => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "vault_full", said),
             Fault::Failed(error) => Problem::failed(error),
             Fault::Broken(_) => {
-                let out = "`dragoman vault reset --tenant NAME` takes away what the tenant has there.";
+                let out = "`dragoman vault reset --tenant NAME` takes away what the tenant has there; then start the control planes again.";
                 Problem::new(StatusCode::CONFLICT, "vault_broken", format!("{said} {out}"))
             }
         }

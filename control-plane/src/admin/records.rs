@@ -111,7 +111,7 @@ async fn list_records(
     };
     let within = Some(caller.tree(query.account)?).filter(|account| !account.is_empty());
     let wanted = Wanted { caller: query.caller, route: query.route, within, after };
-    let found = admin.store.records(&wanted, u32::try_from(limit + 1).unwrap_or(u32::MAX)).await?;
+    let found = admin.store.records(&wanted, page::one_more(limit)).await?;
     let items = found.into_iter().map(view).collect();
     Ok(Json(Listed::cut(items, limit, |record: &RecordView| format!("{}-{}", record.began_ms, record.exchange))))
 }
@@ -131,7 +131,7 @@ async fn list_changes(State(admin): State<Admin>, Asked(page): Asked<Page>) -> R
         None => None,
         Some(after) => Some(after.parse().map_err(|_| Problem::bad("`after` is the `next` of another page."))?),
     };
-    let found = admin.store.audit(before, u32::try_from(limit + 1).unwrap_or(u32::MAX)).await?;
+    let found = admin.store.audit(before, page::one_more(limit)).await?;
     let items = found.into_iter().map(change).collect();
     Ok(Json(Listed::cut(items, limit, |change: &Change| change.revision.to_string())))
 }

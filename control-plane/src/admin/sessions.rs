@@ -134,7 +134,7 @@ async fn refresh_session(
     Ids(account, provider): Ids,
 ) -> Result<Json<SessionView>, Problem> {
     caller.may(&account)?;
-    let refreshed = admin.oauth.refresh(&account, &provider).await;
+    let refreshed = admin.oauth.refresh(&account, &provider, &caller.actor()).await;
     refreshed.map(|session| Json(session.into())).map_err(|stuck| stuck_at(&account, &provider, stuck))
 }
 

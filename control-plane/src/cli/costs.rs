@@ -13,7 +13,7 @@ use super::client::{Api, Question};
 use super::input;
 use super::shown::{Shown, cell, lines};
 use super::table::Table;
-use crate::store::costs::By;
+use crate::store::costs::{Amount, By};
 
 /// Largest bill.
 const MAX_BILL: u64 = 15 << 20;
@@ -139,8 +139,9 @@ impl LedgerCommand {
 
 /// Micro-dollars and pico-dollars below one, in dollars.
 fn dollars(sums: &Value) -> String {
-    let part = |name: &str| i128::from(sums[name].as_i64().unwrap_or(0));
-    format!("${}", crate::ledger::forms::dollars(part("cost_micros") * 1_000_000 + part("cost_rest")))
+    let part = |name: &str| sums[name].as_i64().unwrap_or(0);
+    let amount = Amount { micros: part("cost_micros"), rest: part("cost_rest") };
+    format!("${}", crate::ledger::forms::dollars(amount.pico()))
 }
 
 fn table(by: &str, report: &Value) -> Table {

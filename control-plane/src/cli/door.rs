@@ -10,6 +10,9 @@ use crate::run::Options;
 use crate::settings::File;
 use crate::store::Store;
 
+/// Who did it, in the audit log, where there is no token to name.
+pub(super) const ACTOR: &str = "the command line";
+
 /// What the command line says of both.
 #[derive(Args, Debug)]
 pub struct Place {

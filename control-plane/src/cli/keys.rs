@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::accounts::budgets_table;
 use super::bad_input::bad;
 use super::client::{Api, Client};
-use super::door::{Door, Place};
+use super::door::{ACTOR, Door, Place};
 use super::shown::{Shown, cell, when};
 use super::table::Table;
 use super::terms::{TermsArgs, budgets_cell, ends, lasts};
@@ -109,12 +109,11 @@ impl KeyCommand {
                 shown.list(&items, listed)
             }
             KeyCommand::Show { key, listing: Listing { place, shown } } => {
-                let mut items = items(&place.door().await?, None).await?;
-                items.retain(|item| item["id"] == key.as_str() || item["name"] == key.as_str());
-                if items.is_empty() {
+                let found = found(&place.door().await?, &key).await?;
+                if found.is_empty() {
                     return Err(bad(format!("no key has the id or name `{key}`")));
                 }
-                shown.list(&items, listed)
+                shown.list(&found, listed)
             }
             KeyCommand::Rotate { key, overlap, api, shown } => {
                 let overlap = lasts(&overlap).ok_or_else(|| bad("--overlap takes a time such as 24h or 0s"))?;
@@ -134,7 +133,7 @@ impl KeyCommand {
             KeyCommand::Revoke { key, listing: Listing { place, shown } } => {
                 let count = match place.door().await? {
                     Door::Api(client) => revoke(&client, "keys", &key).await?,
-                    Door::Store(store) => keys(&store).await?.revoke("the command line", &key).await?,
+                    Door::Store(store) => keys(&store).await?.revoke(ACTOR, &key).await?,
                 };
                 revoked("key", &key, count, shown)
             }
@@ -155,7 +154,7 @@ impl Create {
             }
             Door::Store(store) => {
                 let new = NewKey { name, account, terms, expires_ms };
-                let made = keys(&store).await?.create("the command line", &new).await;
+                let made = keys(&store).await?.create(ACTOR, &new).await;
                 let made = made.map_err(|why| bad(why.to_string()))?;
                 json!({ "id": made.id, "key": made.key.expose(), "warnings": [] })
             }
@@ -181,13 +180,34 @@ async fn items(door: &Door, within: Option<&str>) -> anyhow::Result<Vec<Value>> 
         }
         Door::Store(store) => store,
     };
-    let item = |key: crate::store::keys::Listed| {
-        json!({ "id": key.id, "name": key.name, "account": key.account, "terms": key.terms, "hint": key.hint,
-                "revision": key.revision, "created_ms": key.created_ms, "expires_ms": key.expires_ms,
-                "revoked_ms": key.revoked_ms })
-    };
     let found = keys(store).await?.list(within.map_or(Of::Everybody, Of::Tree), "", i32::MAX.unsigned_abs()).await?;
     Ok(oldest_first(found.into_iter().map(item).collect()))
+}
+
+/// As the API says it.
+fn item(key: crate::store::keys::Listed) -> Value {
+    json!({ "id": key.id, "name": key.name, "account": key.account, "terms": key.terms, "hint": key.hint,
+            "revision": key.revision, "created_ms": key.created_ms, "expires_ms": key.expires_ms,
+            "revoked_ms": key.revoked_ms })
+}
+
+/// The key of an id, or those of a name.
+async fn found(door: &Door, id_or_name: &str) -> anyhow::Result<Vec<Value>> {
+    if is_id(id_or_name) {
+        return match door {
+            Door::Api(client) => Ok(vec![client.get(&["keys", id_or_name]).await?]),
+            Door::Store(store) => Ok(keys(store).await?.key(id_or_name).await?.map(item).into_iter().collect()),
+        };
+    }
+    let mut items = items(door, None).await?;
+    items.retain(|item| item["name"] == id_or_name);
+    Ok(items)
+}
+
+/// Whether it is an id as the store makes them: such as `key_0123456789abcdef`. A name may begin like one.
+fn is_id(text: &str) -> bool {
+    let digits = ["key_", "token_"].into_iter().find_map(|kind| text.strip_prefix(kind));
+    digits.is_some_and(|digits| digits.len() == 16 && digits.bytes().all(|c| c.is_ascii_hexdigit()))
 }
 
 /// The API lists them by their ids, which say nothing.
@@ -198,7 +218,7 @@ pub fn oldest_first(mut items: Vec<Value>) -> Vec<Value> {
 
 /// The API knows ids only; a name is looked up, and must be one key's.
 async fn one_id(client: &Client, id_or_name: &str) -> anyhow::Result<String> {
-    if id_or_name.starts_with("key_") {
+    if is_id(id_or_name) {
         return Ok(id_or_name.to_string());
     }
     let mut items = client.list(&["keys"], &[], usize::MAX).await?;
@@ -212,13 +232,21 @@ async fn one_id(client: &Client, id_or_name: &str) -> anyhow::Result<String> {
 
 /// The API knows ids only; names are looked up.
 pub async fn revoke(client: &Client, what: &str, id_or_name: &str) -> anyhow::Result<u64> {
+    let named = |item: &Value| item["name"] == id_or_name && item["revoked_ms"].is_null();
+    let ids = match is_id(id_or_name) {
+        true => vec![id_or_name.to_string()],
+        false => client
+            .list(&[what], &[], usize::MAX)
+            .await?
+            .iter()
+            .filter(|item| named(item))
+            .map(|item| cell(&item["id"]))
+            .collect(),
+    };
     let mut count = 0;
-    for item in client.list(&[what], &[], usize::MAX).await? {
-        let meant = item["id"] == id_or_name || item["name"] == id_or_name;
-        if let Some(id) = item["id"].as_str().filter(|_| meant && item["revoked_ms"].is_null()) {
-            let done = client.ask(Method::POST, &[what, id, "revoke"])?.answer().await?;
-            count += done["revoked"].as_u64().unwrap_or(0);
-        }
+    for id in &ids {
+        let done = client.ask(Method::POST, &[what, id, "revoke"])?.answer().await?;
+        count += done["revoked"].as_u64().unwrap_or(0);
     }
     Ok(count)
 }

@@ -94,12 +94,14 @@ fn told(begun: &Value) -> anyhow::Result<()> {
     let page = word("start_url");
     print(&format!("Open this page to sign in: {page}"))?;
     if std::io::stdout().is_terminal() && ["http://", "https://"].iter().any(|scheme| page.starts_with(scheme)) {
-        let open = |opener: &&str| {
-            let mut command = Command::new(opener);
-            command.arg(&page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().is_ok()
-        };
         // Where there is none the person has the address.
-        let _ = OPENERS.iter().any(|opener| open(&opener));
+        for opener in OPENERS {
+            let mut command = Command::new(opener);
+            command.arg(&page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            if command.spawn().is_ok() {
+                break;
+            }
+        }
     }
     Ok(())
 }

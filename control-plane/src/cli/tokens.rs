@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::bad_input::bad;
-use super::door::{Door, Place};
+use super::door::{ACTOR, Door, Place};
 use super::keys::{Listing, oldest_first, revoke, revoked};
 use super::print;
 use super::shown::{Shown, cell, when};
@@ -69,10 +69,8 @@ impl TokenCommand {
                         client.ask(Method::POST, &["tokens"])?.body(&new).answer().await?
                     }
                     Door::Store(store) => {
-                        if !account.is_empty() && store.account(&account).await?.is_none() {
-                            return Err(bad(format!("there is no account `{account}`")));
-                        }
-                        let made = tokens(&store).await?.create(&name, role, &account).await?;
+                        let made = tokens(&store).await?.create(ACTOR, &name, role, &account).await;
+                        let made = made.map_err(|why| bad(why.to_string()))?;
                         json!({ "id": made.id, "token": made.token.expose() })
                     }
                 };
@@ -85,7 +83,7 @@ impl TokenCommand {
             TokenCommand::Revoke { token, listing: Listing { place, shown } } => {
                 let count = match place.door().await? {
                     Door::Api(client) => revoke(&client, "tokens", &token).await?,
-                    Door::Store(store) => tokens(&store).await?.revoke(&token).await?,
+                    Door::Store(store) => tokens(&store).await?.revoke(ACTOR, &token).await?,
                 };
                 revoked("token", &token, count, shown)
             }

@@ -47,7 +47,8 @@ pub(super) async fn of_account(
     match oauth.serve(account, id).await {
         Ok(Served { token, valid_for_ms }) => {
             let (header, value) = Auth::default().header(&token);
-            let valid_for_ms = u64::try_from(valid_for_ms).unwrap_or(0);
+            // To a filter 0 is for ever.
+            let valid_for_ms = u64::try_from(valid_for_ms).unwrap_or(0).max(1);
             return Ok(CredentialResponse { header, value: value.expose().into(), valid_for_ms, revision: 0 });
         }
         Err(Stuck::None) => {}

@@ -180,15 +180,31 @@ async fn records_are_acknowledged_when_stored_and_nonsense_is_not() {
     assert_eq!(kept.iter().map(|text| Record::read(text.document.as_bytes()).unwrap()).collect::<Vec<_>>(), [record]);
 }
 
+/// The next changes of own credentials that are told, whatever else is.
+async fn own_changes(stream: &mut Streaming<SnapshotUpdate>) -> Vec<Change> {
+    loop {
+        let mut changes = hear(stream).await.unwrap().changes;
+        changes.retain(|change| !change.credential.is_empty());
+        if !changes.is_empty() {
+            return changes;
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_accounts_own_credential_is_for_it_and_those_below_it_and_its_change_is_announced() {
     let mut served = Served::start().await;
     let mut stream = served.watch(0, "").await;
-    let told = hear(&mut stream).await.unwrap().revision;
+    hear(&mut stream).await.unwrap();
+    for (id, kind) in [("acme", AccountKind::Tenant), ("acme.a", AccountKind::Team)] {
+        let (id, terms) = (AccountId::read(id).unwrap(), Terms::default());
+        served.store.put_account("me", &id, kind, &terms, Condition::None).await.unwrap();
+    }
+    let told = served.store.last_change().await.unwrap();
     let slot = Slot::credential("acme.a", "a");
     served.vault.put(&slot, &Secret::new("own"), "me").await.unwrap();
     let change = Change { revision: told + 1, account: "acme.a".into(), credential: "a".into(), ..Change::default() };
-    assert_eq!(hear(&mut stream).await.unwrap().changes, std::slice::from_ref(&change));
+    assert_eq!(own_changes(&mut stream).await, std::slice::from_ref(&change));
     for (account, value) in
         [("acme.a", "Bearer own"), ("acme.a.b.c", "Bearer own"), ("acme", ""), ("", "Bearer secret-1")]
     {
@@ -198,11 +214,11 @@ async fn an_accounts_own_credential_is_for_it_and_those_below_it_and_its_change_
         assert_eq!(answer.valid_for_ms > 0, account.starts_with("acme.a"), "{account}");
     }
     let mut late = served.watch_again(1, "", told).await;
-    assert_eq!(hear(&mut late).await.unwrap().changes, std::slice::from_ref(&change));
-    assert_eq!(hear(&mut stream).await.unwrap().changes, std::slice::from_ref(&change), "it is told twice");
+    assert_eq!(own_changes(&mut late).await, std::slice::from_ref(&change));
+    assert_eq!(own_changes(&mut stream).await, std::slice::from_ref(&change), "it is told twice");
     served.vault.delete(&slot, "me").await.unwrap();
     let change = Change { revision: told + 2, ..change };
-    assert_eq!(hear(&mut stream).await.unwrap().changes, [change]);
+    assert_eq!(own_changes(&mut stream).await, [change]);
     let request = CredentialRequest { credential: "a".into(), caller: "acme.a".into() };
     assert!(served.client.credential(request).await.unwrap().into_inner().header.is_empty());
 }

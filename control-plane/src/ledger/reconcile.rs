@@ -10,12 +10,14 @@ use jiff::civil::Date;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::store::costs::DAY_MS;
+
 /// Pico-dollars of a dollar.
 const DOLLAR: i128 = 1_000_000_000_000;
 /// Pico-dollars of a cent: bills are rounded to it.
 const CENT: i128 = DOLLAR / 100;
 /// Seconds of a day.
-const DAY: i64 = 86_400;
+const DAY: i64 = DAY_MS / 1000;
 /// Most mistakes that are told: a wrong file is wrong in every line.
 const MAX_MISTAKES: usize = 20;
 
@@ -159,7 +161,7 @@ fn pico(text: &str) -> Option<i128> {
     }
     let all: i128 = format!("{whole}{part}").parse().ok()?;
     // Twelve digits stand behind the point; what is beyond is less than anybody bills.
-    let shift = 12 - i32::try_from(part.len()).ok()? + exponent;
+    let shift = exponent.checked_add(12 - i32::try_from(part.len()).ok()?)?;
     let power = 10_i128.checked_pow(shift.unsigned_abs())?;
     let pico = if shift >= 0 { all.checked_mul(power)? } else { all / power };
     (pico <= 1_000_000_000 * DOLLAR).then_some(sign * pico)
@@ -228,7 +230,7 @@ mod tests {
         let lines: Vec<&str> = wrong.iter().filter_map(|words| words.split(':').next()).collect();
         assert_eq!(lines, ["line 2", "line 3", "line 4", "line 5"]);
         assert_eq!(read(&format!("day,usd\n{}", "x,y\n".repeat(99))).unwrap_err().len(), MAX_MISTAKES);
-        for text in ["", ".", "-", "1e99", "9999999999", "é"] {
+        for text in ["", ".", "-", "1e99", "1e2147483647", "1e-2147483648", "9999999999", "é"] {
             assert_eq!(pico(text), None, "{text}");
         }
     }

@@ -13,6 +13,7 @@ use super::{BY, Flow, OAuth, Progress, Refused, SignInEntry, authorise};
 use crate::settings::{CALLBACK, Secret, SignIn};
 use crate::store::hex;
 use crate::store::sign_ins::Offer;
+use crate::store::vault::Fault;
 use crate::vault::{Bound, Slot};
 
 /// The cookie that knows the browser again. With `__Host-` no other host and no page in clear can set it.
@@ -86,7 +87,7 @@ impl OAuth {
         let redirect_uri = terms.redirect_uri.clone().map_err(Refused::Unready)?;
         authorise::ask(&terms, &redirect_uri).map_err(Refused::Unready)?;
         if let Some(why) = self.0.vault.sealed() {
-            return Err(crate::store::vault::Fault::Sealed(why.to_string()).into());
+            return Err(Fault::Sealed(why.to_string()).into());
         }
         let entry = OAuth::fresh(provider, account, Flow::Browser, by)?;
         self.0.store.begin_sign_in(&entry).await?;
@@ -232,12 +233,12 @@ impl OAuth {
         slot: &Slot,
         tokens: &crate::store::sessions::Tokens,
     ) -> Result<(), String> {
-        let there = self.0.store.account(&entry.account).await.map_err(|error| told(&error.into()))?;
-        if there.is_none() {
-            return Err("The account is no longer there. Nothing was kept.".to_string());
-        }
         let by = format!("{BY} of {}", entry.made_by);
-        self.0.sessions.begin(slot, tokens, &by).await.map_err(|fault| told(&fault.into()))
+        match self.0.sessions.begin(slot, tokens, &by).await {
+            Ok(()) => Ok(()),
+            Err(Fault::NoAccount(_)) => Err("The account is no longer there. Nothing was kept.".to_string()),
+            Err(fault) => Err(told(&fault.into())),
+        }
     }
 
     /// What the store keeps of something that a browser has.
@@ -270,7 +271,6 @@ fn check_issuer(terms: &SignIn, iss: Option<&str>) -> Result<(), String> {
 
 /// For people; what failed is for the operator's log.
 pub(super) fn told(error: &Refused) -> String {
-    use crate::store::vault::Fault;
     match error {
         Refused::Unknown(provider) => format!("Nobody signs in with `{provider}`."),
         Refused::Off(_) => "The gateway keeps no tokens for this provider.".to_string(),

@@ -55,7 +55,7 @@ enum Answer {
     Tokens(crate::store::sessions::Tokens),
     NotYet,
     TooSoon,
-    NoAnswer,
+    Silence,
     No(String),
 }
 
@@ -121,7 +121,7 @@ impl OAuth {
             let end = async |progress, said: &str| self.0.store.end_sign_in(id, progress, said).await;
             match self.typed(&entry).await {
                 Answer::NotYet => self.0.store.wait_sign_in(id, entry.interval_ms).await,
-                Answer::TooSoon | Answer::NoAnswer => {
+                Answer::TooSoon | Answer::Silence => {
                     self.0.store.wait_sign_in(id, (entry.interval_ms + LONGER_MS).min(LONGEST_MS)).await
                 }
                 Answer::No(said) => end(Progress::Failed, &said).await,
@@ -152,7 +152,7 @@ impl OAuth {
             Err(refused) => return Answer::No(told(&refused)),
         };
         let Ok(request) = question(&terms, &code) else { return Answer::No(NO_ROW.to_string()) };
-        let Ok(response) = self.0.egress.send(&terms, request).await else { return Answer::NoAnswer };
+        let Ok(response) = self.0.egress.send(&terms, request).await else { return Answer::Silence };
         let body = response.body();
         if response.status() == StatusCode::OK
             && let Ok(answer) = serde_json::from_slice::<BasicTokenResponse>(body)
@@ -172,7 +172,7 @@ impl OAuth {
                 Answer::No("You, or the provider, said no. Nothing was kept.".to_string())
             }
             Some(failure) => Answer::No(format!("The provider said no: {}.", failure.words())),
-            None => Answer::NoAnswer,
+            None => Answer::Silence,
         }
     }
 }

@@ -116,7 +116,7 @@ impl Egress {
 
 /// Whether that address, as written in a row, is the one that is asked.
 fn same(url: &str, uri: &oauth2::http::Uri) -> bool {
-    oauth2::url::Url::parse(url).is_ok_and(|url| url.as_str() == uri.to_string())
+    oauth2::url::Url::parse(url).is_ok_and(|url| *uri == *url.as_str())
 }
 
 /// The words of a form as JSON.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use oauth2::basic::{BasicClient, BasicErrorResponse, BasicTokenResponse};
+use oauth2::basic::{BasicClient, BasicErrorResponse, BasicTokenResponse, BasicTokenType};
 use oauth2::{
     AuthType, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet, EndpointSet, PkceCodeVerifier, RedirectUrl,
     RefreshToken, RequestTokenError, TokenResponse, TokenUrl,
@@ -135,8 +135,9 @@ pub(super) fn tokens(answer: BasicTokenResponse, terms: &SignIn, used: Option<&S
     let is_token = |secret: &Secret| {
         (1..=MAX_TOKEN).contains(&secret.expose().len()) && secret.expose().bytes().all(|c| c.is_ascii_graphic())
     };
-    // It becomes a header.
-    if !is_token(&access) || !refresh.as_ref().is_none_or(is_token) {
+    // It becomes a header, as a bearer's; one of another type would be worth nothing there.
+    let is_bearers = *answer.token_type() == BasicTokenType::Bearer;
+    if !is_bearers || !is_token(&access) || !refresh.as_ref().is_none_or(is_token) {
         return Err(Failure::Unusable("what it gave is no token".to_string()));
     }
     let held = Held { access, refresh: refresh.or_else(|| used.cloned()) };

@@ -30,7 +30,9 @@ use crate::store::vault::Fault;
 use crate::vault::Slot;
 
 /// Most providers asked at a time by one control plane.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
+/// From so many sessions on whose turn it was it is looked whether somebody still waits.
+const MANY: usize = 1024;
 /// How long a claim holds: longer than the provider may take and the store may be away, or a second one would begin.
 pub(super) const CLAIM_MS: i64 = 40_000;
 /// How long the store may be away while a renewed token waits to be written.
@@ -92,9 +94,11 @@ impl From<anyhow::Error> for Stuck {
 
 /// Whose turn it is in this process, session by session, and how many providers are asked.
 pub(super) struct Flights {
-    turns: Mutex<HashMap<Slot, Arc<tokio::sync::Mutex<()>>>>,
+    turns: Mutex<HashMap<Slot, Turn>>,
     places: Semaphore,
 }
+
+type Turn = Arc<tokio::sync::Mutex<()>>;
 
 impl Default for Flights {
     fn default() -> Flights {
@@ -103,10 +107,12 @@ impl Default for Flights {
 }
 
 impl Flights {
-    pub(super) fn turn(&self, slot: &Slot) -> Arc<tokio::sync::Mutex<()>> {
+    pub(super) fn turn(&self, slot: &Slot) -> Turn {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that nobody waits for are not kept.
-        turns.retain(|other, turn| other == slot || Arc::strong_count(turn) > 1);
+        // Those that nobody waits for are not kept; it is looked for them only when there are twice as many as before.
+        if turns.len() >= MANY && turns.len() == turns.capacity() {
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        }
         turns.entry(slot.clone()).or_default().clone()
     }
 }
@@ -140,7 +146,7 @@ impl OAuth {
             Standing::Fresh(valid_for_ms) => Ok(Served { token: held.access, valid_for_ms }),
             Standing::Due(left) => {
                 if !session.paused || session.claimed_until <= now_ms() {
-                    self.renew_behind(&slot, terms);
+                    self.renew_behind(&slot, terms, session.version);
                 }
                 Ok(Served { token: held.access, valid_for_ms: left.min(SOON_MS) })
             }
@@ -156,12 +162,15 @@ impl OAuth {
         }
     }
 
-    /// Renews a session now, because a person asks for it.
-    pub async fn refresh(&self, account: &str, provider: &str) -> Result<Session, Stuck> {
+    /// Renews a session now, because a person asks for it: perhaps the old token no longer works, so it is forgotten everywhere.
+    pub async fn refresh(&self, account: &str, provider: &str, by: &str) -> Result<Session, Stuck> {
         let slot = Slot::session(account, provider);
         let (session, _) = self.look(&slot).await?;
         let terms = self.terms(provider).map_err(|refused| Stuck::Provider(super::browser::told(&refused)))?;
-        Ok(self.renewed(&slot, terms, session.version, Patience::AtOnce).await?.0)
+        let (session, _) = self.renewed(&slot, terms, session.version, Patience::AtOnce).await?;
+        let (kind, id) = (slot.purpose.name(), format!("{account}/{provider}"));
+        self.0.store.note(by, "refresh", kind, &id, "{}").await?;
+        Ok(session)
     }
 
     /// A session that serves, with its tokens.
@@ -174,19 +183,14 @@ impl OAuth {
         Ok((session, held))
     }
 
-    /// Renews it, and nobody waits for that. Where it is renewed already there is nothing to do.
-    fn renew_behind(&self, slot: &Slot, terms: SignIn) {
+    /// Renews it, and nobody waits for that.
+    fn renew_behind(&self, slot: &Slot, terms: SignIn, version: i64) {
         let turn = self.0.flights.turn(slot);
         let Ok(turn) = turn.try_lock_owned() else { return };
         let (oauth, slot) = (self.clone(), slot.clone());
         tokio::spawn(async move {
             let _turn = turn;
-            let done = match oauth.look(&slot).await {
-                Ok((session, _)) if matches!(standing(&session, now_ms()), Standing::Fresh(_)) => Ok(()),
-                Ok((session, _)) => oauth.turn(&slot, &terms, session.version, Patience::Pauses).await.map(|_| ()),
-                Err(stuck) => Err(stuck),
-            };
-            if let Err(stuck) = done {
+            if let Err(stuck) = oauth.turn(&slot, &terms, version, Patience::Pauses).await {
                 warn!(account = slot.account, provider = slot.provider, "a session is not renewed: {stuck}");
             }
         });
@@ -219,8 +223,9 @@ impl OAuth {
         patience: Patience,
     ) -> Result<(Session, Held), Stuck> {
         let end = Instant::now() + MAX_TURN;
-        let _place = self.0.flights.places.acquire().await;
         loop {
+            // Whoever waits for somebody else's claim holds no place meanwhile: those of who died are many at once.
+            let place = self.0.flights.places.acquire().await;
             let (session, held) = self.look(slot).await?;
             if session.version > version {
                 return Ok((session, held));
@@ -244,6 +249,7 @@ impl OAuth {
             if Instant::now() > end {
                 return Err(Stuck::Provider("another control plane renews it, and is not done".to_string()));
             }
+            drop(place);
             sleep(LOOK).await;
         }
     }

@@ -133,7 +133,9 @@ async fn who_signs_in_is_served_their_own_token_and_nobody_else_is() {
         assert_eq!((session.scopes.join(" ").as_str(), session.hint.len()), ("models other", 4));
         // What the operator no longer allows is not served; it stays its owner's, so nobody's key is used instead.
         let off = row("corp", &gate.authority.url, "").replace("owner_only", "disabled");
-        gate.feed.send_replace(current(&gate.store, &off).await);
+        let (before, after) = (gate.feed.borrow().clone(), current(&gate.store, &off).await);
+        assert_eq!(after.renewed_since(&before), ["corp@"], "filters forget it at once");
+        gate.feed.send_replace(after);
         assert_eq!(gate.token(ALICE).await, None);
         assert_eq!(gate.vault.own(Purpose::Session, ALICE).await.unwrap(), ["corp"]);
     }
@@ -256,9 +258,11 @@ async fn what_the_provider_says_instead_of_a_code_is_told_without_its_sentences(
     }
     gate.authority.seen().instead = Some((200, serde_json::json!({ "error": "bad_verification_code" })));
     assert!(matches!(gate.sign_in().await, Came::Not(why) if why.contains("`bad_verification_code`")));
-    gate.authority.seen().instead =
-        Some((200, serde_json::json!({ "access_token": "a\r\nb", "token_type": "bearer" })));
-    assert!(matches!(gate.sign_in().await, Came::Not(why) if why.contains("no token")));
+    for (token, kind) in [("a\r\nb", "bearer"), ("", "Bearer"), ("a", "mac"), ("a", "N_A")] {
+        let answer = serde_json::json!({ "access_token": token, "token_type": kind });
+        gate.authority.seen().instead = Some((200, answer));
+        assert!(matches!(gate.sign_in().await, Came::Not(why) if why.contains("no token")), "{token:?} {kind}");
+    }
     assert_eq!(gate.count().await, 0);
 }
 
@@ -350,7 +354,7 @@ async fn of_a_hundred_callers_at_two_control_planes_one_refreshes() {
         }
         assert_eq!((authority.asked("refresh_token"), authority.seen().killed), (1, 0));
         assert!(tokens.len() == 1 && !tokens.contains(&old), "{tokens:?}");
-        one.oauth.refresh(ALICE, "corp").await.unwrap();
+        one.oauth.refresh(ALICE, "corp", "me").await.unwrap();
         assert_eq!((authority.asked("refresh_token"), authority.seen().killed), (2, 0), "the rotated one was written");
     }
 }
@@ -392,7 +396,7 @@ async fn a_token_that_was_lost_is_tried_once_more_and_then_its_owner_signs_in_ag
     let begun = Instant::now();
     for _ in 0..3 {
         assert!(matches!(gate.oauth.serve(ALICE, "corp").await, Err(Stuck::NeedsSignIn(_))));
-        assert!(matches!(gate.oauth.refresh(ALICE, "corp").await, Err(Stuck::NeedsSignIn(_))));
+        assert!(matches!(gate.oauth.refresh(ALICE, "corp", "me").await, Err(Stuck::NeedsSignIn(_))));
     }
     assert!(begun.elapsed() >= Duration::from_millis(250), "the dead one's claim was waited for");
     assert_eq!(gate.authority.asked("refresh_token"), 1, "no loop");
@@ -426,7 +430,9 @@ async fn a_provider_that_is_away_is_left_alone_for_a_while_and_a_person_may_try_
     }
     assert_eq!(gate.authority.asked("refresh_token"), 1);
     gate.authority.seen().instead = None;
-    let session = gate.oauth.refresh(ALICE, "corp").await.unwrap();
+    let told = gate.store.last_change().await.unwrap();
+    let session = gate.oauth.refresh(ALICE, "corp", "me").await.unwrap();
+    assert_eq!(gate.store.last_change().await.unwrap(), told + 1, "filters forget the old one");
     assert_eq!((session.state, session.said.as_str()), (SessionState::Active, ""));
     assert_eq!(gate.authority.asked("refresh_token"), 2);
 }
@@ -475,7 +481,7 @@ async fn no_token_code_verifier_or_state_is_in_any_file_or_print() {
     let printed = format!("{offered:?}");
     let came = gate.back("corp", returned, Some(&mark)).await;
     let (entry, _) = gate.oauth.begin_on_device("corp", ALICE, "me").await.unwrap();
-    gate.oauth.refresh(ALICE, "corp").await.unwrap();
+    gate.oauth.refresh(ALICE, "corp", "me").await.unwrap();
     let served = gate.oauth.serve(ALICE, "corp").await.unwrap();
     let opened = gate.oauth.sessions().open(&Slot::session(ALICE, "corp")).await.unwrap();
     let log = gate.store.audit(None, 99).await.unwrap();
@@ -493,4 +499,31 @@ async fn no_token_code_verifier_or_state_is_in_any_file_or_print() {
             assert!(!found, "{canary} in {}", path.display());
         }
     }
+}
+
+/// A control plane died with as many claims as may be asked for at a time.
+#[tokio::test]
+async fn claims_of_the_dead_keep_nobody_else_from_renewing() {
+    let directory = Directory::new();
+    let gate = Arc::new(Gate::open(&directory, "").await);
+    over(&gate).await;
+    let (_, document) = gate.oauth.sessions().open(&Slot::session(ALICE, "corp")).await.unwrap().unwrap();
+    let mut waiting = Vec::new();
+    for number in 0..refresh::AT_ONCE {
+        let slot = Slot::session(&format!("acme.u{number}"), "corp");
+        let id = AccountId::read(&slot.account).unwrap();
+        gate.store.put_account("me", &id, AccountKind::User, &Terms::default(), Condition::None).await.unwrap();
+        let (document, ended) = (document.clone(), now_ms() - 1);
+        let (hint, scopes) = (String::new(), Vec::new());
+        let tokens = crate::store::sessions::Tokens { document, hint, scopes, expires_ms: ended, refresh_ms: ended };
+        gate.oauth.sessions().begin(&slot, &tokens, "me").await.unwrap();
+        let version = gate.oauth.sessions().find(&slot).await.unwrap().unwrap().version;
+        assert!(gate.oauth.sessions().claim(&slot, version, ("dead", 60_000), Patience::Pauses).await.unwrap());
+        let gate = gate.clone();
+        waiting.push(tokio::spawn(async move { gate.token(&slot.account).await }));
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let token = tokio::time::timeout(Duration::from_secs(5), gate.token(ALICE)).await;
+    assert!(token.expect("no wait for the dead").is_some());
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
 }

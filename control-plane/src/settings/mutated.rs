@@ -57,6 +57,7 @@ base_url = "https://{host}"
 variables = { project = { env = "CLOUD_PROJECT", default = "p" }, region = { env = "CLOUD_REGION", default = "global" }, host = { by = "region", cases = { global = "cloud.example", "*" = "{region}.cloud.example" } } }
 services = [{ dialect = "messages", path = "/v1/{project}/{model}:rawPredict", stream_path = "/v1/{project}/{model}:streamRawPredict" }]
 signing = { aws = { service = "signed", region = "eu-central-1" } }
+sign_in = { policy = "owner_only", authorize_url = "https://id.corp.example/a", token_url = "https://id.corp.example/t", client_id = { env = "CORP_CLIENT_ID" }, redirect_uri = "https://gate.corp.example/sign-in/callback/cloud", scopes = ["models"], parameters = { prompt = "consent" }, style = "json" }
 
 [[model]]
 name = "our-model"

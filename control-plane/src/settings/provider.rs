@@ -5,6 +5,7 @@ use dragoman_core::catalog::Service;
 use super::MAX_NAME;
 use super::address::{BaseUrl, base_url};
 use super::members::{Members, Placed, Reading};
+use super::rate_limit::{RateLimit, rate_limits};
 use super::secret::{Secret, SecretRef};
 use super::service::services;
 use super::set::set;
@@ -53,6 +54,8 @@ pub struct ProviderRow {
     pub models: Option<Vec<String>>,
     /// Where it lists its models, when not where its first dialect does.
     pub models_path: Option<ModelsPath>,
+    /// How fast it may be asked.
+    pub rate_limits: Option<Vec<RateLimit>>,
     /// Whether a plain-text connection speaks HTTP/2 from the first byte.
     pub http2: Option<bool>,
 }
@@ -128,6 +131,7 @@ pub(super) fn provider(reading: &mut Reading<'_>, mut row: Members<'_>) -> Provi
         families: plain(row.strings(reading, "families")),
         models: plain(row.strings(reading, "models")),
         models_path: models_path(reading, &mut row, &mut mentions),
+        rate_limits: rate_limits(reading, &mut row),
         http2: row.flag(reading, "http2").map(|placed| placed.value),
         mentions,
     };

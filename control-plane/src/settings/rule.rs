@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use dragoman_core::json::Json;
-use dragoman_core::rule::{MAX_RULES, Rule};
+use dragoman_core::rule::{MAX_RULES, MAX_SCOPE, Rule};
 use serde_json::Value;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -88,6 +88,13 @@ pub(super) fn check(reading: &mut Reading<'_>, file: &File, known: &Known) {
     }
     let routes = file.routes.iter().map(|row| row.name.value.as_str());
     let defined: HashSet<&str> = routes.chain(file.aliases.iter().map(|(name, _)| name.value.as_str())).collect();
+    for row in &file.rules {
+        let names = row.names(file).len();
+        if let (Some(route), true) = (row.routes.first(), names > MAX_SCOPE) {
+            let problem = format!("these routes have {names} names with their aliases; {MAX_SCOPE} are the most");
+            reading.mistake(route.at, problem);
+        }
+    }
     for route in file.rules.iter().flat_map(|row| &row.routes) {
         if !defined.contains(route.value.as_str()) && !known.has(&route.value) {
             reading.mistake(route.at, format!("no route, alias or model is called `{}`", route.value));
@@ -96,21 +103,25 @@ pub(super) fn check(reading: &mut Reading<'_>, file: &File, known: &Known) {
 }
 
 impl RuleRow {
+    /// Every name by which its routes are asked for.
+    fn names<'f>(&'f self, file: &'f File) -> BTreeSet<&'f str> {
+        let mut names: BTreeSet<&str> = self.routes.iter().map(|route| route.value.as_str()).collect();
+        loop {
+            let before = names.len();
+            let aliases = file.aliases.iter().filter(|(_, to)| names.contains(to.as_str()));
+            let aliases: Vec<&str> = aliases.map(|(alias, _)| alias.value.as_str()).collect();
+            names.extend(aliases);
+            if names.len() == before {
+                return names;
+            }
+        }
+    }
+
     /// The rule as the filters keep to it. Whoever asks by another name of a route asks for that route.
     pub fn rule(&self, file: &File) -> Result<Rule, String> {
         let mut row = self.row.clone();
         if !self.routes.is_empty() {
-            let mut routes: BTreeSet<&str> = self.routes.iter().map(|route| route.value.as_str()).collect();
-            loop {
-                let before = routes.len();
-                let names = file.aliases.iter().filter(|(_, to)| routes.contains(to.as_str()));
-                let names: Vec<&str> = names.map(|(alias, _)| alias.value.as_str()).collect();
-                routes.extend(names);
-                if routes.len() == before {
-                    break;
-                }
-            }
-            row["routes"] = routes.into_iter().collect();
+            row["routes"] = self.names(file).into_iter().collect();
         }
         let told = |wrong: Vec<dragoman_core::rule::Wrong>| {
             let told: Vec<String> = wrong.iter().map(ToString::to_string).collect();
@@ -163,6 +174,22 @@ mod tests {
             assert_eq!(holds(route, "acme.platform.search"), held, "{route}");
         }
         assert!(!holds("auto", "acme"));
+    }
+
+    #[test]
+    fn more_names_than_a_rule_may_have_are_told_at_its_line() {
+        let told = |aliases: usize| {
+            let names: String = (0..aliases).map(|number| format!("a{number} = \"auto\"\n")).collect();
+            let rule = "[[rule]]\nname = \"r\"\nroutes = [\"auto\"]\nrequest = { remove = [\"seed\"] }\n";
+            let route = "[[route]]\nname = \"auto\"\ncandidates = [\"openai/gpt-5-mini\"]\n";
+            let text = format!("{rule}{route}[aliases]\n{names}");
+            File::read("f", &text, &known().unwrap())
+        };
+        let most = told(MAX_SCOPE - 1).unwrap();
+        assert!(most.rules[0].rule(&most).is_ok());
+        let mistakes = told(MAX_SCOPE).unwrap_err();
+        let lines: Vec<usize> = mistakes.list.iter().map(|mistake| mistake.line).collect();
+        assert_eq!(lines, [3], "{mistakes}");
     }
 
     #[test]

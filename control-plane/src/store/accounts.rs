@@ -26,7 +26,7 @@ pub struct Account {
     pub changed_by: String,
 }
 
-/// Why an account was not changed.
+/// Why an account, or what belongs to one, was not changed.
 #[derive(Debug)]
 pub enum NotChanged {
     /// Another revision stands there, or none, or one.
@@ -37,6 +37,8 @@ pub enum NotChanged {
     Wrong(Vec<String>),
     /// Others hang on it: accounts below it, keys or tokens that are good, or credentials of its own.
     InUse,
+    /// It is the last token of an owner.
+    LastOwner,
     /// The store failed.
     Failed(anyhow::Error),
 }
@@ -48,6 +50,7 @@ impl std::fmt::Display for NotChanged {
             NotChanged::Missing => f.write_str("there is none of that id"),
             NotChanged::Wrong(mistakes) => f.write_str(&mistakes.join("; ")),
             NotChanged::InUse => f.write_str("others hang on it"),
+            NotChanged::LastOwner => f.write_str("it is the last owner's"),
             NotChanged::Failed(error) => write!(f, "{error:#}"),
         }
     }
@@ -112,10 +115,7 @@ impl Store {
         }
         let mut mistakes = terms.mistakes();
         mistakes.extend(misplaced(&mut change, id, kind, before.as_ref()).await?);
-        for level in levels(&mut change, id.parent().unwrap_or_default()).await? {
-            let above = |excess: String| format!("{excess} ({})", level.holder);
-            mistakes.extend(terms.excesses(&level.terms).into_iter().map(above));
-        }
+        mistakes.extend(excesses(&mut change, id.parent().unwrap_or_default(), terms).await?);
         if !mistakes.is_empty() {
             return Err(NotChanged::Wrong(mistakes));
         }
@@ -211,8 +211,17 @@ pub(super) async fn find(change: &mut Change, id: &str) -> anyhow::Result<Option
     find.fetch_optional(&mut **change).await?.as_ref().map(account).transpose()
 }
 
+/// By what Terms exceed those of an account and of all above it.
+pub(super) async fn excesses(change: &mut Change, account: &str, terms: &Terms) -> anyhow::Result<Vec<String>> {
+    let mut excesses = Vec::new();
+    for level in levels(change, account).await? {
+        excesses.extend(terms.excesses(&level.terms).into_iter().map(|excess| format!("{excess} ({})", level.holder)));
+    }
+    Ok(excesses)
+}
+
 /// [`Store::levels`] as they are inside a change.
-pub(super) async fn levels(change: &mut Change, account: &str) -> anyhow::Result<Vec<Level>> {
+async fn levels(change: &mut Change, account: &str) -> anyhow::Result<Vec<Level>> {
     let mut found = Vec::new();
     for id in path(account) {
         if let Some(account) = find(change, id).await? {

@@ -1,13 +1,10 @@
 //! Attempts in the ledger: each is a line of some provider's bill, written with its Record and never changed.
 
-use dragoman_core::price::Cost;
+use dragoman_core::price::{Cost, PICO};
 use dragoman_core::record::Outcome;
 
 use super::Change;
 use super::records::Settling;
-
-/// Pico-dollars in a micro-dollar.
-const PICO: u128 = 1_000_000;
 
 /// Money as the tables have it: micro-dollars, and pico-dollars below one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -22,17 +19,18 @@ impl Amount {
     /// A cost in the two parts.
     pub fn of(cost: Cost) -> Amount {
         let part = |number: u128| i64::try_from(number).unwrap_or(i64::MAX);
-        Amount { micros: part(cost.pico_dollars() / PICO), rest: part(cost.pico_dollars() % PICO) }
+        let (micros, rest) = cost.parts();
+        Amount { micros: part(micros), rest: part(rest) }
     }
 
     /// All of it, in pico-dollars.
     pub fn pico(self) -> i128 {
-        i128::from(self.micros) * 1_000_000 + i128::from(self.rest)
+        i128::from(self.micros) * i128::from(PICO) + i128::from(self.rest)
     }
 
     /// Sums of both parts, with what the second carries over.
     pub fn carried(micros: i64, rest: i64) -> Amount {
-        let pico = 1_000_000;
+        let pico = PICO.into();
         Amount { micros: micros.saturating_add(rest.div_euclid(pico)), rest: rest.rem_euclid(pico) }
     }
 }
@@ -67,12 +65,12 @@ pub(super) async fn insert(change: &mut Change, exchange: &str, lines: &[Line<'_
     for (number, line) in lines.iter().enumerate() {
         let (provider, model) = line.outcome.target.split_once('/').unwrap_or((&line.outcome.target, ""));
         let insert = sqlx::query(
-            "INSERT INTO record_attempt (exchange, number, target, provider, model, ending, cost_micros, cost_rest, \
-             input_tokens, output_tokens) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            "INSERT INTO record_attempt (exchange, number, provider, model, ending, cost_micros, cost_rest, \
+             input_tokens, output_tokens) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         );
         let amount = line.cost.map(Amount::of);
         let insert = insert.bind(exchange.to_string()).bind(i64::try_from(number)? + 1);
-        let insert = insert.bind(line.outcome.target.clone()).bind(provider.to_string()).bind(model.to_string());
+        let insert = insert.bind(provider.to_string()).bind(model.to_string());
         let insert = insert.bind(line.outcome.ending.name()).bind(amount.map(|amount| amount.micros));
         let insert = insert.bind(amount.map_or(0, |amount| amount.rest));
         insert.bind(line.input_tokens).bind(line.output_tokens).execute(&mut **change).await?;

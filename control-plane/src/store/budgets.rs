@@ -9,17 +9,20 @@
 //! Why one lock for all: a budget's levels are taken together, and a hundred control planes that lend at once must not lend
 //! the same cent. The work of one turn is some rows by their keys; what waits for its turn is done in one.
 
+mod forget;
 mod hold;
 mod look;
 mod reap;
 mod spend;
 mod windows;
 
-use dragoman_core::admission::{Lease, Leases, Loan, Unit, Want};
+use std::collections::HashMap;
+
+use dragoman_core::admission::{BudgetName, Lease, Leases, Loan, OF_TARGET, Unit, Want};
 use sqlx::Row as _;
 
 use super::{Change, Store};
-use crate::accounts::Period;
+use crate::accounts::{Period, Terms};
 use windows::{Open, Windows};
 
 pub use hold::Hold;
@@ -38,7 +41,7 @@ pub const MARGIN_MS: i64 = 5_000;
 /// A budget's id in parts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BudgetId {
-    /// An account or a key.
+    /// An account, a key or a target (see [`OF_TARGET`]).
     pub holder: String,
     /// What it counts.
     pub unit: Unit,
@@ -49,23 +52,21 @@ pub struct BudgetId {
 impl BudgetId {
     /// Reads `holder/unit/period`.
     pub fn read(text: &str) -> Option<BudgetId> {
-        let mut parts = text.split('/');
-        let (holder, unit, period) = (parts.next()?, parts.next()?, parts.next()?);
-        let whole = parts.next().is_none() && !holder.is_empty();
-        let id = BudgetId { holder: holder.into(), unit: Unit::named(unit)?, period: Period::named(period)? };
-        whole.then_some(id)
+        let BudgetName { holder, unit, period } = BudgetName::read(text)?;
+        Some(BudgetId { holder: holder.into(), unit, period: Period::named(period)? })
     }
 }
 
 impl std::fmt::Display for BudgetId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}/{}", self.holder, self.unit.name(), self.period.name())
+        BudgetName { holder: &self.holder, unit: self.unit, period: self.period.name() }.fmt(f)
     }
 }
 
 impl Store {
-    /// Lends slices of budgets to a data plane. What no longer limits anything is lent without end.
-    pub async fn lend(&self, vm: &str, wants: &[Want]) -> anyhow::Result<Leases> {
+    /// Lends slices of budgets to a data plane; the limits of targets are told, the others are the store's own. What no longer
+    /// limits anything is lent without end.
+    pub async fn lend(&self, vm: &str, wants: &[Want], rate_limits: &HashMap<String, Terms>) -> anyhow::Result<Leases> {
         if wants.is_empty() {
             return Ok(Leases::default());
         }
@@ -75,6 +76,9 @@ impl Store {
         let mut list = Vec::with_capacity(wants.len());
         for want in wants {
             let Some(id) = BudgetId::read(&want.id) else { continue };
+            if id.holder.starts_with(OF_TARGET) {
+                windows.know(&id.holder, rate_limits.get(&id.holder));
+            }
             let Some(open) = windows.now(&mut change, &id, now).await? else {
                 list.push(unlimited(want));
                 continue;

@@ -246,22 +246,24 @@ impl Store {
         rows.iter().map(|row| Ok((named(row.try_get("name")?), read(row)?))).collect()
     }
 
-    /// Names that are found in accounts and keys: sums are gathered as they come, whatever their number.
+    /// Names that are found in accounts and keys. All sums are read before the first name is looked for: whoever asks for a
+    /// second connection while holding one waits for others who do the same.
     async fn gathered(&self, by: &By, meant: &Meant) -> anyhow::Result<Vec<(String, Sums)>> {
         let find = Store::sums(by, meant);
         let find = sqlx::query(sqlx::AssertSqlSafe(find)).bind(meant.from_ms).bind(meant.until_ms);
         let find = meant.names().into_iter().fold(find, |find, name| find.bind(name));
-        let (mut rows, mut named) = (find.fetch(&self.reader), BTreeMap::<String, Sums>::new());
-        let mut known = HashMap::new();
-        while let Some(row) = rows.next().await {
-            let row = row?;
-            let name: String = row.try_get("name")?;
+        let line = |row: sqlx::Result<AnyRow>| {
+            row.map_err(anyhow::Error::from).and_then(|row| Ok((row.try_get("name")?, read(&row)?)))
+        };
+        let lines: Vec<(String, Sums)> = find.fetch(&self.reader).map(line).collect::<anyhow::Result<_>>().await?;
+        let (mut named, mut known) = (BTreeMap::<String, Sums>::new(), HashMap::new());
+        for (name, sums) in lines {
             let name = match by {
                 By::Tag(tag) => self.tagged(tag, &name, &mut known).await?,
                 _ => self.team(&name, &mut known).await?,
             };
-            let sums = named.entry(name).or_default();
-            *sums = sums.and(read(&row)?);
+            let sum = named.entry(name).or_default();
+            *sum = sum.and(sums);
         }
         let mut lines: Vec<(String, Sums)> = named.into_iter().collect();
         lines.sort_by_key(|(_, sums)| std::cmp::Reverse((sums.cost.micros, sums.cost.rest)));

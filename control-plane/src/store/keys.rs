@@ -7,7 +7,7 @@ use dragoman_core::admission::{Grant, KeyDigest, digest};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::accounts::{NotChanged, find, within};
+use super::accounts::{NotChanged, excesses, find, within};
 use super::pepper::{Pepper, STRENGTH, random};
 use super::rows::Condition;
 use super::{Change, Store, hex, now_ms, optional, unhex};
@@ -46,6 +46,21 @@ pub struct NewKey {
     pub terms: Terms,
     /// When it ends, in milliseconds since 1970.
     pub expires_ms: Option<i64>,
+}
+
+impl NewKey {
+    /// What the audit log says of it.
+    fn told(&self) -> String {
+        let NewKey { name, account, terms, expires_ms } = self;
+        serde_json::json!({ "name": name, "account": account, "terms": terms, "expires_ms": expires_ms }).to_string()
+    }
+}
+
+impl From<&Listed> for NewKey {
+    fn from(key: &Listed) -> NewKey {
+        let Listed { name, account, terms, expires_ms, .. } = key.clone();
+        NewKey { name, account, terms, expires_ms }
+    }
 }
 
 /// A key as it is listed; the key itself is not known.
@@ -123,17 +138,15 @@ impl Keys {
             return Err(NotChanged::Wrong(mistakes));
         }
         let document = serde_json::to_string(&new.terms)?;
-        let told = serde_json::json!({ "name": new.name, "account": new.account, "terms": new.terms });
-        let note = (None, Some(told.to_string()));
-        let revision =
-            self.store.note_in(&mut change, (actor, "create"), ("key", &id), (note.0, note.1.as_deref())).await?;
+        let told = new.told();
+        let revision = self.store.note_in(&mut change, (actor, "create"), ("key", &id), (None, Some(&told))).await?;
         let insert = sqlx::query(
             "INSERT INTO caller (id, name, account, document, revision, created_ms, expires_ms) \
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
         );
         let insert = insert.bind(&id).bind(&new.name).bind(&new.account).bind(document).bind(revision);
         insert.bind(now_ms()).bind(new.expires_ms).execute(&mut *change).await?;
-        let key = self.secret(&mut change, &id, new.expires_ms).await?;
+        let key = self.secret(&mut change, &id).await?;
         change.commit().await?;
         Ok(Made { id, key })
     }
@@ -141,30 +154,31 @@ impl Keys {
     /// Gives a key another secret; the old ones still work for so long.
     pub async fn rotate(&self, actor: &str, id: &str, overlap_ms: i64) -> Result<Made, NotChanged> {
         let mut change = self.store.exclusive().await?;
-        let known = read(&mut change, id).await?.filter(|key| key.revoked_ms.is_none()).ok_or(NotChanged::Missing)?;
+        read(&mut change, id).await?.filter(|key| key.revoked_ms.is_none()).ok_or(NotChanged::Missing)?;
         let ends = now_ms().saturating_add(overlap_ms);
         let end = sqlx::query(
             "UPDATE caller_secret SET expires_ms = $1 \
              WHERE caller = $2 AND revoked_ms IS NULL AND COALESCE(expires_ms, $1) >= $1",
         );
         end.bind(ends).bind(id).execute(&mut *change).await?;
-        let key = self.secret(&mut change, id, known.expires_ms).await?;
+        let key = self.secret(&mut change, id).await?;
         self.store.note_in(&mut change, (actor, "rotate"), ("key", id), (None, Some("{}"))).await?;
         change.commit().await?;
         Ok(Made { id: id.to_string(), key })
     }
 
-    async fn secret(&self, change: &mut Change, id: &str, expires_ms: Option<i64>) -> anyhow::Result<Secret> {
+    /// Makes a secret, which ends with its key, or when a rotation says so.
+    async fn secret(&self, change: &mut Change, id: &str) -> anyhow::Result<Secret> {
         let key = Secret::new(format!("{PREFIX}{}", hex(&random::<STRENGTH>()?)));
         let digest = digest(key.expose().as_bytes());
         let tag = self.pepper.tag(&digest)?;
         let insert = sqlx::query(
-            "INSERT INTO caller_secret (tag, caller, sealed, hint, created_ms, expires_ms) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO caller_secret (tag, caller, sealed, hint, created_ms) VALUES ($1, $2, $3, $4, $5)",
         );
         let hint: String = key.expose().chars().take(HINT).collect();
         let insert =
             insert.bind(hex(&tag)).bind(id.to_string()).bind(hex(&self.pepper.seal(&tag, &digest)?)).bind(hint);
-        insert.bind(now_ms()).bind(expires_ms).execute(&mut **change).await?;
+        insert.bind(now_ms()).execute(&mut **change).await?;
         Ok(key)
     }
 
@@ -183,9 +197,13 @@ impl Keys {
         if !mistakes.is_empty() {
             return Err(NotChanged::Wrong(mistakes));
         }
-        let (was, document) = (serde_json::to_string(&before.terms)?, serde_json::to_string(&to.terms)?);
-        let note = (Some(was.as_str()), Some(document.as_str()));
+        let (was, is) = (NewKey::from(&before).told(), to.told());
+        if was == is {
+            return Ok(before);
+        }
+        let note = (Some(was.as_str()), Some(is.as_str()));
         let revision = self.store.note_in(&mut change, (actor, "put"), ("key", id), note).await?;
+        let document = serde_json::to_string(&to.terms)?;
         let update =
             sqlx::query("UPDATE caller SET name = $1, document = $2, revision = $3, expires_ms = $4 WHERE id = $5");
         let update = update.bind(&to.name).bind(&document).bind(revision).bind(to.expires_ms).bind(id);
@@ -203,9 +221,9 @@ impl Keys {
     /// Keys after the place `after` of the page before (see [`Of::place`]): by their ids, those of a tree by their accounts
     /// first. A page is found by an index that begins with what is asked for: the last of a million keys costs what the first does.
     pub async fn list(&self, of: Of<'_>, after: &str, limit: u32) -> anyhow::Result<Vec<Listed>> {
-        let (wanted, account, after) = match of {
-            Of::Everybody => ("caller.id > $1 ORDER BY caller.id", "", after),
-            Of::Account(account) => ("account = $2 AND caller.id > $1 ORDER BY caller.id", account, after),
+        let (wanted, account) = match of {
+            Of::Everybody => ("caller.id > $1 ORDER BY caller.id", None),
+            Of::Account(account) => ("account = $2 AND caller.id > $1 ORDER BY caller.id", Some(account)),
             Of::Tree(root) => {
                 let (account, id) = after.split_once('/').unwrap_or((root, after));
                 let found = self.tree(root, account, id, limit).await?;
@@ -214,7 +232,7 @@ impl Keys {
         };
         let find = format!("SELECT {COLUMNS}, {HINT_OF} FROM caller WHERE {wanted} LIMIT {limit}");
         let find = sqlx::query(sqlx::AssertSqlSafe(find)).bind(after);
-        let find = if account.is_empty() { find } else { find.bind(account) };
+        let find = account.into_iter().fold(find, |find, account| find.bind(account));
         find.fetch_all(&self.store.reader).await?.iter().map(listed).collect()
     }
 
@@ -235,9 +253,11 @@ impl Keys {
         find.fetch_optional(&self.store.reader).await?.as_ref().map(listed).transpose()
     }
 
-    /// Revokes the keys of that id or name; how many there were that had not been revoked before.
+    /// Revokes the key of that id, or those of that name if it is nobody's id; how many had not been revoked before.
     pub async fn revoke(&self, actor: &str, id_or_name: &str) -> anyhow::Result<u64> {
-        self.end(actor, "SELECT id FROM caller WHERE (id = $1 OR name = $1) AND revoked_ms IS NULL", id_or_name).await
+        let which = "SELECT id FROM caller WHERE revoked_ms IS NULL \
+                     AND (id = $1 OR name = $1 AND NOT EXISTS (SELECT 1 FROM caller WHERE id = $1))";
+        self.end(actor, which, id_or_name).await
     }
 
     /// Revokes the key of that id alone: a name may be somebody else's.
@@ -318,10 +338,7 @@ async fn mistakes(change: &mut Change, account: &str, terms: &Terms) -> anyhow::
     if !account.is_empty() && find(change, account).await?.is_none() {
         mistakes.push(format!("there is no account `{account}`"));
     }
-    for level in super::accounts::levels(change, account).await? {
-        let above = |excess: String| format!("{excess} ({})", level.holder);
-        mistakes.extend(terms.excesses(&level.terms).into_iter().map(above));
-    }
+    mistakes.extend(excesses(change, account, terms).await?);
     Ok(mistakes)
 }
 

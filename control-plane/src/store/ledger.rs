@@ -1,5 +1,7 @@
 //! The ledger as it leaves: page after page, the oldest first.
 
+use std::collections::HashMap;
+
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
@@ -70,18 +72,36 @@ impl Store {
         let find = meant.names().into_iter().fold(find, |find, name| find.bind(name));
         let rows = find.bind(after.0).bind(after.1.clone()).fetch_all(&self.reader).await?;
         let mut page = rows.iter().map(exchange).collect::<anyhow::Result<Vec<_>>>()?;
-        for exchange in &mut page {
-            exchange.attempts = self.attempts(&exchange.exchange).await?;
-        }
+        self.add_attempts(meant, after, &mut page).await?;
         Ok(page)
     }
 
-    async fn attempts(&self, exchange: &str) -> anyhow::Result<Vec<Attempt>> {
-        let find = sqlx::query(
-            "SELECT number, provider, model, ending, cost_micros, cost_rest, input_tokens, output_tokens \
-             FROM record_attempt WHERE exchange = $1 ORDER BY number",
+    /// Gives the exchanges of a page behind `after` their attempts, all of them with one question. What came into the ledger
+    /// since the page was read is not on it.
+    async fn add_attempts(&self, meant: &Meant, after: &(i64, String), page: &mut [Exchange]) -> anyhow::Result<()> {
+        let Some(last) = page.last().map(|last| (last.began_ms, last.exchange.clone())) else { return Ok(()) };
+        let place = meant.names().len() + 3;
+        let find = format!(
+            "SELECT a.exchange, number, provider, model, ending, a.cost_micros, a.cost_rest, a.input_tokens, a.output_tokens \
+             FROM record AS r JOIN record_attempt AS a ON a.exchange = r.exchange \
+             WHERE {} AND (began_ms, r.exchange) > (${place}, ${}) AND (began_ms, r.exchange) <= (${}, ${}) \
+             ORDER BY a.exchange, number",
+            meant.condition(),
+            place + 1,
+            place + 2,
+            place + 3
         );
-        find.bind(exchange.to_string()).fetch_all(&self.reader).await?.iter().map(attempt).collect()
+        let find = sqlx::query(sqlx::AssertSqlSafe(find)).bind(meant.from_ms).bind(meant.until_ms);
+        let find = meant.names().into_iter().fold(find, |find, name| find.bind(name));
+        let find = find.bind(after.0).bind(after.1.clone()).bind(last.0).bind(last.1);
+        let mut of: HashMap<String, Vec<Attempt>> = HashMap::new();
+        for row in find.fetch_all(&self.reader).await? {
+            of.entry(row.try_get("exchange")?).or_default().push(attempt(&row)?);
+        }
+        for exchange in page {
+            exchange.attempts = of.remove(&exchange.exchange).unwrap_or_default();
+        }
+        Ok(())
     }
 }
 

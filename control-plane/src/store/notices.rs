@@ -11,14 +11,16 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use super::accounts::{NotChanged, find};
 use super::pepper::{Pepper, STRENGTH, random};
 use super::{Store, hex, now_ms, unhex};
 use crate::settings::Secret;
 
 /// What every secret begins with, so that a leaked one is recognised.
 const PREFIX: &str = "dgw_";
-/// How long after the first time it is tried again; twice as long after each further one.
-const FIRST_PAUSE_MS: i64 = 15_000;
+/// How long after the first time it is tried again; twice as long after each further one. It is the claim as well, and three
+/// times as long as a try may take: nobody tells what another is still telling.
+const FIRST_PAUSE_MS: i64 = 30_000;
 /// Longest pause.
 const LONGEST_PAUSE_MS: i64 = 6 * 3_600_000;
 /// How often it is tried: over about a day.
@@ -62,7 +64,7 @@ impl Store {
     pub async fn claim_notice(&self) -> anyhow::Result<Option<Notice>> {
         // The outer condition is looked at again by whoever waited for the row: the first one has moved `next_ms` on.
         let claim = sqlx::query(
-            "UPDATE budget_notice SET tries = tries + 1, next_ms = $1 + CASE WHEN tries > 10 THEN $2 ELSE $3 * (1 << CAST(tries AS INTEGER)) END \
+            "UPDATE budget_notice SET tries = tries + 1, next_ms = $1 + CASE WHEN tries > 9 THEN $2 ELSE $3 * (1 << CAST(tries AS INTEGER)) END \
              WHERE told_ms IS NULL AND next_ms <= $1 AND (holder, unit, period, began_ms, percent) = \
              (SELECT holder, unit, period, began_ms, percent FROM budget_notice \
              WHERE told_ms IS NULL AND next_ms <= $1 ORDER BY next_ms, made_ms LIMIT 1) \
@@ -114,17 +116,18 @@ impl WebhookSecrets {
         WebhookSecrets { store: store.clone(), pepper }
     }
 
-    /// Makes an account's secret, instead of the one before; it is shown now or never.
-    pub async fn make(&self, actor: &str, account: &str) -> anyhow::Result<Secret> {
+    /// Makes an account's secret, instead of the one before; it is shown now or never, and goes with the account.
+    pub async fn make(&self, actor: &str, account: &str) -> Result<Secret, NotChanged> {
         // Under a nonce of its own each time: a pad is never used twice.
         let (nonce, bytes) = (random::<STRENGTH>()?, random::<STRENGTH>()?);
         let sealed = hex(&self.pepper.seal(&nonce, &bytes)?);
         let mut change = self.store.exclusive().await?;
+        find(&mut change, account).await?.ok_or(NotChanged::Missing)?;
         let put = sqlx::query(
-            "INSERT INTO webhook_secret (account, nonce, sealed, made_ms) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (account) DO UPDATE SET nonce = $2, sealed = $3, made_ms = $4",
+            "INSERT INTO webhook_secret (account, nonce, sealed) VALUES ($1, $2, $3) \
+             ON CONFLICT (account) DO UPDATE SET nonce = $2, sealed = $3",
         );
-        put.bind(account).bind(hex(&nonce)).bind(sealed).bind(now_ms()).execute(&mut *change).await?;
+        put.bind(account).bind(hex(&nonce)).bind(sealed).execute(&mut *change).await?;
         self.store
             .note_in(&mut change, (actor, "make a webhook secret"), ("account", account), (None, Some("{}")))
             .await?;
@@ -162,8 +165,10 @@ fn notice(row: &AnyRow) -> anyhow::Result<Notice> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::Condition;
     use super::super::tests::on_both;
     use super::*;
+    use crate::accounts::{AccountId, AccountKind, Terms};
 
     async fn noticed(store: &Store, percent: i64) {
         let insert = "INSERT INTO budget_notice (holder, unit, period, began_ms, percent, spent, most, made_ms) \
@@ -207,7 +212,7 @@ mod tests {
             let store = fresh.open().await;
             noticed(&store, 50).await;
             for (tries, pause) in
-                [(0, 15_000), (1, 30_000), (10, 15_360_000), (11, LONGEST_PAUSE_MS), (50, LONGEST_PAUSE_MS)]
+                [(0, 30_000), (1, 60_000), (9, 15_360_000), (10, LONGEST_PAUSE_MS), (50, LONGEST_PAUSE_MS)]
             {
                 let set = sqlx::query("UPDATE budget_notice SET next_ms = 0, tries = $1").bind(tries);
                 set.execute(&store.writer).await.unwrap();
@@ -225,6 +230,9 @@ mod tests {
         for fresh in on_both().await {
             let store = fresh.open().await;
             let secrets = WebhookSecrets::of(&store, Pepper::of(&store).await.unwrap());
+            assert!(matches!(secrets.make("me", "acme").await, Err(NotChanged::Missing)), "whose would it be");
+            let acme = AccountId::read("acme").unwrap();
+            store.put_account("me", &acme, AccountKind::Tenant, &Terms::default(), Condition::None).await.unwrap();
             assert!(secrets.find("acme").await.unwrap().is_none());
             let first = secrets.make("me", "acme").await.unwrap();
             let second = secrets.make("me", "acme").await.unwrap();

@@ -142,23 +142,25 @@ impl<E: fmt::Display> fmt::Display for NotEdited<E> {
     }
 }
 
+/// The last change that a Snapshot is made of; callers, accounts and secrets are told otherwise.
+const LATEST: &str = "SELECT COALESCE(MAX(revision), 0) AS latest FROM audit WHERE kind NOT IN ('account', 'key', 'token', 'credential')";
+
 /// All rows and their last revision in one statement: two could see two states.
-const ALL: &str = "SELECT r.kind, r.id, r.document, r.revision, r.changed_ms, r.changed_by, l.latest \
-                   FROM (SELECT COALESCE(MAX(revision), 0) AS latest FROM audit \
-                         WHERE kind NOT IN ('account', 'key', 'token', 'credential')) l \
-                   LEFT JOIN setting_row r ON 1 = 1 ORDER BY r.kind, r.id";
+fn all() -> sqlx::AssertSqlSafe<String> {
+    let columns = "r.kind, r.id, r.document, r.revision, r.changed_ms, r.changed_by, l.latest";
+    let joined = format!("({LATEST}) l LEFT JOIN setting_row r ON 1 = 1");
+    sqlx::AssertSqlSafe(format!("SELECT {columns} FROM {joined} ORDER BY r.kind, r.id"))
+}
 
 impl Store {
     /// All rows.
     pub async fn rows(&self) -> anyhow::Result<Rows> {
-        read(sqlx::query(ALL).fetch_all(&self.reader).await?)
+        read(sqlx::query(all()).fetch_all(&self.reader).await?)
     }
 
-    /// The revision of the last change that a Snapshot is made of; callers, accounts and secrets are told otherwise.
+    /// The revision of the last change that a Snapshot is made of.
     pub async fn revision(&self) -> anyhow::Result<u64> {
-        let last =
-            "SELECT COALESCE(MAX(revision), 0) FROM audit WHERE kind NOT IN ('account', 'key', 'token', 'credential')";
-        let row = sqlx::query(last).fetch_one(&self.reader).await?;
+        let row = sqlx::query(LATEST).fetch_one(&self.reader).await?;
         Ok(u64::try_from(row.try_get::<i64, _>(0)?)?)
     }
 
@@ -172,7 +174,7 @@ impl Store {
         check: impl FnOnce(&Rows) -> Result<(), E>,
     ) -> Result<Rows, NotEdited<E>> {
         let mut change = self.exclusive().await?;
-        let mut editing = Editing::of(read(sqlx::query(ALL).fetch_all(&mut *change).await?)?);
+        let mut editing = Editing::of(read(sqlx::query(all()).fetch_all(&mut *change).await?)?);
         let last = sqlx::query("SELECT COALESCE(MAX(revision), 0) FROM audit").fetch_one(&mut *change).await?;
         editing.last = u64::try_from(last.try_get::<i64, _>(0)?).unwrap_or(0);
         let mut made = Vec::new();

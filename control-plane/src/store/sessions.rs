@@ -274,12 +274,21 @@ fn session(row: &AnyRow) -> anyhow::Result<Session> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::Condition;
     use super::super::tests::on_both;
     use super::*;
+    use crate::accounts::{AccountId, AccountKind, Terms};
 
     fn tokens(text: &str) -> Tokens {
         let (document, hint) = (Secret::new(text), "last".to_string());
         Tokens { document, hint, scopes: vec!["a".into(), "b".into()], expires_ms: 9, refresh_ms: 8 }
+    }
+
+    async fn with_accounts(store: &Store) {
+        for (id, kind) in [("acme", AccountKind::Tenant), ("acme.alice", AccountKind::User)] {
+            let id = AccountId::read(id).unwrap();
+            store.put_account("me", &id, kind, &Terms::default(), Condition::None).await.unwrap();
+        }
     }
 
     async fn text(sessions: &Sessions, slot: &Slot) -> Option<String> {
@@ -293,7 +302,12 @@ mod tests {
             let vault = Entries::of(&store).await.unwrap();
             let sessions = Sessions::of(&store, &vault);
             let slot = Slot::session("acme.alice", "corp");
+            let begun = sessions.begin(&slot, &tokens("one"), "me").await;
+            assert!(matches!(begun, Err(Fault::NoAccount(_))), "{begun:?}");
+            with_accounts(&store).await;
             sessions.begin(&slot, &tokens("one"), "me").await.unwrap();
+            let gone = store.delete_account("me", "acme.alice", Condition::None).await;
+            assert!(gone.is_err(), "an account with a session stays: {gone:?}");
             assert_eq!(text(&sessions, &slot).await, Some("one".into()));
             for other in ["acme.alice.x", "acme", "acme.bob"] {
                 assert_eq!(text(&sessions, &Slot::session(other, "corp")).await, None, "{other}");
@@ -323,6 +337,7 @@ mod tests {
         for fresh in on_both().await {
             let store = fresh.open().await;
             let sessions = Sessions::of(&store, &Entries::of(&store).await.unwrap());
+            with_accounts(&store).await;
             let slot = Slot::session("acme.alice", "corp");
             sessions.begin(&slot, &tokens("one"), "me").await.unwrap();
             let version = sessions.find(&slot).await.unwrap().unwrap().version;
@@ -337,7 +352,7 @@ mod tests {
             let log = store.audit(None, 9).await.unwrap();
             let log: Vec<_> = log.iter().map(|one| (one.action.as_str(), one.kind.as_str(), one.id.as_str())).collect();
             let noted = |action| (action, "session", "acme.alice/corp");
-            assert_eq!(log, ["sign out", "sign in", "needs sign-in", "sign in"].map(noted));
+            assert_eq!(log[..4], ["sign out", "sign in", "needs sign-in", "sign in"].map(noted));
         }
     }
 }

@@ -70,6 +70,8 @@ pub enum Fault {
     Broken(Broken),
     /// The tenant has as many secrets as one may have.
     Full,
+    /// There is no account of that id.
+    NoAccount(String),
     /// The store failed.
     Failed(anyhow::Error),
 }
@@ -80,6 +82,7 @@ impl fmt::Display for Fault {
             Fault::Sealed(why) => write!(out, "the vault is sealed: {why}"),
             Fault::Broken(broken) => write!(out, "what the vault has can't be used: {broken}"),
             Fault::Full => write!(out, "a tenant has at most {MAX_MARKS} secrets"),
+            Fault::NoAccount(id) => write!(out, "there is no account `{id}`"),
             Fault::Failed(error) => write!(out, "the store failed: {error:#}"),
         }
     }
@@ -136,7 +139,7 @@ impl Entries {
         }
     }
 
-    /// Puts a secret into its place, over the one that is there.
+    /// Puts a secret into its place, over the one that is there; the account is there as long as it has one.
     pub async fn put(&self, slot: &Slot, secret: &Secret, by: &str) -> Result<Entry, Fault> {
         self.ring()?;
         let mut change = self.store.exclusive().await?;
@@ -167,15 +170,9 @@ impl Entries {
         provider: &str,
     ) -> Result<Option<(Entry, Secret)>, Fault> {
         let ring = self.ring()?;
-        let floor = self.seen().get(tenant(account)).copied().unwrap_or(0);
+        let floor = self.floor(tenant(account));
         let (manifest, rows) = self.look(purpose, account, provider).await?;
-        let manifest = match manifest {
-            Some(tagged) => ring.check(tenant(account), &tagged)?,
-            None => Manifest::default(),
-        };
-        if manifest.generation < floor {
-            return Err(Fault::Broken(Broken::RolledBack));
-        }
+        let manifest = self.checked(tenant(account), manifest, floor)?;
         self.saw(tenant(account), manifest.generation);
         for account in servers(purpose, account) {
             let slot = Slot { purpose, account: account.to_string(), provider: provider.to_string() };
@@ -238,12 +235,13 @@ impl Entries {
     }
 
     /// The providers for which the account, or one above it, has something of its own, whether it can be opened or not: what a
-    /// row says and what the manifest says both count, so that a row that was taken away makes nobody use the gateway's key.
+    /// row says and what the manifest says both count, so that a row that was taken away makes nobody use the gateway's key; nor
+    /// does it help to take away both.
     pub async fn own(&self, purpose: Purpose, account: &str) -> anyhow::Result<Vec<String>> {
         if account.is_empty() {
             return Ok(Vec::new());
         }
-        let accounts = places(purpose, account);
+        let (accounts, floor) = (places(purpose, account), self.floor(tenant(account)));
         let find = sqlx::query("SELECT provider FROM vault_entry WHERE purpose = $1 AND account IN ($2, $3, $4, $5)");
         let find = accounts.iter().fold(find.bind(purpose.name()), |find, account| find.bind(account.clone()));
         let mut own: BTreeSet<String> = BTreeSet::new();
@@ -251,25 +249,42 @@ impl Entries {
             own.insert(row.try_get("provider")?);
         }
         let marks = sqlx::query("SELECT marks FROM vault_manifest WHERE tenant = $1").bind(tenant(account));
-        if let Some(row) = marks.fetch_optional(&self.store.reader).await? {
-            let manifest = Manifest::read(&row.try_get::<String, _>("marks")?).unwrap_or_default();
-            let marked = manifest.marks.into_iter().map(|mark| mark.slot);
-            let marked = marked.filter(|slot| slot.purpose == purpose && accounts.contains(&slot.account));
-            own.extend(marked.map(|slot| slot.provider));
+        let said =
+            marks.fetch_optional(&self.store.reader).await?.map(|row| row.try_get::<String, _>("marks")).transpose()?;
+        let manifest = said.and_then(|text| Manifest::read(&text)).unwrap_or_default();
+        if manifest.generation < floor {
+            return Err(Broken::RolledBack.into());
         }
+        let marked = manifest.marks.into_iter().map(|mark| mark.slot);
+        let marked = marked.filter(|slot| slot.purpose == purpose && accounts.contains(&slot.account));
+        own.extend(marked.map(|slot| slot.provider));
         Ok(own.into_iter().collect())
     }
 
     /// The tenant's manifest, if it is right.
     async fn manifest(&self, change: &mut Change, tenant: &str) -> Result<Manifest, Fault> {
+        let floor = self.floor(tenant);
         let find = sqlx::query("SELECT marks, key_id, tag FROM vault_manifest WHERE tenant = $1").bind(tenant);
-        let Some(row) = find.fetch_optional(&mut **change).await? else { return Ok(Manifest::default()) };
-        let tagged = Tagged { text: row.try_get("marks")?, key_id: row.try_get("key_id")?, tag: row.try_get("tag")? };
-        let manifest = self.ring()?.check(tenant, &tagged)?;
-        match manifest.generation < self.seen().get(tenant).copied().unwrap_or(0) {
-            true => Err(Fault::Broken(Broken::RolledBack)),
-            false => Ok(manifest),
-        }
+        let row = find.fetch_optional(&mut **change).await?;
+        let tagged = |row: AnyRow| {
+            anyhow::Ok(Tagged { text: row.try_get("marks")?, key_id: row.try_get("key_id")?, tag: row.try_get("tag")? })
+        };
+        self.checked(tenant, row.map(tagged).transpose()?, floor)
+    }
+
+    /// A manifest that was read, if it is right and no older than the one that had been seen here before. One that is gone is as
+    /// old as any can be.
+    fn checked(&self, tenant: &str, tagged: Option<Tagged>, floor: i64) -> Result<Manifest, Fault> {
+        let manifest = match tagged {
+            Some(tagged) => self.ring()?.check(tenant, &tagged)?,
+            None => Manifest::default(),
+        };
+        if manifest.generation < floor { Err(Fault::Broken(Broken::RolledBack)) } else { Ok(manifest) }
+    }
+
+    /// The last generation that was seen of a tenant's manifest.
+    fn floor(&self, tenant: &str) -> i64 {
+        self.seen().get(tenant).copied().unwrap_or(0)
     }
 
     /// Remembers a generation that was committed.

@@ -100,13 +100,12 @@ impl Caller {
     /// The caller of a document; `None` when it is not one.
     pub fn read(document: &[u8]) -> Option<Caller> {
         let json = Json::parse(document).ok()?;
-        let plain = |value: Json<'_>| value.text().map(|text| text.decode().into_owned());
-        let (identity, mark) = (json.get("identity").and_then(plain)?, json.get("mark").and_then(plain)?);
-        if let Some(spiffe) = json.get("spiffe").and_then(plain) {
+        let (identity, mark) = (json.get("identity").and_then(Json::string)?, json.get("mark").and_then(Json::string)?);
+        if let Some(spiffe) = json.get("spiffe").and_then(Json::string) {
             return Some(Caller::Workload { identity, mark, spiffe });
         }
-        let issuer = json.get("issuer").and_then(plain)?;
-        let claim = |(name, value): crate::json::Member<'_>| Some((name.decode().into_owned(), plain(value)?));
+        let issuer = json.get("issuer").and_then(Json::string)?;
+        let claim = |(name, value): crate::json::Member<'_>| Some((name.decode().into_owned(), value.string()?));
         let claims = json.get("claims")?.members().map(claim).collect::<Option<_>>()?;
         Some(Caller::Token { identity, mark, issuer, claims })
     }

@@ -20,9 +20,9 @@ mod lease;
 mod wants;
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
-use super::{AtLimit, Away, Budget, Grant, Mode, Unit};
+use super::{AtLimit, Away, Budget, Mode, Unit};
 
 pub use lease::{Lease, Leases};
 pub use wants::Want;
@@ -46,6 +46,8 @@ pub struct Amounts {
     pub usd: u64,
     /// Tokens.
     pub tokens: u64,
+    /// Requests.
+    pub requests: u64,
 }
 
 impl Amounts {
@@ -54,7 +56,8 @@ impl Amounts {
         match unit {
             Unit::Usd => self.usd,
             Unit::Tokens => self.tokens,
-            Unit::Requests | Unit::Concurrent => 1,
+            Unit::Requests => self.requests,
+            Unit::Concurrent => 1,
         }
     }
 
@@ -67,7 +70,7 @@ impl Amounts {
 /// What was taken of one budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charge {
-    /// Index into the Grant's budgets.
+    /// Index into the budgets.
     pub budget: usize,
     /// The budget's window: when it began, in milliseconds since 1970 by the control plane's clock; 0 for one without.
     pub window_ms: u64,
@@ -88,23 +91,23 @@ enum Source {
     Beyond,
 }
 
-/// What one exchange took of all budgets of its caller.
+/// What one exchange took of all budgets of its caller, or of a target.
 #[derive(Clone, Debug)]
 pub struct Reservation {
-    grant: Rc<Grant>,
+    budgets: Arc<[Budget]>,
     charges: Vec<Charge>,
 }
 
 impl Reservation {
     /// The budgets and their windows.
     pub fn charges(&self) -> impl Iterator<Item = (&Budget, u64)> {
-        self.charges.iter().filter_map(|charge| Some((self.grant.budgets.get(charge.budget)?, charge.window_ms)))
+        self.charges.iter().filter_map(|charge| Some((self.budgets.get(charge.budget)?, charge.window_ms)))
     }
 
     /// The budgets whose limit it passes on purpose.
     pub fn beyond(&self) -> impl Iterator<Item = &Budget> {
         let beyond = self.charges.iter().filter(|charge| charge.source == Source::Beyond);
-        beyond.filter_map(|charge| self.grant.budgets.get(charge.budget))
+        beyond.filter_map(|charge| self.budgets.get(charge.budget))
     }
 }
 
@@ -198,19 +201,19 @@ pub struct Purse {
 }
 
 impl Purse {
-    /// Takes what an exchange may cost from all budgets of its caller, or from none and says why. `exchange` is the id under
+    /// Takes what an exchange may cost from all of these budgets, or from none and says why. `exchange` is the id under
     /// which the control plane holds what strict budgets need.
     pub fn reserve(
         &mut self,
-        grant: &Rc<Grant>,
+        budgets: &Arc<[Budget]>,
         exchange: &str,
         amounts: Amounts,
         manner: Manner,
         now_ms: u64,
     ) -> Result<Reservation, Short> {
-        let mut charges = Vec::with_capacity(grant.budgets.len());
+        let mut charges = Vec::with_capacity(budgets.len());
         let (mut unlent, mut unheld) = (Vec::new(), Vec::new());
-        for (index, budget) in grant.budgets.iter().enumerate() {
+        for (index, budget) in budgets.iter().enumerate() {
             let amount = amounts.reserved(budget.unit);
             let charge = |window_ms, source| Charge { budget: index, window_ms, amount, source };
             let passed =
@@ -236,19 +239,19 @@ impl Purse {
         if !unheld.is_empty() {
             return Err(Short::AskToHold(unheld));
         }
-        Ok(self.take(grant, charges))
+        Ok(self.take(budgets, charges))
     }
 
     /// The same when the control plane does not answer: what has no lease goes as far as its budget allows without.
     pub fn reserve_away(
         &mut self,
-        grant: &Rc<Grant>,
+        budgets: &Arc<[Budget]>,
         amounts: Amounts,
         manner: Manner,
         now_ms: u64,
     ) -> Result<Reservation, Short> {
-        let mut charges = Vec::with_capacity(grant.budgets.len());
-        for (index, budget) in grant.budgets.iter().enumerate() {
+        let mut charges = Vec::with_capacity(budgets.len());
+        for (index, budget) in budgets.iter().enumerate() {
             let amount = amounts.reserved(budget.unit);
             let pocket = self.pockets.get(&budget.id).filter(|_| budget.mode == Mode::Fast);
             let window_ms = pocket.map_or(0, |pocket| pocket.lease.window_ms);
@@ -267,7 +270,7 @@ impl Purse {
             };
             charges.push(Charge { budget: index, window_ms, amount, source });
         }
-        Ok(self.take(grant, charges))
+        Ok(self.take(budgets, charges))
     }
 
     fn demand(&mut self, unlent: Vec<(String, u64)>) -> Short {
@@ -281,9 +284,9 @@ impl Purse {
         Short::Ask(ids)
     }
 
-    fn take(&mut self, grant: &Rc<Grant>, charges: Vec<Charge>) -> Reservation {
+    fn take(&mut self, budgets: &Arc<[Budget]>, charges: Vec<Charge>) -> Reservation {
         for charge in &charges {
-            let budget = grant.budgets.get(charge.budget);
+            let budget = budgets.get(charge.budget);
             if let Some(pocket) = budget.and_then(|budget| self.pockets.get_mut(&budget.id)) {
                 pocket.under_way = pocket.under_way.saturating_add(1);
                 pocket.is_used = true;
@@ -292,21 +295,38 @@ impl Purse {
                 }
             }
         }
-        Reservation { grant: Rc::clone(grant), charges }
+        Reservation { budgets: Arc::clone(budgets), charges }
     }
 
-    /// An exchange is over: what it did not need is there again, and what it took more is gone.
-    pub fn true_up(&mut self, reservation: &Reservation, actual: Amounts) {
+    /// An exchange is over: what it did not need is there again, and what it took more is gone. `actual` is what it came to, of
+    /// what each budget counts.
+    pub fn true_up(&mut self, reservation: &Reservation, actual: impl Fn(&Budget) -> Amounts) {
         for charge in &reservation.charges {
-            let budget = reservation.grant.budgets.get(charge.budget);
+            let budget = reservation.budgets.get(charge.budget);
             let pocket = budget.and_then(|budget| Some((budget, self.pockets.get_mut(&budget.id)?)));
             let Some((budget, pocket)) = pocket else { continue };
             pocket.under_way = pocket.under_way.saturating_sub(1);
             // Another window has begun: what was taken of the last one is not in this one's count.
             if charge.source == Source::Lease && pocket.lease.window_ms == charge.window_ms {
-                pocket.taken = pocket.taken.saturating_sub(charge.amount).saturating_add(actual.spent(budget.unit));
+                pocket.taken =
+                    pocket.taken.saturating_sub(charge.amount).saturating_add(actual(budget).spent(budget.unit));
             }
         }
+    }
+
+    /// Counts what was taken of a budget that nobody had reserved; gives its window when something was lent of it.
+    pub fn count(&mut self, budget: &Budget, actual: Amounts) -> Option<u64> {
+        let pocket = self.pockets.get_mut(&budget.id).filter(|pocket| pocket.lent > 0)?;
+        pocket.taken = pocket.taken.saturating_add(actual.spent(budget.unit));
+        Some(pocket.lease.window_ms)
+    }
+
+    /// Whether any of these budgets has no room for that, by the control plane's last word.
+    pub fn is_spent(&self, budgets: &[Budget], amounts: Amounts, now_ms: u64) -> bool {
+        budgets.iter().any(|budget| {
+            let pocket = self.pockets.get(&budget.id);
+            pocket.is_some_and(|pocket| matches!(pocket.room(amounts.reserved(budget.unit), now_ms), Room::Spent))
+        })
     }
 
     /// Remembers what was lent.

@@ -76,11 +76,10 @@ impl Attempt {
         self.conclude(Ending::Refused, self.state.counted());
         let told = match self.masks() {
             // What a provider says may say whose words they are, and so may its codes.
-            true => ClientError::of_provider(&ProviderError {
-                message: String::new(),
-                code: String::new(),
-                ..error.clone()
-            }),
+            true => {
+                let ProviderError { class, status, .. } = *error;
+                ClientError::of_provider(&ProviderError { class, status, ..ProviderError::default() })
+            }
             false => ClientError::of_provider(error),
         };
         let reply = exchange::error_reply(self.asked.endpoint.dialect, &told, &self.asked.id);
@@ -104,10 +103,6 @@ impl Attempt {
         }
         head
     }
-}
-
-pub(super) fn bad_answer(message: &str) -> ProviderError {
-    ProviderError { class: ErrorClass::BadAnswer, message: message.into(), ..ProviderError::default() }
 }
 
 /// One word for Records: the provider's own code, else the class.

@@ -6,10 +6,10 @@ use crate::dialect::{self, Aliases, WriteResponse};
 use crate::exchange::{Asked, Content, Header, HeaderRef, Planned};
 use crate::hub::foreign::{self, FullNames};
 use crate::hub::{Delivery, provenance};
-use crate::json::{Json, edit::Edit, edit::edit};
+use crate::json::{Json, edit::Edit, edit::edit, write::quoted};
 use crate::loss::Losses;
 use crate::percent;
-use crate::rule::{Changed, Touched};
+use crate::rule::{Changed, GATEWAYS, Touched};
 
 /// What stands for the model's name in a path.
 const MODEL: &str = "{model}";
@@ -26,34 +26,8 @@ pub struct Outgoing {
     pub body: Body,
 }
 
-/// Headers of the client's that never reach a provider: credentials, what belongs to the client's connection, and what tells
-/// where the client sits.
-const STRIPPED: [&str; 24] = [
-    "authorization",
-    "proxy-authorization",
-    "x-api-key",
-    "x-goog-api-key",
-    "api-key",
-    "cookie",
-    "host",
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "expect",
-    "content-length",
-    "content-encoding",
-    "accept-encoding",
-    "content-type",
-    "forwarded",
-    "via",
-    "x-real-ip",
-    "x-request-id",
-    "origin",
-];
+/// Headers of the client's that never reach a provider, besides the gateway's own.
+const STRIPPED: [&str; 3] = ["proxy-authorization", "proxy-connection", "origin"];
 
 /// Headers that mean the same in every dialect.
 const NEUTRAL: [&str; 3] = ["user-agent", "traceparent", "tracestate"];
@@ -370,7 +344,7 @@ impl Ask<'_> {
 fn passes(name: &[u8], relay: bool) -> bool {
     let Ok(name) = core::str::from_utf8(name) else { return false };
     let internal = [":", "x-dragoman-", "x-envoy-", "x-forwarded-"].iter().any(|prefix| name.starts_with(prefix));
-    let stripped = internal || STRIPPED.contains(&name);
+    let stripped = internal || GATEWAYS.contains(&name) || STRIPPED.contains(&name);
     !stripped && (relay || NEUTRAL.contains(&name))
 }
 
@@ -387,10 +361,4 @@ fn with_query(path: String, asked: &str, relay: bool) -> String {
     }
     let joint = if path.contains('?') { '&' } else { '?' };
     format!("{path}{joint}{}", extra.join("&"))
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = crate::json::Writer::new();
-    out.string(text);
-    out.into_string()
 }

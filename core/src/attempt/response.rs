@@ -1,7 +1,7 @@
 //! What one attempt makes of a provider's answer.
 
 use super::embed::Embedder;
-use super::failure::{bad_answer, code_of, is_retriable};
+use super::failure::{code_of, is_retriable};
 use super::relay::{Relay, Seen};
 use super::request::Awaiting;
 use super::settle::Counted;
@@ -11,7 +11,7 @@ use crate::dialect::{self, Aliases};
 use crate::exchange::HeadEdits;
 use crate::hints;
 use crate::hub::event::ProviderError;
-use crate::interpret::{Framing, Interpreter, Progress};
+use crate::interpret::{Framing, Interpreter, Progress, broken};
 use crate::record::Ending;
 use crate::refusal::class_of_status;
 
@@ -122,10 +122,11 @@ impl Attempt {
                 return HeadVerdict::Pass(self.good_head());
             }
             if ends {
-                return bodiless(self.fail(bad_answer("the provider's answer was empty")));
+                return bodiless(self.fail(broken("the provider's answer was empty")));
             }
-            self.state = self.way(get("content-type").unwrap_or_default(), awaiting);
-            self.retouch = self.retouching();
+            let content_type = get("content-type").unwrap_or_default();
+            self.state = self.way(content_type, awaiting);
+            self.retouch = self.retouching(content_type);
             return HeadVerdict::Hold;
         }
         let retries = !self.is_last() && is_retriable(status, asks_again);

@@ -3,8 +3,15 @@
 use super::response::Answer;
 use super::{Attempt, Body};
 use crate::catalog::Operation;
+use crate::dialect::{self, Reply};
+use crate::exchange::{self, Asked};
+use crate::hub::{Delivery, Event, ProviderError, Request};
 use crate::record::Ending;
+use crate::refusal::ClientError;
 use crate::rule::Retouch;
+
+/// The sentence for it.
+const TROUBLE: &str = "the answer broke off";
 
 impl Attempt {
     /// Whether the client must not learn who answers.
@@ -12,13 +19,33 @@ impl Attempt {
         self.asked.rules.masks(self.asked.endpoint.dialect)
     }
 
-    /// The changes of a good answer's members, if rules want some. What is not generated is nothing that they know.
-    pub(super) fn retouching(&self) -> Option<Retouch> {
-        let asked = &self.asked;
-        match asked.endpoint.operation {
-            Operation::Generate => asked.rules.retouch(asked.endpoint.dialect, asked.delivery),
-            _ => None,
+    /// The changes of a good answer's members, if rules want some.
+    pub(super) fn retouching(&self, content_type: &str) -> Option<Retouch> {
+        let Asked { endpoint, rules, .. } = self.asked.as_ref();
+        let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let delivery = match (endpoint.operation, kind.as_str()) {
+            (Operation::Generate | Operation::Embed, _) => self.asked.delivery,
+            // What it has in it is somebody's own.
+            (Operation::Files, _) => return None,
+            // It comes as the provider has framed it.
+            (_, "text/event-stream") => Delivery::Streamed,
+            (_, "application/json") => Delivery::Whole,
+            _ => return None,
+        };
+        rules.retouch(endpoint.dialect, endpoint.operation, delivery, || self.trouble(delivery))
+    }
+
+    /// What is said of a trouble in the midst of an answer whose maker is masked.
+    fn trouble(&self, delivery: Delivery) -> Vec<u8> {
+        let dialect = self.asked.endpoint.dialect;
+        let error = ProviderError { message: TROUBLE.into(), ..ProviderError::default() };
+        if delivery != Delivery::Streamed {
+            return exchange::error_reply(dialect, &ClientError::of_provider(&error), &self.asked.id).body;
         }
+        let reply = Reply { delivery, ..self.asked.reply() };
+        let mut out = Vec::new();
+        dialect::client(dialect).writer(&Request::new(dialect, delivery), reply).write(&Event::Error(error), &mut out);
+        out
     }
 
     /// An answer as rules want it. Failures pass as they are: they are no answers.

@@ -14,7 +14,6 @@
 
 use super::{Attempt, State};
 use crate::catalog::Operation;
-use crate::dialect;
 use crate::estimate::{self, Estimate, Ink};
 use crate::exchange::Asked;
 use crate::interpret::Interpreter;
@@ -24,8 +23,8 @@ use crate::usage::Usage;
 /// An attempt that waits so long for a head has sent its request: connecting takes two seconds unless an operator says otherwise.
 pub(super) const SURELY_SENT_MS: u64 = 5_000;
 
-/// Bytes of a request to one reported token of input, from which on the request is read again to see whether that can be. Plain
-/// text has four to six, and media make it more without being at fault.
+/// Bytes of a request to one reported token of input, from which on it is asked whether that can be. Plain text has four to six,
+/// and media make it more without being at fault.
 const BYTES_TO_DOUBT: u64 = 10;
 
 /// What is known of an answer.
@@ -92,7 +91,7 @@ impl Attempt {
     /// The estimate of an input that was reported too low.
     fn low_input(&self, input: u64) -> Option<u64> {
         let bytes = self.asked.content.bytes().len() as u64;
-        let is_doubtful = bytes > input.saturating_mul(BYTES_TO_DOUBT) && bytes > estimate::LEAST_TO_DOUBT;
+        let is_doubtful = bytes > input.saturating_mul(BYTES_TO_DOUBT);
         let estimated = is_doubtful.then(|| input_of(&self.asked))?;
         Some(estimated).filter(|estimated| *estimated >= LARGE && estimate::is_implausible(input, *estimated))
     }
@@ -113,15 +112,11 @@ pub(crate) fn left_unheard(asked: &Asked, outcome: &mut Outcome) {
 
 /// About how many tokens of input were asked to be read.
 fn input_of(asked: &Asked) -> u64 {
-    let body = asked.content.json();
     match asked.endpoint.operation {
-        Operation::Generate => {
-            let request = dialect::client(asked.endpoint.dialect).read_request(&asked.endpoint, body);
-            request.map_or(0, |request| request.estimated_tokens())
-        }
+        Operation::Generate => asked.bounds.words,
         _ => {
             let mut ink = Ink::default();
-            ink.json(body.as_str());
+            ink.json(asked.content.json().as_str());
             ink.tokens()
         }
     }

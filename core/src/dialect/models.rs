@@ -24,6 +24,6 @@ pub(super) fn write_one(model: &Listed<'_>, out: &mut Writer) {
         if model.output_limit > 0 {
             out.field("max_output_tokens").number(model.output_limit);
         }
-        out.field("abilities").array(|out| model.abilities.names().for_each(|name| out.string(name)));
+        out.field("abilities").strings(model.abilities.names());
     });
 }

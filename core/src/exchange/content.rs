@@ -56,9 +56,7 @@ impl Content {
     /// The model it names, if it names one.
     pub(super) fn model(&self) -> Option<String> {
         match self {
-            Content::Json(document) => {
-                document.json().get("model").and_then(Json::text).map(|text| text.decode().into_owned())
-            }
+            Content::Json(document) => document.json().get("model").and_then(Json::string),
             Content::Opaque { bytes, model } => {
                 let name = core::str::from_utf8(bytes.get(model.clone()?)?).ok()?;
                 Some(name.trim().to_string())

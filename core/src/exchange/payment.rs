@@ -13,6 +13,8 @@ use super::content::Content;
 use super::wish::Wish;
 use super::{Asked, Exchange, HeadEdits, Phase, Question, Questions, Step};
 use crate::admission::{Amounts, Budget, Lease, Manner, Reservation, Short, Unit};
+use crate::catalog::{Operation, Target};
+use crate::estimate;
 use crate::memory::Memory;
 use crate::price::Cost;
 use crate::record::{Charged, Outcome, Record};
@@ -25,6 +27,9 @@ const MAX_ASKS: u8 = 8;
 /// Output assumed of a model of which nobody said how much it gives at most: what the largest gave until lately.
 const UNKNOWN_OUTPUT: u64 = 16_384;
 
+/// Most answers that are believed to be wanted; providers take fewer.
+const MAX_ANSWERS: u64 = 128;
+
 /// Response header that tells how much of the tightest budget is used.
 const BUDGET: &str = "x-dragoman-budget";
 
@@ -36,6 +41,8 @@ const DOWNGRADED: &str = "x-dragoman-downgraded";
 pub struct Bounds {
     /// Tokens that must be read.
     pub input: u64,
+    /// About how many tokens its words are, where the request is understood.
+    pub words: u64,
     /// Tokens of each answer, where the request says it.
     pub output: Option<u64>,
     /// Answers that are asked for at once.
@@ -47,7 +54,19 @@ impl Bounds {
     pub(crate) fn of(wish: &Wish, content: &Content, rules: &Holding) -> Bounds {
         // What is not understood is counted by its bytes, three for a token.
         let input = wish.reserved_input.unwrap_or_else(|| (content.bytes().len() / 3) as u64);
-        Bounds { input, output: rules.output_limit(wish.output_limit), answers: wish.answers }
+        // Rules change the members of what is generated only.
+        let (output, answers, added) = match wish.needs.operation {
+            Operation::Generate => {
+                (rules.output_limit(wish.output_limit), rules.answers(wish.answers), rules.added_tokens())
+            }
+            _ => (wish.output_limit, wish.answers, 0),
+        };
+        Bounds {
+            input: input.saturating_add(estimate::with_margin(added)),
+            words: wish.needs.tokens.saturating_add(added),
+            output,
+            answers: answers.unwrap_or(1).clamp(1, MAX_ANSWERS),
+        }
     }
 }
 
@@ -62,35 +81,51 @@ pub(super) struct Payment {
 impl Asked {
     /// The most that any one target can take for it.
     fn worst_case(&self) -> Amounts {
-        let mut worst = Amounts::default();
-        for planned in &self.plan {
-            let target = &planned.target;
-            let known = if target.output_limit > 0 { target.output_limit } else { UNKNOWN_OUTPUT };
-            // Who asks for more than there is gets what there is.
-            let output = match self.bounds.output {
-                Some(asked) if target.output_limit > 0 => asked.min(target.output_limit),
-                Some(asked) => asked,
-                None => known,
-            };
-            let output = output.saturating_mul(self.bounds.answers.max(1));
-            let cost = target.price.worst(self.bounds.input, output);
-            worst.usd = worst.usd.max(nano(cost));
-            worst.tokens = worst.tokens.max(self.bounds.input.saturating_add(output));
-        }
-        worst
+        let worst = self.plan.iter().map(|planned| self.worst_of(&planned.target));
+        worst.fold(Amounts { requests: 1, ..Amounts::default() }, |one, other| Amounts {
+            usd: one.usd.max(other.usd),
+            tokens: one.tokens.max(other.tokens),
+            ..one
+        })
+    }
+
+    /// The most that this target can take for it.
+    pub(super) fn worst_of(&self, target: &Target) -> Amounts {
+        let known = if target.output_limit > 0 { target.output_limit } else { UNKNOWN_OUTPUT };
+        // Who asks for more than there is gets what there is.
+        let output = match self.bounds.output {
+            Some(asked) if target.output_limit > 0 => asked.min(target.output_limit),
+            Some(asked) => asked,
+            None => known,
+        };
+        let answers = self.bounds.answers.max(1);
+        let output = output.saturating_mul(answers);
+        let cost = target.price.worst(self.bounds.input, output, answers);
+        Amounts { usd: nano(cost), tokens: self.bounds.input.saturating_add(output), requests: 1 }
     }
 }
 
 impl Exchange {
+    /// Reserves what it may take of budgets and of targets' rate limits; `None` when it may go.
+    pub(super) fn reserve(&mut self, memory: &mut Memory, now_ms: u64) -> Result<Option<Step>, Refusal> {
+        match self.pay(memory, now_ms)? {
+            None => self.limit_rates(memory, now_ms),
+            step => Ok(step),
+        }
+    }
+
     /// Reserves what it may cost; `None` when it may go.
-    pub(super) fn pay(&mut self, memory: &mut Memory, now_ms: u64) -> Result<Option<Step>, Refusal> {
+    fn pay(&mut self, memory: &mut Memory, now_ms: u64) -> Result<Option<Step>, Refusal> {
         let Phase::Planned { asked, questions } = &mut self.phase else { return Ok(None) };
         let Some(grant) = self.grant.as_ref().filter(|grant| !grant.budgets.is_empty()) else { return Ok(None) };
         let Payment { asks, manner, reservation } = &mut self.payment;
+        if reservation.is_some() {
+            return Ok(None);
+        }
         let worst = asked.worst_case();
-        let short = match memory.purse.reserve(grant, &self.id, worst, *manner, now_ms) {
+        let short = match memory.purse.reserve(&grant.budgets, &self.id, worst, *manner, now_ms) {
             Err(Short::Ask(_) | Short::AskToHold(_)) if memory.purse.is_away(now_ms) || *asks >= MAX_ASKS => {
-                memory.purse.reserve_away(grant, worst, *manner, now_ms)
+                memory.purse.reserve_away(&grant.budgets, worst, *manner, now_ms)
             }
             done => done,
         };
@@ -113,8 +148,8 @@ impl Exchange {
                 return self.equip(memory, now_ms).map(Some);
             }
             Err(Short::Spent(index, lease)) => {
-                let refusal = grant.budgets.get(index).map(|budget| spent(budget, &lease, worst));
-                return Err(refusal.unwrap_or(Refusal::ControlPlaneAway));
+                let spent = grant.budgets.get(index).map(|budget| spent(budget, &lease, worst));
+                return Err(spent.map_or(Refusal::ControlPlaneAway, |spent| Refusal::BudgetSpent(Box::new(spent))));
             }
             Err(Short::Away(index)) => {
                 let holder = grant.budgets.get(index).map(|budget| budget.id.clone());
@@ -143,11 +178,13 @@ impl Exchange {
     pub fn true_up(&mut self, memory: &mut Memory) {
         memory.purse.forget_held(&self.id);
         if let Some(reservation) = self.payment.reservation.take() {
-            memory.purse.true_up(&reservation, actual(&self.record));
+            let actual = actual(&self.record);
+            memory.purse.true_up(&reservation, |_| actual);
             let charged = |(budget, window_ms): (&Budget, u64)| Charged { budget: budget.id.clone(), window_ms };
             self.record.charged = reservation.charges().map(charged).collect();
             self.record.passed = reservation.beyond().map(|budget| budget.id.clone()).collect();
         }
+        self.note_rates(memory);
     }
 
     /// Notes what an attempt cost, at the price that it was planned with.
@@ -163,27 +200,29 @@ impl Exchange {
 /// What an exchange has come to.
 fn actual(record: &Record) -> Amounts {
     let cost = record.outcomes.iter().filter_map(|outcome| outcome.cost).fold(Cost::default(), Cost::and);
-    Amounts { usd: nano(cost), tokens: record.outcomes.iter().map(Outcome::tokens).fold(0, u64::saturating_add) }
+    let tokens = record.outcomes.iter().map(Outcome::tokens).fold(0, u64::saturating_add);
+    Amounts { usd: nano(cost), tokens, requests: 1 }
 }
 
 fn nano(cost: Cost) -> u64 {
     u64::try_from(cost.pico_dollars().div_ceil(1000)).unwrap_or(u64::MAX)
 }
 
-fn spent(budget: &Budget, lease: &Lease, worst: Amounts) -> Refusal {
+/// What is said of a budget without room.
+pub(super) fn spent(budget: &Budget, lease: &Lease, worst: Amounts) -> SpentBudget {
     let needed = match budget.unit {
         Unit::Usd => worst.usd.div_ceil(1000),
         Unit::Tokens => worst.tokens,
         Unit::Requests | Unit::Concurrent => 1,
     };
-    Refusal::BudgetSpent(Box::new(SpentBudget {
+    SpentBudget {
         id: budget.id.clone(),
         unit: budget.unit.name(),
         limit: lease.limit,
         used: lease.used,
         needed,
         resets_in_ms: lease.resets_in_ms,
-    }))
+    }
 }
 
 #[cfg(test)]

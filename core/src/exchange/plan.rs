@@ -16,7 +16,7 @@ use crate::loss::Losses;
 use crate::memory::{Credential, CredentialId, Memory};
 use crate::refusal::Refusal;
 use crate::rule::{Holding, Whom};
-use crate::select::{self, Judgement, Verdict};
+use crate::select::{self, Judgement, Needs, Verdict};
 use crate::snapshot::{Loss, Snapshot};
 
 /// What was asked and who may answer. Shared, unchanged, by all attempts.
@@ -36,6 +36,8 @@ pub struct Asked {
     pub model: String,
     /// How the answer shall come.
     pub delivery: Delivery,
+    /// What is needed of whoever answers.
+    pub needs: Needs,
     /// What it can come to at most.
     pub bounds: Bounds,
     /// What was known when it was planned.
@@ -228,7 +230,7 @@ impl Asked {
 
     /// Plans anew for a cheaper route; the client's own word for the model stays in its answer.
     pub(super) fn plan_anew(&mut self, route: &str, grant: &Grant) -> Result<(), Refusal> {
-        let wish = Wish { model: route.to_string(), ..Wish::read(&self.endpoint, &self.content)? };
+        let wish = Wish::of(route.to_string(), self.needs);
         let sought = Sought { head: &self.head, endpoint: &self.endpoint, content: &self.content, wish: &wish };
         let plan = sought.judge(Some(grant), &self.snapshot).into_plan(&wish.model, wish.needs)?;
         self.loss = plan.loss;

@@ -28,14 +28,7 @@ pub(super) enum Presented {
     /// It is true.
     Proven(Caller),
     /// It is what a token says.
-    Claimed {
-        /// Whom it names.
-        caller: Caller,
-        /// The identity's name.
-        identity: String,
-        /// The issuer.
-        issuer: String,
-    },
+    Claimed(Caller),
     /// The connection may say it.
     Peer,
     /// Nothing was brought yet.
@@ -56,11 +49,7 @@ impl Presented {
             return Err(Refusal::SeveralKeys);
         }
         match Caller::of_token(&key, identities) {
-            Some(Caller::Token { identity, mark, issuer, claims }) => Ok(Presented::Claimed {
-                identity: identity.clone(),
-                issuer: issuer.clone(),
-                caller: Caller::Token { identity, mark, issuer, claims },
-            }),
+            Some(caller @ Caller::Token { .. }) => Ok(Presented::Claimed(caller)),
             _ => Err(Refusal::BadToken),
         }
     }
@@ -68,19 +57,19 @@ impl Presented {
     /// What the host has to say before it is known who this is; `None` when it is known.
     pub(super) fn evidence(&self) -> Option<Evidence> {
         match self {
-            Presented::Proven(_) | Presented::Nothing => None,
-            Presented::Claimed { identity, .. } => Some(Evidence::Token(identity.clone())),
+            Presented::Claimed(Caller::Token { identity, .. }) => Some(Evidence::Token(identity.clone())),
             Presented::Peer => Some(Evidence::Peer),
+            Presented::Claimed(_) | Presented::Proven(_) | Presented::Nothing => None,
         }
     }
 
     /// What is known once the host has said what it knows.
     pub(super) fn proven_by(self, said: Option<&[u8]>, identities: &[Identity]) -> Result<Presented, Refusal> {
         match self {
-            Presented::Claimed { caller, issuer, .. } if said == Some(issuer.as_bytes()) => {
-                Ok(Presented::Proven(caller))
-            }
-            Presented::Claimed { .. } => Err(Refusal::BadToken),
+            Presented::Claimed(caller) => match &caller {
+                Caller::Token { issuer, .. } if said == Some(issuer.as_bytes()) => Ok(Presented::Proven(caller)),
+                _ => Err(Refusal::BadToken),
+            },
             Presented::Peer => {
                 let spiffe = said.filter(|said| !said.is_empty()).ok_or(Refusal::NoKey)?;
                 let caller = core::str::from_utf8(spiffe).ok().and_then(|id| Caller::of_workload(id, identities));

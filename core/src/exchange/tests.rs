@@ -21,6 +21,7 @@ fn memory() -> Memory {
         rename: vec![],
         set: vec![],
         price: crate::price::Price::default(),
+        rate_limits: std::sync::Arc::default(),
     };
     let target = Target::unlisted("p/m".into(), 0, "m");
     let routes = vec![

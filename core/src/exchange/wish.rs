@@ -22,43 +22,44 @@ pub(crate) struct Wish {
     pub(crate) output_limit: Option<u64>,
     /// The most tokens that must be read, where the request is understood.
     pub(crate) reserved_input: Option<u64>,
-    /// How many answers it wants at once.
-    pub(crate) answers: u64,
+    /// How many answers it wants at once, where it says it.
+    pub(crate) answers: Option<u64>,
 }
 
 impl Wish {
+    /// For a whole answer of that model, which says nothing else.
+    pub(crate) fn of(model: String, needs: Needs) -> Wish {
+        let delivery = Delivery::Whole;
+        Wish { model, delivery, needs, output_limit: None, reserved_input: None, answers: None }
+    }
+
     /// Reads it; refuses what is no request of the endpoint's dialect where it must be understood.
     pub(crate) fn read(endpoint: &Endpoint, content: &Content) -> Result<Wish, Refusal> {
         let bad = |error: ReadError| Refusal::BadMember { param: error.param, problem: error.problem };
         let or_path = |model: String| endpoint.model.clone().filter(|_| model.is_empty()).unwrap_or(model);
         let needs = Needs::only(endpoint.dialect, endpoint.operation);
-        let wish = |model, needs| Wish {
-            model,
-            delivery: Delivery::Whole,
-            needs,
-            output_limit: None,
-            reserved_input: None,
-            answers: answers(content),
-        };
         match endpoint.operation {
             Operation::Generate => {
                 let request = dialect::client(endpoint.dialect).read_request(endpoint, content.json()).map_err(bad)?;
                 let (tied, abilities, weight) = (request.tied, request.needs(), request.weight());
                 let model = named(or_path(request.model.decode().into_owned()))?;
                 let output_limit = request.max_tokens.map(|limit| limit.tokens);
-                let wish = wish(model, Needs { tied, abilities, tokens: weight.words, ..needs });
-                Ok(Wish { delivery: request.delivery, output_limit, reserved_input: Some(weight.reserved), ..wish })
+                let answers = request.sampling.answers.and_then(Json::u64);
+                let (delivery, reserved_input) = (request.delivery, Some(weight.reserved));
+                let wish = Wish::of(model, Needs { tied, abilities, tokens: weight.words, ..needs });
+                Ok(Wish { delivery, output_limit, reserved_input, answers, ..wish })
             }
             Operation::Embed => {
                 let embeddings = dialect::of(endpoint.dialect).embeddings().ok_or(Refusal::UnknownPath)?;
                 let request = embeddings.read_request(endpoint, content.json()).map_err(bad)?;
                 let model = named(or_path(request.model.decode().into_owned()))?;
-                Ok(wish(model, Needs { tied: request.tied(), ..needs }))
+                Ok(Wish::of(model, Needs { tied: request.tied(), ..needs }))
             }
             _ => {
                 // The path's word counts: it is what the provider will go by.
                 let model = endpoint.model.clone().or_else(|| content.model()).unwrap_or_default();
-                Ok(wish(model, needs))
+                let answers = content.json().get("n").and_then(Json::u64);
+                Ok(Wish { answers, ..Wish::of(model, needs) })
             }
         }
     }
@@ -72,17 +73,6 @@ impl Wish {
         record.estimated_tokens = self.needs.tokens;
         record.tied = self.needs.tied.unwrap_or_default().to_string();
     }
-}
-
-/// Most answers that are believed to be wanted; providers take fewer.
-const MAX_ANSWERS: u64 = 128;
-
-/// How many answers are wanted at once, in whichever dialect.
-fn answers(content: &Content) -> u64 {
-    let Content::Json(document) = content else { return 1 };
-    let json = document.json();
-    let said = json.get("n").or_else(|| json.at(&["generationConfig", "candidateCount"])).and_then(Json::u64);
-    said.unwrap_or(1).clamp(1, MAX_ANSWERS)
 }
 
 /// What is interpreted must name a model.

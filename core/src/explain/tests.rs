@@ -34,6 +34,7 @@ fn snapshot(loss: Loss) -> Snapshot {
             rename: vec![],
             set: vec![],
             price: crate::price::Price::default(),
+            rate_limits: std::sync::Arc::default(),
             id: id.clone(),
         });
         targets.push(Target::unlisted(format!("{id}/large"), index, "large"));

@@ -36,12 +36,12 @@ impl Explanation<'_> {
                 out.field("loss").string(loss.name());
             }
             if !self.rules.is_empty() {
-                out.field("rules").array(|out| self.rules.iter().for_each(|name| out.string(name)));
+                out.field("rules").strings(&self.rules);
             }
             if !self.answered.is_empty() {
                 write_touched(&self.answered, out.field("answer_changed"));
             }
-            out.field("plan").array(|out| self.planned().for_each(|target| out.string(target)));
+            out.field("plan").strings(self.planned());
             out.field("candidates").array(|out| self.candidates.iter().for_each(|weighed| weighed.write(out)));
         });
     }
@@ -88,7 +88,7 @@ fn write_resolution(resolution: Resolution<'_>, out: &mut Writer) {
 impl Wanted {
     fn write(&self, out: &mut Writer) {
         out.object(|out| {
-            out.field("abilities").array(|out| self.abilities.names().for_each(|name| out.string(name)));
+            out.field("abilities").strings(self.abilities.names());
             out.field("estimated_tokens").number(self.estimated_tokens);
             if let Some(limit) = self.output_limit {
                 out.field("output_limit").number(limit);
@@ -112,10 +112,10 @@ impl Weighed {
             match &self.verdict {
                 Verdict::Planned(number) => out.field("position").number(*number as u64),
                 Verdict::Lacks(abilities) => {
-                    out.field("lacks").array(|out| abilities.names().for_each(|name| out.string(name)));
+                    out.field("lacks").strings(abilities.names());
                 }
                 Verdict::Unsaid(members) => {
-                    out.field("unsaid").array(|out| members.iter().for_each(|name| out.string(name)));
+                    out.field("unsaid").strings(members);
                 }
                 _ => {}
             }
@@ -162,7 +162,7 @@ fn write_touched(touched: &[Touched], out: &mut Writer) {
         for Touched { rule, members } in touched {
             out.object(|out| {
                 out.field("rule").string(rule);
-                out.field("members").array(|out| members.iter().for_each(|name| out.string(name)));
+                out.field("members").strings(members);
             });
         }
     });
@@ -178,7 +178,7 @@ fn write_telling(telling: &Telling, out: &mut Writer) {
         Way::Interpret => "interpret",
     });
     if let Some(losses) = &telling.losses {
-        out.field("approximated").array(|out| losses.approximated.iter().for_each(|name| out.string(name)));
-        out.field("dropped").array(|out| losses.dropped.iter().for_each(|name| out.string(name)));
+        out.field("approximated").strings(&losses.approximated);
+        out.field("dropped").strings(&losses.dropped);
     }
 }

@@ -31,13 +31,7 @@ impl Request<'_> {
         self.weight().words
     }
 
-    /// How many tokens of input to reserve: the words with a margin, and an allowance for every piece of media and for what the
-    /// provider's own tools find.
-    pub fn reservation_input(&self) -> u64 {
-        self.weight().reserved
-    }
-
-    /// Both, from one look at the words.
+    /// How much it is, and how much to reserve, from one look at the words.
     pub fn weight(&self) -> Weight {
         let size = self.size();
         let words = size.words.tokens();
@@ -83,7 +77,8 @@ fn tool_prompt(dialect: DialectId) -> u64 {
 pub struct Weight {
     /// Its words, about ([`Request::estimated_tokens`]).
     pub words: u64,
-    /// Everything, at most ([`Request::reservation_input`]).
+    /// What to reserve: the words with a margin, and an allowance for every piece of media and for what the provider's own tools
+    /// find.
     pub reserved: u64,
 }
 

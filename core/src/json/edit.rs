@@ -10,7 +10,7 @@
 //! Providers cache prompts by their exact prefix and models see number spellings, so a relay must not reprint what it
 //! does not mean to change.
 
-use super::{Json, Kind, scan};
+use super::{Json, Kind, Walk};
 
 /// One change to the members of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,35 +107,16 @@ pub fn map_members<'a>(
     object: Json<'a>,
     change: &mut dyn FnMut(super::Text<'a>, Json<'a>) -> Option<String>,
 ) -> Option<String> {
-    if object.kind() != Kind::Object {
-        return None;
-    }
     let mut splice = Splice::of(object);
-    for place in places(object) {
-        splice.visit(place.value, place.end, &mut |value| change(place.name, value));
-    }
+    object.members().for_each(|(name, value)| splice.put(value, change(name, value)));
     splice.end()
 }
 
 /// The array with the items for which `change` gives a value (JSON text) changed; `None` when there is none. Anything but an
 /// array has no items.
 pub fn map_items<'a>(array: Json<'a>, change: &mut dyn FnMut(usize, Json<'a>) -> Option<String>) -> Option<String> {
-    if array.kind() != Kind::Array {
-        return None;
-    }
     let mut splice = Splice::of(array);
-    let bytes = array.as_str().as_bytes();
-    let mut at = scan::skip_space(bytes, 1);
-    let mut index = 0;
-    while !matches!(bytes.get(at), None | Some(b']')) {
-        let end = scan::skip_value(bytes, at);
-        splice.visit(at, end, &mut |value| change(index, value));
-        index += 1;
-        at = scan::skip_space(bytes, end);
-        if bytes.get(at) == Some(&b',') {
-            at = scan::skip_space(bytes, at + 1);
-        }
-    }
+    array.items().enumerate().for_each(|(index, item)| splice.put(item, change(index, item)));
     splice.end()
 }
 
@@ -160,32 +141,32 @@ pub fn insert(array: Json<'_>, item: &str, end: End) -> String {
     }
 }
 
-/// A text of which some values are replaced.
+/// A value of which some values are replaced.
 struct Splice<'a> {
-    text: &'a str,
+    value: Json<'a>,
     out: String,
     kept_to: usize,
 }
 
 impl<'a> Splice<'a> {
     fn of(value: Json<'a>) -> Splice<'a> {
-        Splice { text: value.as_str(), out: String::new(), kept_to: 0 }
+        Splice { value, out: String::new(), kept_to: 0 }
     }
 
-    fn visit(&mut self, start: usize, end: usize, change: &mut dyn FnMut(Json<'a>) -> Option<String>) {
-        let Some(value) = self.text.get(start..end) else { return };
-        if let Some(new) = change(Json::trusted(value)) {
-            self.out.push_str(self.text.get(self.kept_to..start).unwrap_or_default());
-            self.out.push_str(&new);
-            self.kept_to = end;
-        }
+    /// Puts something else where `old` stands, if there is something.
+    fn put(&mut self, old: Json<'a>, new: Option<String>) {
+        let Some(new) = new else { return };
+        let start = old.at - self.value.at;
+        self.out.push_str(self.value.text.get(self.kept_to..start).unwrap_or_default());
+        self.out.push_str(&new);
+        self.kept_to = start + old.text.len();
     }
 
     fn end(mut self) -> Option<String> {
         if self.kept_to == 0 {
             return None;
         }
-        self.out.push_str(self.text.get(self.kept_to..).unwrap_or_default());
+        self.out.push_str(self.value.text.get(self.kept_to..).unwrap_or_default());
         Some(self.out)
     }
 }
@@ -202,23 +183,16 @@ struct Place<'a> {
 }
 
 fn places<'a>(object: Json<'a>) -> impl Iterator<Item = Place<'a>> {
-    let text = object.as_str();
-    let bytes = text.as_bytes();
-    let mut at = scan::skip_space(bytes, 1);
+    let mut walk = Walk::inside(object, Kind::Object);
     core::iter::from_fn(move || {
-        if bytes.get(at) != Some(&b'"') {
-            return None;
-        }
-        let start = at;
-        let name_end = scan::skip_value(bytes, start);
-        let colon = scan::skip_space(bytes, name_end);
-        let value = scan::skip_space(bytes, colon + 1);
-        let end = scan::skip_value(bytes, value);
-        let comma = scan::skip_space(bytes, end);
-        let last = bytes.get(comma) != Some(&b',');
-        let next = if last { end } else { scan::skip_space(bytes, comma + 1) };
-        at = if last { comma } else { next };
-        let name = Json::trusted(text.get(start..name_end)?).text()?;
-        Some(Place { name, start, name_end, value, end, next })
+        let name = walk.value()?;
+        walk.separator();
+        let inner = walk.value()?;
+        walk.separator();
+        let (start, value) = (name.at - object.at, inner.at - object.at);
+        let end = value + inner.text.len();
+        let last = matches!(object.text.as_bytes().get(walk.at), None | Some(b'}'));
+        let next = if last { end } else { walk.at };
+        Some(Place { name: name.text()?, start, name_end: start + name.text.len(), value, end, next })
     })
 }

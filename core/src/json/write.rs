@@ -125,6 +125,11 @@ impl Writer {
         self.out.push('"');
     }
 
+    /// Writes an array of strings.
+    pub fn strings(&mut self, strings: impl IntoIterator<Item = impl AsRef<str>>) {
+        self.array(|out| strings.into_iter().for_each(|string| out.string(string.as_ref())));
+    }
+
     /// Writes a whole number.
     pub fn number(&mut self, number: u64) {
         self.separate();
@@ -162,6 +167,13 @@ impl Writer {
         }
         self.comma = true;
     }
+}
+
+/// A text as a JSON string.
+pub fn quoted(text: &str) -> String {
+    let mut out = Writer::with_capacity(text.len() + 2);
+    out.string(text);
+    out.into_string()
 }
 
 /// Appends `string` to `out` as the inside of a JSON string.

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::admission::KeyDigest;
-use crate::rule::ancestors;
+use crate::admission::ancestors;
 
 /// Changes, each with its number.
 #[derive(Debug, Default)]

@@ -68,8 +68,17 @@ fn what_is_known_better_is_taken_out_of_the_whole() {
     let cost = Price::of(rates).cost(&parted(usage(100, 0, 30, 10, 0), [20, 10, 5, 2]));
     assert_eq!(
         cost.pico_dollars(),
-        (60 * 3 + 10 * 10) * PICO + 10 * 3_750_000 + (20 * 6 + 5 * 15 + 5 * 20 + 80_000) * PICO
+        (60 * 3 + 10 * 10 + 20 * 6 + 5 * 15 + 5 * 20 + 80_000) * u128::from(PICO) + 10 * 3_750_000
     );
+}
+
+#[test]
+fn no_answer_costs_more_than_the_worst() {
+    let rates = Rates { image: Some(40_000), request: Some(7), reasoning: Some(20_000_000), ..SONNET };
+    let price = Price::of(rates);
+    let pictures = parted(usage(100, 0, 100, 30, 30), [0, 0, 0, 3]);
+    assert_eq!(price.worst(100, 30, 3).micro_dollars(), 600 + 600 + 3 * 40_000 + 7);
+    assert!(price.cost(&pictures) <= price.worst(100, 30, 3));
 }
 
 #[test]
@@ -166,8 +175,10 @@ proptest! {
     #[test]
     fn rounding_up_adds_less_than_a_micro_dollar(rates in rates(), usage in usages()) {
         let cost = Price::of(rates).cost(&usage);
-        let rounded = u128::from(cost.micro_dollars()) * PICO;
-        prop_assert!(rounded >= cost.pico_dollars() && rounded - cost.pico_dollars() < PICO);
+        let (rounded, pico) = (Cost::micro(cost.micro_dollars()).pico_dollars(), u128::from(PICO));
+        prop_assert!(rounded >= cost.pico_dollars() && rounded - cost.pico_dollars() < pico);
+        let (whole, rest) = cost.parts();
+        prop_assert!(rest < pico && whole * pico + rest == cost.pico_dollars());
     }
 
     #[test]

@@ -263,6 +263,7 @@ mod tests {
             rename: vec![],
             set: vec![],
             price: crate::price::Price::default(),
+            rate_limits: std::sync::Arc::default(),
         };
         let target = Target::unlisted("p/m-4.1:free".into(), 0, "m-4.1:free");
         Snapshot::new(1, vec![provider], vec![target], vec![], vec![]).unwrap()

@@ -1,5 +1,6 @@
 //! A budget that has no room: which one, how much, until when, and what to do.
 
+use crate::admission::BudgetName;
 use crate::hub::event::ErrorClass;
 
 /// Longest wait after which a client that waits by itself should try again; anything longer is for people.
@@ -24,11 +25,11 @@ pub struct SpentBudget {
 
 impl SpentBudget {
     fn period(&self) -> &str {
-        self.id.rsplit('/').next().unwrap_or_default()
+        BudgetName::read(&self.id).map_or("", |name| name.period)
     }
 
     fn holder(&self) -> &str {
-        self.id.split('/').next().unwrap_or_default()
+        BudgetName::read(&self.id).map_or("", |name| name.holder)
     }
 
     /// Whether it is a limit of pace, which heals by itself within moments.
@@ -38,7 +39,7 @@ impl SpentBudget {
 
     /// One word for Records and metrics.
     pub(super) fn code(&self) -> &'static str {
-        if self.is_pace() { "rate_limited" } else { "budget_spent" }
+        if self.is_pace() { super::TOO_FAST } else { super::SPENT }
     }
 
     pub(super) fn class(&self) -> ErrorClass {

@@ -4,8 +4,9 @@
 /// How headers begin that are the gateway's, Envoy's, or a signature's.
 const RESERVED: [&str; 5] = ["x-dragoman-", "x-envoy-", "x-forwarded-", "x-amz-", "proxy-"];
 
-/// Headers to the provider that the gateway writes itself, or that authenticate.
-const OUTGOING: [&str; 23] = [
+/// Headers that the gateway itself writes to a provider: credentials, what belongs to a connection or to a body, and what tells
+/// where somebody sits. Neither a client's nor a rule's reach it.
+pub(crate) const GATEWAYS: [&str; 21] = [
     "authorization",
     "x-api-key",
     "x-goog-api-key",
@@ -27,9 +28,10 @@ const OUTGOING: [&str; 23] = [
     "via",
     "x-real-ip",
     "x-request-id",
-    "traceparent",
-    "tracestate",
 ];
+
+/// Others that no rule may set: a client's trace is the client's.
+const TRACES: [&str; 2] = ["traceparent", "tracestate"];
 
 /// Headers to the client that say how the answer is to be read, or that change what the client keeps.
 const ANSWERED: [&str; 19] = [
@@ -69,10 +71,10 @@ pub(super) fn problem(name: &str, way: Way) -> Option<&'static str> {
     if name.is_empty() || name.len() > 128 || !name.bytes().all(plain) {
         return Some("is no header; a name has lower-case letters, digits and `-`");
     }
-    let own = match way {
-        Way::Outgoing => &OUTGOING[..],
-        Way::Answered => &ANSWERED[..],
+    let is_own = match way {
+        Way::Outgoing => GATEWAYS.contains(&name) || TRACES.contains(&name),
+        Way::Answered => ANSWERED.contains(&name),
     };
-    let is_reserved = RESERVED.iter().any(|prefix| name.starts_with(prefix)) || own.contains(&name);
+    let is_reserved = is_own || RESERVED.iter().any(|prefix| name.starts_with(prefix));
     is_reserved.then_some("is the gateway's own: credentials, connections and bodies are no rule's business")
 }

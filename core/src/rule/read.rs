@@ -6,6 +6,7 @@ use super::header::{self, Way};
 use super::template::MAX_TEXT;
 use super::word::Takes;
 use super::{Action, MAX_ACTIONS, MAX_SCOPE, Member, Rule, Template, Touch, Value, Word};
+use crate::admission::is_account;
 use crate::catalog::DialectId;
 use crate::json::path::{Path, Step};
 use crate::json::{Json, Kind};
@@ -116,7 +117,7 @@ impl Reader {
     }
 
     fn text(&mut self, value: Json<'_>) -> Option<String> {
-        let text = value.text().map(|text| text.decode().into_owned());
+        let text = value.string();
         if text.is_none() {
             self.wrong("must be a string");
         }
@@ -322,7 +323,7 @@ impl Reader {
             return None;
         }
         let places = DialectId::ALL.into_iter().flat_map(|dialect| Word::ALL.map(|word| (word, word.place(dialect))));
-        let word = places.into_iter().find(|(_, place)| place.as_ref().is_some_and(|place| place.meets(&path)));
+        let word = places.into_iter().find(|(_, place)| place.is_some_and(|place| place.meets(&path)));
         if let Some((word, _)) = word {
             self.wrong(&format!("is `{0}` in some dialect; say `{0}`, which holds in all of them", word.name()));
             return None;
@@ -377,13 +378,4 @@ impl Reader {
         }
         headers
     }
-}
-
-/// Whether this can be an account's id: at most four segments.
-fn is_account(id: &str) -> bool {
-    let segment = |text: &str| {
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
-        !text.is_empty() && text.len() <= 64 && !text.starts_with(['-', '_']) && text.bytes().all(plain)
-    };
-    id.split('.').count() <= 4 && id.split('.').all(segment)
 }

@@ -5,7 +5,7 @@ use super::{Action, Holding, Member, Value};
 use crate::catalog::DialectId;
 use crate::json::edit::{End, insert, map_items};
 use crate::json::path::{Absent, Path, Step, alter, remove};
-use crate::json::write::escape_into;
+use crate::json::write::{escape_into, quoted};
 use crate::json::{Json, Kind, Writer};
 
 /// What stands between the client's words and a rule's, escaped: a blank line.
@@ -129,10 +129,10 @@ impl Member {
         }
     }
 
-    fn place(&self, dialect: DialectId) -> Option<Path> {
+    fn place(&self, dialect: DialectId) -> Option<&Path> {
         match self {
             Member::Word(word) => Word::place(*word, dialect),
-            Member::At(path, _) => Some(path.clone()),
+            Member::At(path, _) => Some(path),
         }
     }
 }
@@ -212,10 +212,4 @@ impl Block {
         });
         out.into_string()
     }
-}
-
-pub(super) fn quoted(text: &str) -> String {
-    let mut out = Writer::with_capacity(text.len() + 2);
-    out.string(text);
-    out.into_string()
 }

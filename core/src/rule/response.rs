@@ -1,38 +1,43 @@
 //! What rules make of an answer, in the dialect in which the client hears it.
 
-use super::request::{Touched, quoted};
+use super::request::Touched;
 use super::retouch::{Done, Retouch};
-use super::word::{answering_model, troubles};
+use super::word::answering_model;
 use super::{Holding, Rule, Touch};
-use crate::catalog::DialectId;
+use crate::catalog::{DialectId, Operation};
 use crate::hub::Delivery;
+use crate::json::Json;
 use crate::json::path::Path;
-
-/// What is said of a trouble in the middle of an answer whose maker is masked.
-const TROUBLE: &str = "the answer broke off";
+use crate::json::write::quoted;
 
 impl Holding {
     fn concerned(&self, dialect: DialectId) -> impl Iterator<Item = &Rule> {
         self.rules.iter().map(AsRef::as_ref).filter(move |rule| rule.concerns(dialect))
     }
 
-    /// The changes of an answer's members; `None` when there are none, and its bytes pass as they are.
-    pub fn retouch(&self, dialect: DialectId, delivery: Delivery) -> Option<Retouch> {
-        let mut done: Vec<Done> = Vec::new();
-        for rule in self.concerned(dialect) {
-            done.extend(rule.response.iter().map(|touch| match touch {
-                Touch::Remove(path) => Done::Remove(path.clone()),
-                Touch::Rename(path, name) => Done::Rename(path.clone(), name.clone()),
-                Touch::Set(path, value) => Done::Set(path.clone(), value.json(self)),
-            }));
-        }
-        if self.masks(dialect) {
+    /// The changes of an answer's members; `None` when there are none, and its bytes pass as they are. Of what is not generated
+    /// rules know nothing but that it may be masked. `trouble` is an error of the dialect, framed as the answer is.
+    pub fn retouch(
+        &self,
+        dialect: DialectId,
+        operation: Operation,
+        delivery: Delivery,
+        trouble: impl FnOnce() -> Vec<u8>,
+    ) -> Option<Retouch> {
+        let touches =
+            self.concerned(dialect).filter(|_| operation == Operation::Generate).flat_map(|rule| &rule.response);
+        let mut done: Vec<Done> = touches.map(|touch| touch.filled(self)).collect();
+        let trouble = self.masks(dialect).then(trouble);
+        if let Some(told) = &trouble {
             let route = quoted(&self.words.route);
             done.extend(answering_model(dialect).iter().map(|place| Done::Replace(Path::of(place), route.clone())));
-            let trouble = quoted(TROUBLE);
-            done.extend(troubles(dialect).iter().map(|place| Done::Replace(Path::of(place), trouble.clone())));
+            // What is fetched later may say what went wrong.
+            if let (Delivery::Whole, Ok(told)) = (delivery, Json::parse(told)) {
+                let error = told.get("error").map(|error| error.as_str().to_string());
+                done.extend(error.map(|error| Done::Replace(Path::of(&[&["error"]]), error)));
+            }
         }
-        (!done.is_empty()).then(|| Retouch::new(done, delivery))
+        (trouble.is_some() || !done.is_empty()).then(|| Retouch::new(done, trouble, delivery))
     }
 
     /// Whether the client must not learn who answers.
@@ -67,6 +72,14 @@ impl Holding {
 }
 
 impl Touch {
+    fn filled(&self, holding: &Holding) -> Done {
+        match self {
+            Touch::Remove(path) => Done::Remove(path.clone()),
+            Touch::Rename(path, name) => Done::Rename(path.clone(), name.clone()),
+            Touch::Set(path, value) => Done::Set(path.clone(), value.json(holding)),
+        }
+    }
+
     fn path(&self) -> &Path {
         match self {
             Touch::Remove(path) | Touch::Rename(path, _) | Touch::Set(path, _) => path,

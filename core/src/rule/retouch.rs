@@ -2,9 +2,13 @@
 //!
 //! It stands behind everything else that makes an answer, so it sees relayed and interpreted ones alike, and in the client's own
 //! dialect. What is no JSON object (`[DONE]`, comments, a cut-off end) passes as it is, and so does every byte that no change
-//! names. A frame is held until it is whole. Limits: in frames larger than [`MAX_FRAME`], which no reader takes either, nothing
-//! is changed.
+//! names. A frame is held until it is whole. Where the provider is masked, an error gives way to one of the gateway's, whatever
+//! stands in it, and so do comments and what nobody can read. Limits: in frames larger than [`MAX_FRAME`], which no reader takes
+//! either, nothing is changed.
 
+use std::borrow::Cow;
+
+use super::word::is_trouble;
 use crate::framing::MAX_FRAME;
 use crate::hub::Delivery;
 use crate::json::path::{Absent, Path, alter, remove, rename};
@@ -25,6 +29,8 @@ pub(super) enum Done {
 #[derive(Debug)]
 pub struct Retouch {
     done: Vec<Done>,
+    /// What is said instead of a masked provider's error, framed as the answer is.
+    trouble: Option<Vec<u8>>,
     framer: Framer,
     held: Vec<u8>,
 }
@@ -33,22 +39,33 @@ pub struct Retouch {
 enum Framer {
     /// One document.
     Whole,
-    /// Server-sent events: where the line begins that is being heard, and whether the last byte was a CR.
-    Sse { line: usize, after_cr: bool },
+    /// Server-sent events.
+    Sse(Line),
     /// The items of an array.
     Array(Brackets),
     /// Bytes pass as they are.
     Open,
 }
 
+/// Where in a stream of events one is.
+#[derive(Debug, Default)]
+struct Line {
+    /// The line has begun: an end now is not that of a blank one.
+    begun: bool,
+    /// The last byte was a CR; a LF now belongs to it.
+    after_cr: bool,
+    /// The first event is behind us: no byte order mark can follow.
+    marked: bool,
+}
+
 impl Retouch {
-    pub(super) fn new(done: Vec<Done>, delivery: Delivery) -> Retouch {
+    pub(super) fn new(done: Vec<Done>, trouble: Option<Vec<u8>>, delivery: Delivery) -> Retouch {
         let framer = match delivery {
             Delivery::Whole => Framer::Whole,
-            Delivery::Streamed => Framer::Sse { line: 0, after_cr: false },
+            Delivery::Streamed => Framer::Sse(Line::default()),
             Delivery::StreamedArray => Framer::Array(Brackets::default()),
         };
-        Retouch { done, framer, held: Vec::new() }
+        Retouch { done, trouble, framer, held: Vec::new() }
     }
 
     /// Takes the next bytes, gives out what is whole; everything with the last ones.
@@ -56,41 +73,48 @@ impl Retouch {
         let mut out = Vec::with_capacity(chunk.len());
         match self.framer {
             Framer::Whole => self.held.extend_from_slice(chunk),
-            Framer::Sse { .. } => chunk.iter().for_each(|byte| self.sse(*byte, &mut out)),
+            Framer::Sse(_) => self.sse(chunk, &mut out),
             Framer::Array(_) => chunk.iter().for_each(|byte| self.array(*byte, &mut out)),
             Framer::Open => out.extend_from_slice(chunk),
         }
-        if ends || self.held.len() > MAX_FRAME {
-            let held = core::mem::take(&mut self.held);
+        if self.held.len() > MAX_FRAME && !ends {
+            out.append(&mut self.held);
+            self.framer = Framer::Open;
+        } else if ends {
             match self.framer {
-                _ if !ends => {
-                    out.extend_from_slice(&held);
-                    self.framer = Framer::Open;
+                Framer::Whole => {
+                    let held = core::mem::take(&mut self.held);
+                    out.extend(self.changed(&held).unwrap_or(held));
                 }
-                Framer::Whole => out.extend(self.changed(&held).unwrap_or(held)),
                 // Some providers leave out the last blank line.
-                Framer::Sse { .. } => self.event(&held, &mut out),
-                Framer::Array(_) | Framer::Open => out.extend_from_slice(&held),
+                Framer::Sse(_) => self.event(&mut out),
+                Framer::Array(_) | Framer::Open => match &self.trouble {
+                    // A cut-off item is none, and may say whose it was.
+                    Some(told) if !self.held.is_empty() => out.extend([told, &b"]"[..]].concat()),
+                    _ => out.append(&mut self.held),
+                },
             }
         }
         out
     }
 
-    fn sse(&mut self, byte: u8, out: &mut Vec<u8>) {
-        self.held.push(byte);
-        let Framer::Sse { line, after_cr } = &mut self.framer else { return };
-        let ends_line = matches!(byte, b'\n' | b'\r');
-        // A LF behind a CR ends no line of its own.
-        let is_second = core::mem::replace(after_cr, byte == b'\r') && byte == b'\n';
-        if !ends_line {
-            return;
+    fn sse(&mut self, mut chunk: &[u8], out: &mut Vec<u8>) {
+        while let Some(at) = memchr::memchr2(b'\n', b'\r', chunk) {
+            let Framer::Sse(line) = &mut self.framer else { return };
+            let (ended, rest) = chunk.split_at(at + 1);
+            // A LF behind a CR ends no line of its own.
+            let is_second = line.after_cr && ended == b"\n";
+            let is_blank = at == 0 && !line.begun && !is_second;
+            (line.begun, line.after_cr) = (false, ended.ends_with(b"\r"));
+            self.held.extend_from_slice(ended);
+            chunk = rest;
+            if is_blank {
+                self.event(out);
+            }
         }
-        let is_blank = self.held.len() == *line + 1 && !is_second;
-        *line = self.held.len();
-        if is_blank {
-            *line = 0;
-            let event = core::mem::take(&mut self.held);
-            self.event(&event, out);
+        if let (Framer::Sse(line), false) = (&mut self.framer, chunk.is_empty()) {
+            (line.begun, line.after_cr) = (true, false);
+            self.held.extend_from_slice(chunk);
         }
     }
 
@@ -104,30 +128,48 @@ impl Retouch {
         }
         self.held.push(byte);
         if place.depth() == 1 {
-            let item = core::mem::take(&mut self.held);
-            out.extend(self.changed(&item).unwrap_or(item));
+            match &self.trouble {
+                Some(told) if is_trouble(b"", &self.held) => out.extend_from_slice(told),
+                _ => match self.changed(&self.held) {
+                    Some(changed) => out.extend_from_slice(&changed),
+                    None => out.extend_from_slice(&self.held),
+                },
+            }
+            self.held.clear();
         }
     }
 
-    /// Gives out an event with its data changed.
-    fn event(&self, event: &[u8], out: &mut Vec<u8>) {
-        let lines = lines(event);
-        let data: Vec<&[u8]> = lines.iter().filter_map(|(line, _)| data_of(line)).collect();
-        let Some(changed) = self.changed(&data.join(&b'\n')) else { return out.extend_from_slice(event) };
-        let mut changed = Some(changed);
-        for (line, end) in lines {
-            match (data_of(line), changed.take_if(|_| data_of(line).is_some())) {
-                (None, _) => out.extend_from_slice(line),
-                (Some(data), Some(changed)) => {
-                    out.extend_from_slice(line.get(..line.len() - data.len()).unwrap_or_default());
-                    // In JSON a bare line break is white space.
-                    out.extend(changed.into_iter().filter(|byte| !matches!(byte, b'\n' | b'\r')));
-                }
-                // The rest of data that came on several lines.
-                (Some(_), None) => continue,
-            }
-            out.extend_from_slice(end);
+    /// Gives out the event that is held, with its data changed.
+    fn event(&mut self, out: &mut Vec<u8>) {
+        let held = core::mem::take(&mut self.held);
+        let mut event = held.as_slice();
+        if let Framer::Sse(line) = &mut self.framer
+            && !core::mem::replace(&mut line.marked, true)
+            && let Some(after) = event.strip_prefix(MARK)
+        {
+            out.extend_from_slice(MARK);
+            event = after;
         }
+        let mut data = Lines(event).filter_map(|(line, _)| value_of(line, b"data:"));
+        let data = match (data.next(), data.next()) {
+            (first, None) => first.map(Cow::Borrowed),
+            (first, second) => {
+                let parts: Vec<&[u8]> = first.into_iter().chain(second).chain(data).collect();
+                Some(Cow::Owned(parts.join(&b'\n')))
+            }
+        };
+        let name = Lines(event).filter_map(|(line, _)| value_of(line, b"event:")).last().unwrap_or_default();
+        match (&mut self.trouble, &data) {
+            // It is told once, in however many events the provider says it.
+            (Some(told), Some(data)) if is_trouble(name, data) => out.append(told),
+            (trouble, _) => {
+                let masks = trouble.is_some();
+                let changed = data.and_then(|data| self.changed(&data));
+                say(event, changed, masks, out);
+            }
+        }
+        self.held = held;
+        self.held.clear();
     }
 
     /// A document with every change done; `None` when nothing changes, or when it is no object.
@@ -155,26 +197,61 @@ impl Done {
             Done::Remove(path) => remove(json, path.steps()),
             Done::Rename(path, name) => rename(json, path.steps(), name),
             Done::Set(path, value) => alter(json, path.steps(), Absent::Add(value), &mut to(value)),
-            Done::Replace(path, value) => alter(json, path.steps(), Absent::Leave, &mut to(value)),
+            Done::Replace(path, value) => {
+                alter(json, path.steps(), Absent::Leave, &mut |old| if old.is_null() { None } else { to(value)(old) })
+            }
         }
     }
 }
 
-/// The lines of an event, each with what ends it.
-fn lines(mut event: &[u8]) -> Vec<(&[u8], &[u8])> {
-    let mut lines = Vec::new();
-    while !event.is_empty() {
-        let end = memchr::memchr2(b'\n', b'\r', event).unwrap_or(event.len());
-        let (line, rest) = event.split_at(end);
-        let (mark, after) = rest.split_at(if rest.starts_with(b"\r\n") { 2 } else { rest.len().min(1) });
-        lines.push((line, mark));
-        event = after;
+/// What some servers begin a stream with; it is no part of the first line.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Gives out an event with its data changed; where `masks`, without its comments.
+fn say(event: &[u8], changed: Option<Vec<u8>>, masks: bool, out: &mut Vec<u8>) {
+    let mut changed = match changed {
+        Some(changed) => Some(changed),
+        None if masks && Lines(event).any(|(line, _)| line.starts_with(b":")) => None,
+        None => return out.extend_from_slice(event),
+    };
+    let is_changed = changed.is_some();
+    for (line, end) in Lines(event) {
+        match value_of(line, b"data:").filter(|_| is_changed) {
+            Some(data) => {
+                // The rest of data that came on several lines is gone.
+                let Some(changed) = changed.take() else { continue };
+                out.extend_from_slice(line.get(..line.len() - data.len()).unwrap_or_default());
+                // In JSON a bare line break is white space.
+                out.extend(changed.into_iter().filter(|byte| !matches!(byte, b'\n' | b'\r')));
+            }
+            // It keeps the connection open, and may say whose it is.
+            None if masks && line.starts_with(b":") => out.push(b':'),
+            None => out.extend_from_slice(line),
+        }
+        out.extend_from_slice(end);
     }
-    lines
 }
 
-fn data_of(line: &[u8]) -> Option<&[u8]> {
-    let value = line.strip_prefix(b"data:")?;
+/// The lines of an event, each with what ends it.
+struct Lines<'e>(&'e [u8]);
+
+impl<'e> Iterator for Lines<'e> {
+    type Item = (&'e [u8], &'e [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr2(b'\n', b'\r', self.0).unwrap_or(self.0.len());
+        let (line, rest) = self.0.split_at(end);
+        let (mark, after) = rest.split_at(if rest.starts_with(b"\r\n") { 2 } else { rest.len().min(1) });
+        self.0 = after;
+        Some((line, mark))
+    }
+}
+
+fn value_of<'e>(line: &'e [u8], field: &[u8]) -> Option<&'e [u8]> {
+    let value = line.strip_prefix(field)?;
     Some(value.strip_prefix(b" ").unwrap_or(value))
 }
 
@@ -191,7 +268,7 @@ mod tests {
             Done::Set(path("meta.by"), "\"us\"".into()),
             Done::Replace(path("model"), "\"auto\"".into()),
         ];
-        Retouch::new(done, delivery)
+        Retouch::new(done, None, delivery)
     }
 
     fn fed(delivery: Delivery, chunks: &[&[u8]]) -> String {
@@ -227,6 +304,58 @@ mod tests {
         let array = b"[{\"model\":\"secret-1\"}\n,\r\n{\"x\":{\"model\":\"}\"}}]";
         let changed = "[{\"model\":\"auto\"}\n,\r\n{\"x\":{\"model\":\"}\"}}]";
         assert_eq!(fed(Delivery::StreamedArray, &[array]), changed);
+    }
+
+    #[test]
+    fn a_byte_order_mark_hides_nothing() {
+        let stream = b"\xef\xbb\xbfdata: {\"model\":\"secret-1\"}\n\ndata: \xef\xbb\xbf\n\n";
+        let changed = "\u{feff}data: {\"model\":\"auto\"}\n\ndata: \u{feff}\n\n";
+        for cut in 0..stream.len() {
+            let (one, two) = stream.split_at(cut);
+            assert_eq!(fed(Delivery::Streamed, &[one, two]), changed);
+        }
+    }
+
+    /// Where the provider is masked.
+    fn masked(delivery: Delivery, bytes: &str) -> String {
+        let told = if delivery == Delivery::Streamed { "data: told\n\n" } else { "told" };
+        let mut retouch = Retouch::new(Vec::new(), Some(told.as_bytes().to_vec()), delivery);
+        String::from_utf8(retouch.feed(bytes.as_bytes(), true)).unwrap()
+    }
+
+    #[test]
+    fn a_masked_providers_error_is_told_once_in_our_words_whatever_is_said_in_it() {
+        let good = "data: {\"error\":null,\"choices\":[{\"error\":null}]}\n\n";
+        for trouble in [
+            "event: error\ndata: Corp\n\n",
+            "data: Corp\n\n",
+            "data: {\"choices\":[],\"error\":{},\"provider\":\"Corp\"}\n\n",
+            "data: {\"choices\":[{\"error\":\"Corp\"}]}\n\n",
+            "data: {\"type\":\"error\",\"code\":\"corp_tired\"}\n\n",
+            "data: {\"type\":\"response.failed\",\"response\":{\"error\":{\"code\":\"corp_tired\"}}}\n\n",
+            "data: {\"object\":\"error\",\"message\":\"Corp\"}\n\n",
+            "data: {\"detail\":\"Corp\"}\n\n",
+            "data: [{\"error\":{\"message\":\"Corp\"}}]\n\n",
+            "data: {\"error\":{\"message\":\"Corp",
+        ] {
+            let rest = "data: [DONE]\n\n";
+            let whole = if trouble.ends_with('\n') {
+                format!("{good}{trouble}{trouble}{rest}")
+            } else {
+                format!("{good}{rest}{trouble}")
+            };
+            let told = masked(Delivery::Streamed, &whole);
+            let (before, after) = told.split_once("data: told\n\n").unwrap_or_else(|| panic!("{trouble}: {told}"));
+            assert_eq!(format!("{before}{after}"), format!("{good}{rest}"));
+        }
+        assert_eq!(masked(Delivery::StreamedArray, "[{},\n{\"error\":{\"code\":1}}]"), "[{},\ntold]");
+        assert_eq!(masked(Delivery::StreamedArray, "[{},{\"error\":{"), "[{},told]");
+    }
+
+    #[test]
+    fn a_masked_providers_comments_say_nothing() {
+        let stream = ": CORP WORKS\r\n\r\n: Corp\ndata: {\"a\": 1}\n\n";
+        assert_eq!(masked(Delivery::Streamed, stream), ":\r\n\r\n:\ndata: {\"a\": 1}\n\n");
     }
 
     proptest! {

@@ -3,9 +3,11 @@
 //! A rule says `temperature`, and it holds whoever is asked: the table says which member that is. What a dialect has no member
 //! for can't be said in it, and is not.
 
+use std::sync::LazyLock;
+
 use crate::catalog::DialectId;
-use crate::json::Json;
 use crate::json::path::Path;
+use crate::json::{Json, Kind, Member};
 
 /// A member that most dialects have, in the hub's words (see [`crate::hub::Request`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,10 +125,16 @@ impl Word {
     }
 
     /// Where a dialect has it.
-    pub fn place(self, dialect: DialectId) -> Option<Path> {
-        members(dialect).iter().find(|(word, _)| *word == self).map(|(_, place)| Path::of(place))
+    pub fn place(self, dialect: DialectId) -> Option<&'static Path> {
+        PLACES.iter().find(|place| (place.0, place.1) == (dialect, self)).map(|(.., path)| path)
     }
 }
+
+/// The tables below as paths, made once: every change of every attempt asks for one.
+static PLACES: LazyLock<Vec<(DialectId, Word, Path)>> = LazyLock::new(|| {
+    let rows = DialectId::ALL.into_iter().flat_map(|dialect| members(dialect).iter().map(move |row| (dialect, row)));
+    rows.map(|(dialect, (word, place))| (dialect, *word, Path::of(place))).collect()
+});
 
 /// Members by the names that mean them, from the outermost in.
 type Place = &'static [&'static [&'static str]];
@@ -259,12 +267,27 @@ impl System {
     }
 }
 
-/// Where an event of a dialect says what went wrong in the middle of an answer.
-pub(super) fn troubles(dialect: DialectId) -> &'static [Place] {
-    match dialect {
-        DialectId::Responses => &[&[&["message"]], &[&["response"], &["error"], &["message"]]],
-        _ => &[&[&["error"], &["message"]]],
+/// Whether an event says that something went wrong in the midst of an answer, in whichever dialect; or whether nobody can read it.
+pub(super) fn is_trouble(name: &[u8], data: &[u8]) -> bool {
+    let data = data.trim_ascii();
+    if data.is_empty() || data == b"[DONE]" {
+        return false;
     }
+    let Ok(json) = Json::parse(data) else { return true };
+    // Some put it into a list.
+    let json = json.items().next().unwrap_or(json);
+    let failed = |json: Json<'_>| json.get("error").is_some_and(|error| !error.is_null());
+    let says =
+        |value: Json<'_>, words: &[&str]| value.text().is_some_and(|text| words.iter().any(|word| text.is(word)));
+    let tells = |(name, value): Member<'_>| match name.decode().as_ref() {
+        "error" => !value.is_null(),
+        "response" => failed(value),
+        "choices" => value.items().any(failed),
+        "type" | "object" => says(value, &["error", "response.failed"]),
+        "message" | "detail" => value.kind() == Kind::String,
+        _ => false,
+    };
+    name == b"error" || json.members().any(tells)
 }
 
 /// Where an answer of a dialect, or an event of one, names the model.

@@ -14,6 +14,7 @@
 //! A target is cloned when it is planned; all others stay where the Snapshot has them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::{Lack, MAX_ATTEMPTS, Needs, Plan, able, is_safe, lack, service, shown};
 use crate::catalog::{Abilities, Provider, Target};
@@ -237,7 +238,11 @@ fn target_at<'s>(index: usize, model: &str, snapshot: &'s Snapshot) -> Option<(&
     let target = match snapshot.target(&id) {
         Some(listed) => Cow::Borrowed(listed),
         None if snapshot.withholds(&provider.id, &id) => return None,
-        None => Cow::Owned(Target { price: provider.price.clone(), ..Target::unlisted(id, index, model) }),
+        None => Cow::Owned(Target {
+            price: provider.price.clone(),
+            rate_limits: Arc::clone(&provider.rate_limits),
+            ..Target::unlisted(id, index, model)
+        }),
     };
     Some((provider, target))
 }

@@ -15,6 +15,7 @@ fn provider(id: &str, dialect: DialectId) -> Provider {
         rename: vec![],
         set: vec![],
         price: crate::price::Price::default(),
+        rate_limits: std::sync::Arc::default(),
     }
 }
 

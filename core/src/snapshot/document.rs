@@ -3,7 +3,10 @@
 mod identity;
 mod price;
 
+use std::sync::Arc;
+
 use super::{Family, Loss, MAX_SNAPSHOT, Route, Snapshot};
+use crate::admission::Budget;
 use crate::catalog::{Abilities, DialectId, Operation, Origin, Paths, Provider, Service, Target, ThinkingStyle};
 use crate::json::{Json, Writer};
 use crate::rule::Rule;
@@ -24,7 +27,7 @@ pub(super) fn write(snapshot: &Snapshot) -> Vec<u8> {
             }
         });
         if !snapshot.withheld.is_empty() {
-            out.field("withheld").array(|out| snapshot.withheld.iter().for_each(|id| out.string(id)));
+            out.field("withheld").strings(&snapshot.withheld);
         }
         if !snapshot.rules.is_empty() {
             // A rule is read from JSON, and stays as it was read.
@@ -51,9 +54,7 @@ fn write_provider(row: &Provider, out: &mut Writer) {
                 out.object(|out| {
                     out.field("dialect").string(service.dialect.name());
                     out.field("prefix").string(&service.prefix);
-                    out.field("operations").array(|out| {
-                        service.operations.iter().for_each(|operation| out.string(operation.name()));
-                    });
+                    out.field("operations").strings(service.operations.iter().map(|operation| operation.name()));
                     if let Some(paths) = &service.paths {
                         out.field("path").string(&paths.whole);
                         out.field("stream_path").string(&paths.streamed);
@@ -66,10 +67,11 @@ fn write_provider(row: &Provider, out: &mut Writer) {
             out.field("own_only").bool(true);
         }
         out.field("headers").array(|out| row.headers.iter().for_each(|pair| write_pair(pair, out)));
-        out.field("omit").array(|out| row.omit.iter().for_each(|name| out.string(name)));
+        out.field("omit").strings(&row.omit);
         out.field("rename").array(|out| row.rename.iter().for_each(|pair| write_pair(pair, out)));
         out.field("set").array(|out| row.set.iter().for_each(|pair| write_pair(pair, out)));
         price::write(&row.price, out.field("price"));
+        write_rate_limits(&row.rate_limits, out);
     });
 }
 
@@ -87,11 +89,18 @@ fn write_target(row: &Target, out: &mut Writer) {
         out.field("model").string(&row.model);
         out.field("output_limit").number(row.output_limit);
         out.field("context_window").number(row.context_window);
-        out.field("abilities").array(|out| row.abilities.names().for_each(|name| out.string(name)));
+        out.field("abilities").strings(row.abilities.names());
         out.field("thinking").string(row.thinking.name());
         out.field("unsigned").string(&row.unsigned);
         price::write(&row.price, out.field("price"));
+        write_rate_limits(&row.rate_limits, out);
     });
+}
+
+fn write_rate_limits(limits: &[Budget], out: &mut Writer) {
+    if !limits.is_empty() {
+        out.field("rate_limits").strings(limits.iter().map(|limit| &limit.id));
+    }
 }
 
 fn write_route(row: &Route, out: &mut Writer) {
@@ -124,7 +133,7 @@ pub(super) fn read(document: &[u8]) -> Result<Snapshot, Vec<String>> {
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    let withheld = json.get("withheld").into_iter().flat_map(Json::items).filter_map(plain).collect();
+    let withheld = json.get("withheld").into_iter().flat_map(Json::items).filter_map(Json::string).collect();
     Snapshot { withheld, identities, ..Snapshot::new(version, providers, targets, routes, families)? }.with_rules(rules)
 }
 
@@ -158,34 +167,35 @@ fn rows<T>(json: Json<'_>, list: &str, read: fn(Json<'_>) -> Option<T>, mistakes
 
 fn read_provider(row: Json<'_>) -> Option<Provider> {
     Some(Provider {
-        id: string(row, "id")?,
-        cluster: string(row, "cluster")?,
+        id: row.get("id").and_then(Json::string)?,
+        cluster: row.get("cluster").and_then(Json::string)?,
         origin: Origin {
             tls: row.get("tls")?.bool()?,
-            host: string(row, "host")?,
+            host: row.get("host").and_then(Json::string)?,
             port: u16::try_from(row.get("port")?.u64()?).ok()?,
-            base: string(row, "base")?,
+            base: row.get("base").and_then(Json::string)?,
         },
         services: row.get("services")?.items().map(read_service).collect::<Option<_>>()?,
-        credential: string(row, "credential")?,
+        credential: row.get("credential").and_then(Json::string)?,
         own_only: row.get("own_only").and_then(Json::bool).unwrap_or(false),
         headers: row.get("headers")?.items().map(read_pair).collect::<Option<_>>()?,
-        omit: row.get("omit")?.items().map(plain).collect::<Option<_>>()?,
+        omit: row.get("omit")?.items().map(Json::string).collect::<Option<_>>()?,
         rename: row.get("rename")?.items().map(read_pair).collect::<Option<_>>()?,
         set: row.get("set")?.items().map(read_pair).collect::<Option<Vec<_>>>().filter(|set| all_json(set))?,
         price: price::read(row.get("price")?)?,
+        rate_limits: read_rate_limits(row)?,
     })
 }
 
 fn read_service(row: Json<'_>) -> Option<Service> {
-    let operation = |name: Json<'_>| plain(name).and_then(|name| Operation::named(&name));
+    let operation = |name: Json<'_>| name.string().and_then(|name| Operation::named(&name));
     let paths = match (row.get("path"), row.get("stream_path")) {
         (None, None) => None,
-        (whole, streamed) => Some(Paths { whole: plain(whole?)?, streamed: plain(streamed?)? }),
+        (whole, streamed) => Some(Paths { whole: whole?.string()?, streamed: streamed?.string()? }),
     };
     Some(Service {
-        dialect: DialectId::named(&string(row, "dialect")?)?,
-        prefix: string(row, "prefix")?,
+        dialect: DialectId::named(&row.get("dialect").and_then(Json::string)?)?,
+        prefix: row.get("prefix").and_then(Json::string)?,
         operations: row.get("operations")?.items().map(operation).collect::<Option<_>>()?,
         paths,
     })
@@ -198,14 +208,14 @@ fn all_json(pairs: &[(String, String)]) -> bool {
 
 fn read_pair(row: Json<'_>) -> Option<(String, String)> {
     let mut items = row.items();
-    Some((plain(items.next()?)?, plain(items.next()?)?))
+    Some((items.next()?.string()?, items.next()?.string()?))
 }
 
 fn read_target(row: Json<'_>) -> Option<Target> {
     Some(Target {
-        id: string(row, "id")?,
+        id: row.get("id").and_then(Json::string)?,
         provider: index(row.get("provider")?)?,
-        model: string(row, "model")?,
+        model: row.get("model").and_then(Json::string)?,
         output_limit: row.get("output_limit")?.u64()?,
         context_window: row.get("context_window")?.u64()?,
         abilities: row
@@ -215,34 +225,32 @@ fn read_target(row: Json<'_>) -> Option<Target> {
             .collect::<Option<Vec<_>>>()?
             .into_iter()
             .fold(Abilities::NONE, Abilities::and),
-        thinking: ThinkingStyle::named(&string(row, "thinking")?)?,
-        unsigned: string(row, "unsigned")?,
+        thinking: ThinkingStyle::named(&row.get("thinking").and_then(Json::string)?)?,
+        unsigned: row.get("unsigned").and_then(Json::string)?,
         price: price::read(row.get("price")?)?,
+        rate_limits: read_rate_limits(row)?,
     })
 }
 
+fn read_rate_limits(row: Json<'_>) -> Option<Arc<[Budget]>> {
+    let limit = |id: Json<'_>| Budget::of_target(&id.string()?);
+    row.get("rate_limits").into_iter().flat_map(Json::items).map(limit).collect()
+}
+
 fn ability(name: Json<'_>) -> Option<Abilities> {
-    Abilities::named(&plain(name)?)
+    Abilities::named(&name.string()?)
 }
 
 fn read_route(row: Json<'_>) -> Option<Route> {
     Some(Route {
-        name: string(row, "name")?,
+        name: row.get("name").and_then(Json::string)?,
         candidates: row.get("candidates")?.items().map(index).collect::<Option<_>>()?,
-        loss: Loss::named(&string(row, "loss")?)?,
+        loss: Loss::named(&row.get("loss").and_then(Json::string)?)?,
     })
 }
 
 fn read_family(row: Json<'_>) -> Option<Family> {
-    Some(Family { prefix: string(row, "prefix")?, provider: index(row.get("provider")?)? })
-}
-
-fn string(row: Json<'_>, name: &str) -> Option<String> {
-    row.get(name).and_then(plain)
-}
-
-fn plain(value: Json<'_>) -> Option<String> {
-    value.text().map(|text| text.decode().into_owned())
+    Some(Family { prefix: row.get("prefix").and_then(Json::string)?, provider: index(row.get("provider")?)? })
 }
 
 fn index(value: Json<'_>) -> Option<usize> {

@@ -19,6 +19,7 @@ fn provider(id: &str) -> Provider {
         rename: vec![("max_completion_tokens".into(), "max_tokens".into())],
         set: vec![("version".into(), "\"2\"".into())],
         price: price(),
+        rate_limits: std::sync::Arc::default(),
     }
 }
 

@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use anyhow::Context as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::load::Connection;
 use super::plan::Pace;
 use super::round::{Both, relay_cpu};
 use super::shape::Shape;
 use super::stand::{Manner, Stand};
-use crate::client::Call;
+use crate::api::Api;
 
 /// Keys that are new to the gateway.
 const FRESH: usize = 60;
@@ -33,9 +33,9 @@ impl Admission {
     /// Measures it; nothing where there is no gateway.
     pub fn measure(stand: &Stand, pace: Pace) -> anyhow::Result<Option<Self>> {
         let Some(gateway) = stand.gateway() else { return Ok(None) };
-        let desk = Desk { address: gateway.api(), token: gateway.admin_token()? };
-        desk.tree()?;
-        let (plain, paying) = (gateway.key().to_owned(), desk.key()?);
+        let api = Api::of(gateway)?;
+        tree(&api)?;
+        let (plain, paying) = (gateway.key().to_owned(), key(&api)?);
         // Not counted: the key becomes known, and its leases grow.
         relay_cpu(stand, &paying, pace)?;
         let mut warm = Vec::new();
@@ -52,7 +52,7 @@ impl Admission {
         let requests = pace.rounds as f64 * pace.busy.as_micros() as f64
             / super::round::median(warm.iter().map(|both| both.gateway));
         let questions = (calls[1] as f64 - calls[0] as f64) / requests;
-        let cold = (0..FRESH).map(|_| first(stand, &desk.key()?)).collect::<anyhow::Result<_>>()?;
+        let cold = (0..FRESH).map(|_| first(stand, &key(&api)?)).collect::<anyhow::Result<_>>()?;
         Ok(Some(Self { warm, questions, cold }))
     }
 }
@@ -70,41 +70,26 @@ fn first(stand: &Stand, key: &str) -> anyhow::Result<f64> {
     Ok(took[0] - took[1])
 }
 
-/// The admin API.
-struct Desk {
-    address: String,
-    token: String,
+/// Four levels with budgets that nobody spends.
+fn tree(api: &Api) -> anyhow::Result<()> {
+    let money = |per: &str| json!({ "usd": "100000", "per": per });
+    let pace = json!({ "requests": 1_000_000_000, "per": "hour" });
+    for (id, kind, budgets) in [
+        ("bench", "tenant", json!([money("month"), money("day")])),
+        ("bench.one", "department", json!([money("month")])),
+        ("bench.one.two", "team", json!([money("month"), pace])),
+        ("bench.one.two.three", "user", json!([{ "tokens": 100_000_000_000_u64, "per": "day" }])),
+    ] {
+        let account = json!({ "kind": kind, "terms": { "budgets": budgets } });
+        api.say("PUT", &format!("/api/v1/accounts/{id}"), &account)?;
+    }
+    Ok(())
 }
 
-impl Desk {
-    /// Four levels with budgets that nobody spends.
-    fn tree(&self) -> anyhow::Result<()> {
-        let money = |per: &str| json!({ "usd": "100000", "per": per });
-        let pace = json!({ "requests": 1_000_000_000, "per": "hour" });
-        for (id, kind, budgets) in [
-            ("bench", "tenant", json!([money("month"), money("day")])),
-            ("bench.one", "department", json!([money("month")])),
-            ("bench.one.two", "team", json!([money("month"), pace])),
-            ("bench.one.two.three", "user", json!([{ "tokens": 100_000_000_000_u64, "per": "day" }])),
-        ] {
-            let account = json!({ "kind": kind, "terms": { "budgets": budgets } });
-            self.send(Call::new("PUT", &format!("/api/v1/accounts/{id}")).json(&account))?;
-        }
-        Ok(())
-    }
-
-    /// A key at the bottom, with a budget of its own.
-    fn key(&self) -> anyhow::Result<String> {
-        let terms = json!({ "budgets": [{ "concurrent": 1000 }] });
-        let new = json!({ "name": "bench", "account": "bench.one.two.three", "terms": terms });
-        let made = self.send(Call::new("POST", "/api/v1/keys").json(&new))?;
-        Ok(made["key"].as_str().context("no key")?.to_owned())
-    }
-
-    fn send(&self, call: Call) -> anyhow::Result<Value> {
-        let call = call.header("content-type", "application/json");
-        let answer = call.header("authorization", format!("Bearer {}", self.token)).send(&self.address)?;
-        anyhow::ensure!(matches!(answer.status, 200 | 201), "the admin API says {}: {}", answer.status, answer.text());
-        answer.json()
-    }
+/// A key at the bottom, with a budget of its own.
+fn key(api: &Api) -> anyhow::Result<String> {
+    let terms = json!({ "budgets": [{ "concurrent": 1000 }] });
+    let new = json!({ "name": "bench", "account": "bench.one.two.three", "terms": terms });
+    let made = api.say("POST", "/api/v1/keys", &new)?;
+    Ok(made["key"].as_str().context("no key")?.to_owned())
 }

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use super::api::Api;
 use super::figures::Figure;
 use super::ledger::Entry;
 use super::mutate::Dice;
 use super::options::{Options, Scenario};
 use super::tree::Tree;
 use super::{PROVIDER, setup};
+use crate::api::Api;
 use crate::client::{Call, PATIENCE};
 use crate::gateway::{Gateway, Setup};
 use crate::said::ask;
@@ -135,7 +135,7 @@ fn compare(trees: &[Tree], done: &[u64], entries: &[Entry], journal: &[Request])
                     continue;
                 }
             };
-            let tokens = tokens(request);
+            let tokens = request.tokens();
             whole += usize::from(request.delivered.end == End::Complete);
             if entry.tokens == 0 {
                 unbilled.push(entry.exchange.clone());
@@ -179,12 +179,6 @@ fn in_order<'e>(tree: &Tree, count: u64, entries: &'e [Entry]) -> HashMap<u64, &
 /// Which model the request of this number is for.
 fn model(number: u64) -> String {
     format!("model-{}", number % MODELS)
-}
-
-/// What the provider had read and sent.
-fn tokens(request: &Request) -> u64 {
-    let delivered = &request.delivered;
-    delivered.tokens.map_or(0, |tokens| tokens.input) + delivered.output_sent
 }
 
 fn leave_again_and_again(

@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
-use super::api::Api;
 use super::control_plane_kills::unharmed;
 use super::figures::Figure;
 use super::options::{Options, Scenario};
 use super::reloads::arrives;
 use super::{MODEL, PROVIDER, provider, setup};
+use crate::api::Api;
 use crate::bench::account::Process;
 use crate::client::Call;
 use crate::gateway::Gateway;

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::api::Api;
 use super::figures::Figure;
 use super::ledger::Entry;
 use super::load::Load;
@@ -14,6 +13,7 @@ use super::mutate::Dice;
 use super::options::{Options, Scenario};
 use super::tree::{PRICE, Tree};
 use super::{MODEL, kept, provider, setup};
+use crate::api::Api;
 use crate::gateway::Gateway;
 
 /// A control plane lives for so long, in milliseconds: some die while they start, some in the middle of a batch of Records.

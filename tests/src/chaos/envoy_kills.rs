@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use serde_json::json;
 
-use super::api::Api;
 use super::figures::Figure;
 use super::ledger::Entry;
 use super::load::{Load, Tally};
@@ -16,6 +15,7 @@ use super::mutate::Dice;
 use super::options::{Options, Scenario};
 use super::tree::{PRICE, Tree};
 use super::{MODEL, setup};
+use crate::api::Api;
 use crate::gateway::Gateway;
 use crate::said::ask;
 use crate::simulator::persona::Dialect;
@@ -118,7 +118,8 @@ fn strictly(tree: &Tree, tally: &Tally, entries: &[Entry], journal: &[Request]) 
     let missing: Vec<&String> = tally.exchanges.iter().filter(|exchange| !known.contains(exchange.as_str())).collect();
     let fewer =
         if own.len() < journal.len() { vec![format!("{} of {}", own.len(), journal.len())] } else { Vec::new() };
-    let (billed, produced) = (own.iter().map(|entry| entry.micro_dollars()).sum::<u64>(), tokens(journal));
+    let (billed, produced) =
+        (own.iter().map(|entry| entry.micro_dollars()).sum::<u64>(), journal.iter().map(Request::tokens).sum::<u64>());
     let below = if billed < produced { vec![format!("{billed} of {produced} µ$")] } else { Vec::new() };
     let estimated = own.iter().filter(|entry| entry.refusal == "data_plane_lost").count();
     vec![
@@ -142,13 +143,6 @@ fn loosely(tree: &Tree, tally: &Tally, entries: &[Entry], journal: &[Request]) -
         Figure::told("fast: Records", own.len()),
         Figure::told("fast: exchanges that callers saw and that died untold with their Envoy", missing),
     ]
-}
-
-/// What the provider had read and sent.
-fn tokens(journal: &[Request]) -> u64 {
-    let of =
-        |request: &Request| request.delivered.tokens.map_or(0, |tokens| tokens.input) + request.delivered.output_sent;
-    journal.iter().map(of).sum()
 }
 
 /// What the requests of a tree say, and no others.

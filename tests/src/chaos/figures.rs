@@ -50,6 +50,16 @@ impl Figure {
         let number = |number: f64| format!("{number:.1} {unit}");
         Self { what: what.into(), value: number(value), bar: bar(value <= most, format!("at most {}", number(most))) }
     }
+
+    /// A number that must be at least so much.
+    pub fn at_least(what: impl Into<String>, value: u64, least: u64, unit: &str) -> Self {
+        let number = |number: u64| format!("{number} {unit}");
+        Self {
+            what: what.into(),
+            value: number(value),
+            bar: bar(value >= least, format!("at least {}", number(least))),
+        }
+    }
 }
 
 fn bar(met: bool, text: String) -> Bar {
@@ -99,7 +109,13 @@ mod tests {
         report.add(Scenario::Reloads, vec![Figure::told("a", 1), Figure::at_most("b", 5.0, 5.0, "%")]);
         report.add(Scenario::Reloads, vec![Figure::none::<&str>("c", &[]), Figure::done("d", 3, 3)]);
         assert!(report.holds(), "{}", report.markdown());
-        for missed in [Figure::at_most("b", 5.1, 5.0, "%"), Figure::none("c", &["x"]), Figure::done("d", 2, 3)] {
+        let missed = [
+            Figure::at_most("b", 5.1, 5.0, "%"),
+            Figure::at_least("b", 4, 5, "%"),
+            Figure::none("c", &["x"]),
+            Figure::done("d", 2, 3),
+        ];
+        for missed in missed {
             let mut report = report.clone();
             report.add(Scenario::Mutations, vec![missed]);
             assert!(!report.holds(), "{}", report.markdown());

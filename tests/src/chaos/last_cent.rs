@@ -11,12 +11,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::api::Api;
 use super::figures::Figure;
 use super::ledger::Entry;
 use super::options::{Options, Scenario};
 use super::tree::{PRICE, Standing, Tree};
 use super::{MODEL, setup};
+use crate::api::Api;
 use crate::client::{Answer, Call};
 use crate::gateway::Gateway;
 use crate::postgres::database;
@@ -29,6 +29,12 @@ const WORDS: usize = 2000;
 
 /// Most tokens of an answer.
 const ANSWER: usize = 40;
+
+/// More than is reserved for a request, which is about twice what it takes.
+const RESERVED: usize = 3 * (WORDS + ANSWER);
+
+/// The share of a limit that is spent in any case: so much of it is never lent to workers whom nobody asks.
+const LEAST: u64 = 4;
 
 /// What a thread of a caller needs.
 const STACK: usize = 256 << 10;
@@ -170,6 +176,11 @@ impl Stage {
         let produced = if name.ends_with("usd") { counted.sum() } else { journal.len() as u64 };
         let share = 100.0 * standing.spent as f64 / standing.limit as f64;
         let beyond = produced.saturating_sub(standing.limit);
+        // Whoever goes on until there is no room leaves less than one reservation, and what other workers are still lent; of a
+        // strict budget nothing is lent. If nobody was served, most of it would be lent, or free.
+        let reservation = if name.ends_with("usd") { RESERVED as u64 } else { 1 };
+        let left = standing.leased + reservation;
+        let least = standing.limit.saturating_sub(left).max(standing.limit / LEAST);
         let most = if strict { 0.0 } else { (standing.limit as f64 * PERMILLE / 1000.0).min(peak.0 as f64) };
         let differs = |found: u64, what: &str, wanted: u64| match found == wanted {
             true => Vec::new(),
@@ -180,6 +191,7 @@ impl Stage {
         Ok(vec![
             Figure::told(format!("{name}: limit, {unit}"), standing.limit),
             Figure::told(format!("{name}: spent in the end, % of it"), format!("{share:.2}")),
+            Figure::at_least(format!("{name}: spent in the end"), standing.spent, least, unit),
             Figure::told(format!("{name}: served, refused, unanswered by the control plane"), answers.counts()),
             Figure::none(format!("{name}: other answers"), &answers.others()),
             Figure::at_most(format!("{name}: overspent, by the provider's count"), beyond as f64, most, unit),
@@ -206,7 +218,10 @@ impl Answers {
     /// Whether it was served.
     fn note(&self, answer: anyhow::Result<Answer>) -> bool {
         let other = match answer {
-            Ok(answer) if answer.status == 200 => return self.served.fetch_add(1, Ordering::Relaxed) < usize::MAX,
+            Ok(answer) if answer.status == 200 => {
+                self.served.fetch_add(1, Ordering::Relaxed);
+                return true;
+            }
             Ok(answer) if answer.status == 429 => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
                 return false;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde_json::Value;
 
-use super::api::Api;
+use crate::api::Api;
 
 /// Records of a page.
 const PAGE: usize = 500;

@@ -10,13 +10,13 @@ use dragoman_core::record::{Ending, Outcome, Record};
 use dragoman_core::usage::Usage;
 use serde_json::Value;
 
-use super::api::Api;
 use super::control_plane_kills::unharmed;
 use super::figures::Figure;
 use super::options::{Options, Scenario};
 use super::reloads::at;
 use super::settling::settle;
 use super::{MODEL, PROVIDER, provider, setup};
+use crate::api::Api;
 use crate::gateway::Gateway;
 
 /// Records of a page, as many as somebody gets who does not say.

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::api::Api;
 use super::control_plane_kills::unharmed;
 use super::figures::Figure;
 use super::load::Load;
 use super::options::{Options, Scenario};
 use super::{MODEL, PROVIDER, kept, provider, setup};
+use crate::api::Api;
 use crate::bench::account::Process;
 use crate::gateway::{Gateway, Setup};
 use crate::simulator::Simulator;

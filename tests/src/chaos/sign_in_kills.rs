@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
-use super::api::Api;
 use super::figures::Figure;
 use super::mutate::Dice;
 use super::options::{Options, Scenario};
 use super::{provider, setup};
+use crate::api::Api;
 use crate::authority::{Authority, Endpoint, Fault, Manners, Person, Rotation};
 use crate::client::Call;
 use crate::gateway::{Gateway, Setup};

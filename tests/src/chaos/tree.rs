@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::api::Api;
 use super::figures::Figure;
 use super::ledger::Entry;
+use crate::api::Api;
 
 /// A dollar for a million tokens of either kind: a token is a micro-dollar.
 pub const PRICE: &str = "[[price]]\ntarget = \"only/some-model\"\ninput = 1\noutput = 1\n";

@@ -168,6 +168,13 @@ pub struct Request {
     pub delivered: Delivered,
 }
 
+impl Request {
+    /// Tokens that were read and sent.
+    pub fn tokens(&self) -> u64 {
+        self.delivered.tokens.map_or(0, |tokens| tokens.input) + self.delivered.output_sent
+    }
+}
+
 /// Every request a simulator got, in the order of their last bytes.
 #[derive(Default)]
 pub struct Journal {

@@ -5,22 +5,26 @@
 //! | BU-01 last cent | `budgets.rs`, chaos `last-cent` |
 //! | BU-02 first requests together | here |
 //! | BU-03 lowered below spent | here |
-//! | BU-04 five levels | here; `core/src/admission/purse/tests.rs` |
+//! | BU-04 five levels | here; against plain sums in `core/src/admission/purse/tests.rs` |
 //! | BU-05 worst case | `core/src/exchange/payment/tests.rs`, `tests/tests/estimate.rs` |
 //! | BU-06 disconnects | chaos `aborted-streams` |
 //! | BU-07 usage missing | here; `core/src/attempt/tests/settling.rs`, `tests/tests/estimate.rs` |
 //! | BU-08, BU-09 hostile, too low | here; `core/src/attempt/tests/settling.rs` |
 //! | BU-10 two attempts billed | here |
+//! | BU-11 every path | here |
 //! | BU-12 window edges | `control-plane/src/accounts/period.rs`, `core/src/admission/purse/tests.rs` |
 //! | BU-13 holder dies | `control-plane/src/store/budgets/tests.rs`, chaos `envoy-kills` |
 //! | BU-15 price in flight | here |
 //! | BU-16 rounding | `control-plane/src/store/budgets/tests.rs`, `core/src/price/tests.rs` |
+//! | BU-17 bursts | here |
 //! | BU-18 forged ids | here |
 //!
-//! Not held: BU-11 (an inventory of routes), BU-14 (there are no refunds), BU-17 (bursts against a minute).
+//! Not held: BU-14 (there are no refunds).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use dragoman_core::catalog::Operation;
 use dragoman_core::record::{Charged, Outcome, Record};
 use dragoman_core::usage::Usage;
 use dragoman_tests::chaos::settling::settle;
@@ -42,6 +46,12 @@ fn account(panel: &Panel, id: &str, kind: &str, budgets: &Value) -> String {
     panel.put(&format!("/accounts/{id}"), &json!({ "kind": kind, "terms": { "budgets": budgets } }));
     let made = panel.post("/keys", &json!({ "name": id, "account": id }));
     made["key"].as_str().expect("a key").to_owned()
+}
+
+/// The id of an account's key.
+fn key_of(panel: &Panel, account: &str) -> String {
+    let keys = panel.get(&format!("/keys?account={account}"));
+    keys["items"][0]["id"].as_str().expect("an id").to_owned()
 }
 
 /// How the first budget of an account stands.
@@ -266,5 +276,112 @@ fn a_record_that_comes_again_is_charged_once_whatever_it_says() {
     for records in [vec![told(10)], vec![told(10), told(10)], vec![told(0)], vec![told(500_000)]] {
         settle(&gateway.control(), &records).expect("it is acknowledged");
         assert_eq!(spent(&panel, "acme"), 10);
+    }
+}
+
+/// Every path that goes on to a provider, in each dialect; the bodies name the model where the path does not.
+const PATHS: [(&str, &str); 34] = [
+    ("POST", "/v1/chat/completions"),
+    ("POST", "/v1/completions"),
+    ("POST", "/v1/embeddings"),
+    ("POST", "/v1/moderations"),
+    ("POST", "/v1/images/generations"),
+    ("POST", "/v1/images/edits"),
+    ("POST", "/v1/audio/speech"),
+    ("POST", "/v1/audio/transcriptions"),
+    ("POST", "/v1/files"),
+    ("GET", "/v1/files"),
+    ("GET", "/v1/files/f"),
+    ("GET", "/v1/files/f/content"),
+    ("DELETE", "/v1/files/f"),
+    ("POST", "/v1/batches"),
+    ("GET", "/v1/batches"),
+    ("GET", "/v1/batches/b"),
+    ("POST", "/v1/batches/b/cancel"),
+    ("POST", "/v1/responses"),
+    ("GET", "/v1/responses/r"),
+    ("DELETE", "/v1/responses/r"),
+    ("GET", "/v1/responses/r/input_items"),
+    ("POST", "/v1/responses/r/cancel"),
+    ("POST", "/v1/messages"),
+    ("POST", "/v1/messages/count_tokens"),
+    ("POST", "/v1/messages/batches"),
+    ("GET", "/v1/messages/batches"),
+    ("GET", "/v1/messages/batches/b"),
+    ("GET", "/v1/messages/batches/b/results"),
+    ("POST", "/v1beta/models/some-model:generateContent"),
+    ("POST", "/v1beta/models/some-model:streamGenerateContent"),
+    ("POST", "/v1beta/models/some-model:countTokens"),
+    ("POST", "/v1beta/models/some-model:embedContent"),
+    ("POST", "/upload/v1beta/files"),
+    ("GET", "/v1beta/files"),
+];
+
+#[test]
+fn no_path_to_a_provider_is_free_of_key_and_budget() {
+    let own = ["generate", "models"];
+    let operations: Vec<&str> = Operation::names().filter(|name| !own.contains(name)).collect();
+    let everything = |dialect: &str, prefix: &str| {
+        format!("{{ dialect = \"{dialect}\", prefix = \"{prefix}\", operations = {operations:?} }}")
+    };
+    let services =
+        [("chat_completions", "/v1"), ("responses", "/v1"), ("messages", "/v1"), ("generate_content", "/v1beta")];
+    let services = services.map(|(dialect, prefix)| everything(dialect, prefix)).join(", ");
+    let provider = provider("key-of-only");
+    let setup = Setup::new().more(&format!(
+        "[[provider]]\nid = \"only\"\nbase_url = \"{}\"\nmodels = [\"some-model\"]\nfamilies = [\"\"]\nservices = [{services}]\n",
+        provider.url()
+    ));
+    let gateway = Gateway::start(&setup).expect("a gateway");
+    let panel = Panel::of(&gateway);
+    let none = account(&panel, "none", "tenant", &json!([{ "requests": 0 }]));
+    let body = json!({
+        "model": "some-model", "max_tokens": 1, "input": "hi", "prompt": "hi", "contents": [{ "parts": [{ "text": "hi" }] }],
+        "messages": [{ "role": "user", "content": "hi" }], "content": { "parts": [{ "text": "hi" }] },
+    });
+    for (method, path) in PATHS {
+        let call = |key: &str| {
+            let call = Call::new(method, path).header("content-type", "application/json");
+            let call = if key.is_empty() { call } else { call.header("authorization", &format!("Bearer {key}")) };
+            let call = if method == "POST" { call.json(&body) } else { call };
+            call.send(&gateway.address()).expect("an answer")
+        };
+        for (key, status) in [("", 401), ("sk-nobodys", 401), (none.as_str(), 429)] {
+            let answer = call(key);
+            assert_eq!(answer.status, status, "{method} {path} with {key:?}: {}", answer.text());
+        }
+    }
+    let seen: Vec<String> = provider.journal().requests().iter().map(|request| request.route().to_string()).collect();
+    assert!(seen.is_empty(), "reached the provider unpaid: {seen:?}");
+    let asked = || -> BTreeSet<String> {
+        let records = panel.get(&format!("/records?limit=200&caller={}", key_of(&panel, "none")));
+        let records = records["items"].as_array().expect("a list").iter();
+        records.map(|record| record["operation"].as_str().expect("a word").to_string()).collect()
+    };
+    // Nobody who speaks to us has a path for reranking; the models are listed by the gateway itself.
+    let all = || Operation::names().filter(|name| !["rerank", "models"].contains(name)).map(str::to_string).collect();
+    wait("every operation was asked for", SOON, || asked() == all());
+}
+
+#[test]
+fn a_burst_against_a_limit_of_a_minute_lets_as_many_through_as_it_says() {
+    const LIMIT: usize = 20;
+    let provider = provider("key-of-only");
+    let gateway = Gateway::start(&priced(&provider, 1).workers(2)).expect("a gateway");
+    let panel = Panel::of(&gateway);
+    let key = account(&panel, "acme", "tenant", &json!([{ "requests": LIMIT, "per": "minute" }]));
+    let window = || budget(&panel, "acme")["window_began_ms"].as_i64().expect("a moment");
+    let before = window();
+    let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..100).map(|_| scope.spawn(|| ask_as(&gateway, &key, "some-model", "burst"))).collect();
+        asking.into_iter().map(|one| one.join().expect("an answer")).collect()
+    });
+    let minutes = usize::try_from((window() - before) / 60_000).expect("some minutes") + 1;
+    let served = answers.iter().filter(|answer| answer.status == 200).count();
+    assert!((LIMIT..=LIMIT * minutes).contains(&served), "{served} in {minutes} minutes");
+    for refused in answers.iter().filter(|answer| answer.status != 200) {
+        assert_eq!(refused.status, 429, "{}", refused.text());
+        let wait: u64 = refused.header("retry-after").expect("when to come back").parse().expect("seconds");
+        assert!(wait <= 60 && refused.header("x-should-retry") == Some("true"), "{:?}", refused.headers);
     }
 }

@@ -63,6 +63,7 @@ pub fn plane(generation: &str) -> ControlPlane {
             rename: vec![("max_completion_tokens".into(), "max_tokens".into())],
             set: vec![],
             price: dragoman_core::price::Price::default(),
+            rate_limits: std::sync::Arc::default(),
             id: id.clone(),
         });
         for own_name in [true, false] {

@@ -1,5 +1,6 @@
 //! What data planes took with them when they died, or no longer use.
 
+use dragoman_core::price::Cost;
 use dragoman_core::record::{Charged, Record};
 use sqlx::Row as _;
 
@@ -145,9 +146,12 @@ async fn settle(
         return Ok(());
     }
     for (id, began_ms, amount) in held {
-        let scale = if id.unit == super::Unit::Usd { 1_000_000 } else { 1 };
+        let amount = match id.unit {
+            super::Unit::Usd => Cost::micro(amount).pico_dollars(),
+            _ => amount.into(),
+        };
         let bill = Bill { id, began_ms, vm: record.vm().to_string() };
-        charge(change, windows, &bill, u128::from(amount) * scale, now).await?;
+        charge(change, windows, &bill, amount, now).await?;
     }
     Ok(())
 }

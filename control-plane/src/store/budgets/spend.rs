@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dragoman_core::admission::Unit;
+use dragoman_core::admission::{OF_TARGET, Unit, is_about};
 use dragoman_core::price::Cost;
 use dragoman_core::record::{Outcome, Record};
 use sqlx::Row as _;
@@ -10,9 +10,6 @@ use sqlx::Row as _;
 use super::windows::{Open, Windows};
 use super::{BudgetId, read_loan, signed};
 use crate::store::{Change, Store, numbered};
-
-/// Pico-dollars in a micro-dollar.
-const PICO: u128 = 1_000_000;
 
 /// Exchanges whose reservations end in one statement.
 const AT_ONCE: usize = 1000;
@@ -39,9 +36,13 @@ pub(in crate::store) async fn spend(
     for (record, cost) in fresh {
         for charged in &record.charged {
             let Some(id) = BudgetId::read(&charged.budget).filter(|id| id.unit != Unit::Concurrent) else { continue };
+            // A target's limit counts what it was asked itself, every attempt of it.
+            let of_target = id.holder.starts_with(OF_TARGET);
+            let outcomes = || record.outcomes.iter().filter(|one| !of_target || is_about(&id.holder, &one.target));
             let amount = match id.unit {
                 Unit::Usd => cost.map_or(0, Cost::pico_dollars),
-                Unit::Tokens => record.outcomes.iter().map(|outcome| u128::from(Outcome::tokens(outcome))).sum(),
+                Unit::Tokens => outcomes().map(|outcome| u128::from(Outcome::tokens(outcome))).sum(),
+                Unit::Requests if of_target => outcomes().count() as u128,
                 Unit::Requests | Unit::Concurrent => 1,
             };
             // What went without a lease is charged to the window in which it began.
@@ -71,9 +72,9 @@ pub(super) async fn charge(
     let mut loan = read_loan(change, &bill.vm, &bill.id, bill.began_ms).await?;
     let whole = match bill.id.unit {
         Unit::Usd => {
-            let sum = amount + u128::from(open.kept.rest);
-            open.kept.rest = u64::try_from(sum % PICO).unwrap_or(0);
-            sum / PICO
+            let (whole, rest) = Cost::pico(amount + u128::from(open.kept.rest)).parts();
+            open.kept.rest = u64::try_from(rest).unwrap_or(0);
+            whole
         }
         _ => amount,
     };
@@ -112,7 +113,7 @@ pub(super) async fn free(change: &mut Change, windows: &mut Windows, document: &
     Ok(())
 }
 
-/// Notes that a share of a limit is spent, once for each window and share.
+/// Notes that a share of a limit is spent: the highest, and only if none as high was noted for the window before.
 async fn notice(change: &mut Change, open: &mut Open, now: i64) -> anyhow::Result<()> {
     let (window, limit) = (open.kept.window, open.kept.window.limit);
     if limit == 0 {

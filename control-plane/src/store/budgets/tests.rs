@@ -68,13 +68,14 @@ async fn what_is_lent_to_all_is_never_more_than_the_limit_and_comes_back_when_le
         for number in 0..8 {
             let store = fresh.open().await;
             tasks.spawn(async move {
-                let leases = store.lend(&format!("vm{number}"), &[want(BUDGET, 0, 300)]).await.unwrap();
+                let leases =
+                    store.lend(&format!("vm{number}"), &[want(BUDGET, 0, 300)], &HashMap::new()).await.unwrap();
                 leases.list[0].lent
             });
         }
         let lent: u64 = tasks.join_all().await.into_iter().sum();
         assert_eq!((lent, window(&store, BUDGET).await.leased), (1000, 1000));
-        let more = store.lend("vm9", &[want(BUDGET, 0, 1)]).await.unwrap();
+        let more = store.lend("vm9", &[want(BUDGET, 0, 1)], &HashMap::new()).await.unwrap();
         assert_eq!((more.list[0].lent, more.list[0].is_all, more.list[0].used), (0, true, 1000));
         assert_eq!(store.reap().await.unwrap(), Reaped::default(), "none has ended");
         sqlx::query("UPDATE lease SET expires_ms = 1").execute(&store.writer).await.unwrap();
@@ -88,14 +89,14 @@ async fn a_record_is_charged_once_and_leases_become_spent() {
     for fresh in on_both().await {
         let store = fresh.open().await;
         tenant(&store, r#"{"budgets":[{"tokens":1000}]}"#).await;
-        store.lend("vm1", &[want(BUDGET, 0, 400)]).await.unwrap();
+        store.lend("vm1", &[want(BUDGET, 0, 400)], &HashMap::new()).await.unwrap();
         for _ in 0..3 {
             settle(&store, &[record("a", BUDGET, 100), record("b", BUDGET, 50)], None).await;
         }
         let window = window(&store, BUDGET).await;
         assert_eq!((window.spent, window.leased, window.free()), (150, 250, 600));
         // What was asked for before the Records came is counted over all: nothing more is lent.
-        let again = store.lend("vm1", &[want(BUDGET, 150, 250)]).await.unwrap();
+        let again = store.lend("vm1", &[want(BUDGET, 150, 250)], &HashMap::new()).await.unwrap();
         assert_eq!(again.list[0].lent, 400);
     }
 }
@@ -213,8 +214,90 @@ async fn a_budget_that_is_no_more_limits_nothing() {
     for fresh in on_both().await {
         let store = fresh.open().await;
         tenant(&store, "{}").await;
-        let lease = store.lend("vm1", &[want(BUDGET, 7, 5)]).await.unwrap().list.remove(0);
+        let lease = store.lend("vm1", &[want(BUDGET, 7, 5)], &HashMap::new()).await.unwrap().list.remove(0);
         assert!(lease.lent > 12 && !lease.is_all);
         settle(&store, &[record("a", BUDGET, 5)], None).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_long_over_is_forgotten_and_what_was_spent_of_a_month_is_not() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        tenant(&store, r#"{"budgets":[{"tokens":1000,"per":"minute"},{"tokens":1000,"per":"month"},{"tokens":100}]}"#)
+            .await;
+        let budgets = ["acme/tokens/minute", "acme/tokens/month", "acme/tokens/total"];
+        let counts = async || {
+            let mut counts = Vec::new();
+            for table in ["budget_window", "lease", "budget_notice", "data_plane"] {
+                let count = format!("SELECT COUNT(*) FROM {table}");
+                let row = sqlx::query(sqlx::AssertSqlSafe(count)).fetch_one(&store.reader).await.unwrap();
+                counts.push(row.try_get::<i64, _>(0).unwrap());
+            }
+            counts
+        };
+        let age = async |columns: &str, days: i64| {
+            let at = super::super::now_ms() - days * 86_400_000;
+            for set in columns.split(", ") {
+                let (table, column) = set.split_once('.').unwrap();
+                let update = format!("UPDATE {table} SET {column} = {at}");
+                sqlx::query(sqlx::AssertSqlSafe(update)).execute(&store.writer).await.unwrap();
+            }
+        };
+        store.seen(&["vm1".into()]).await.unwrap();
+        store.lend("vm1", &budgets.map(|budget| want(budget, 0, 5)), &HashMap::new()).await.unwrap();
+        settle(&store, &[record("a", budgets[2], 60)], None).await;
+        // What is lent is never forgotten, however old it is.
+        age("budget_window.began_ms, budget_notice.made_ms, data_plane.seen_ms", 60).await;
+        sqlx::query("UPDATE data_plane SET seen_ms = seen_ms + 86400000").execute(&store.writer).await.unwrap();
+        assert_eq!((store.forget().await.unwrap(), counts().await), (1, vec![3, 3, 1, 0]));
+        store.seen(&["vm1".into()]).await.unwrap();
+        sqlx::query("UPDATE budget_window SET leased = 0").execute(&store.writer).await.unwrap();
+        age("lease.ended_ms, budget_notice.told_ms", 3).await;
+        assert_eq!(store.forget().await.unwrap(), 3, "the window of a minute, its lease, and what was told");
+        assert_eq!(counts().await, [2, 2, 0, 1]);
+        age("lease.ended_ms", 60).await;
+        assert_eq!(
+            (store.forget().await.unwrap(), counts().await),
+            (1, vec![2, 1, 0, 1]),
+            "whoever lives may come back"
+        );
+        age("data_plane.seen_ms", 60).await;
+        store.forget().await.unwrap();
+        assert_eq!(counts().await, [2, 0, 0, 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_targets_limit_counts_what_it_was_asked_itself() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        let budgets = serde_json::from_str(r#"[{"requests":5,"per":"minute"},{"tokens":90,"per":"minute"}]"#).unwrap();
+        let terms = HashMap::from([("@p".to_string(), Terms { budgets, ..Terms::default() })]);
+        let (requests, tokens) = ("@p/requests/minute", "@p/tokens/minute");
+        let leases = store.lend("vm1", &[want(requests, 0, 5), want(tokens, 0, 90)], &terms).await.unwrap();
+        assert_eq!(leases.list.iter().map(|lease| (lease.limit, lease.lent)).collect::<Vec<_>>(), [(5, 5), (90, 90)]);
+        let window_ms = leases.list[0].window_ms;
+        let attempt = |target: &str| Outcome {
+            target: target.into(),
+            usage: Usage { input: Some(10), ..Usage::default() },
+            ..Outcome::default()
+        };
+        let charged = [requests, tokens].map(|budget| Charged { budget: budget.into(), window_ms });
+        let over = Record {
+            charged: charged.to_vec(),
+            outcomes: ["p/a", "p/b", "q/a"].map(attempt).to_vec(),
+            ..record("x", requests, 0)
+        };
+        settle(&store, &[over], None).await;
+        for (budget, spent) in [(requests, 2), (tokens, 20)] {
+            let mut change = store.exclusive().await.unwrap();
+            let began = i64::try_from(window_ms).unwrap();
+            let id = BudgetId::read(budget).unwrap();
+            let mut windows = Windows::default();
+            assert_eq!(windows.of(&mut change, &id, began).await.unwrap().kept.window.spent, spent, "{budget}");
+        }
+        let gone = store.lend("vm1", &[want(requests, 5, 1)], &HashMap::new()).await.unwrap();
+        assert!(gone.list[0].lent > 5, "a limit that is no more limits nothing");
     }
 }

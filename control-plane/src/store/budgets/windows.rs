@@ -39,6 +39,11 @@ pub(in crate::store) struct Windows {
 }
 
 impl Windows {
+    /// Takes somebody's Terms from elsewhere.
+    pub(in crate::store) fn know(&mut self, holder: &str, terms: Option<&Terms>) {
+        self.terms.entry(holder.to_string()).or_insert_with(|| terms.cloned());
+    }
+
     /// The window of a budget at a moment; `None` when there is no such budget any more.
     pub(in crate::store) async fn now(
         &mut self,

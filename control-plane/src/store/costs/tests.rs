@@ -107,3 +107,47 @@ async fn costs_are_of_a_time_of_a_tree_of_a_team_and_of_a_tag() {
         assert_eq!(bill, expected);
     }
 }
+
+#[tokio::test]
+async fn many_reports_at_once_wait_for_nobody_but_the_store() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        filled(&store).await;
+        let mut tasks = tokio::task::JoinSet::new();
+        for by in ["team", "tag:centre"].into_iter().cycle().take(24) {
+            let store = store.clone();
+            tasks.spawn(async move { store.costs(&By::read(by).unwrap(), &ALL(), 99).await.map(|_| ()) });
+        }
+        for done in tasks.join_all().await {
+            done.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_of_the_ledger_have_each_exchange_with_its_own_attempts() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        filled(&store).await;
+        for (within, said) in
+            [("", vec![("a", 2), ("b", 1), ("c", 1), ("d", 0)]), ("acme.search", vec![("a", 2), ("b", 1)])]
+        {
+            let meant = Meant { within: within.into(), ..ALL() };
+            for limit in 1..5 {
+                let (mut after, mut seen) = ((i64::MIN, String::new()), Vec::new());
+                loop {
+                    let page = store.ledger(&meant, &after, limit).await.unwrap();
+                    let Some(last) = page.last() else { break };
+                    after = (last.began_ms, last.exchange.clone());
+                    for exchange in page {
+                        let numbers: Vec<i64> = exchange.attempts.iter().map(|attempt| attempt.number).collect();
+                        assert_eq!(numbers, (1..=numbers.len() as i64).collect::<Vec<_>>());
+                        seen.push((exchange.exchange, numbers.len()));
+                    }
+                }
+                let seen: Vec<(&str, usize)> = seen.iter().map(|(id, count)| (id.as_str(), *count)).collect();
+                assert_eq!(seen, said, "{within} {limit}");
+            }
+        }
+    }
+}

@@ -2,6 +2,9 @@ use super::super::tests::on_both;
 use super::*;
 use crate::accounts::{AccountId, AccountKind};
 
+/// A moment in a far future.
+const LATE_MS: i64 = 4_000_000_000_000;
+
 async fn keys(store: &Store) -> Keys {
     Keys::of(store, Pepper::of(store).await.unwrap())
 }
@@ -52,6 +55,30 @@ async fn a_key_ends_when_it_was_said() {
             let made = keys.create("me", &new).await.unwrap();
             let admitted = keys.admit(&of(&made.key)).await.unwrap();
             assert_eq!(admitted.map(|admitted| admitted.expires_ms), good.then_some(Some(ends)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_key_moves_to_wherever_it_is_said_last() {
+    for fresh in on_both().await {
+        let keys = keys(&fresh.open().await).await;
+        let soon = now_ms() + 60_000;
+        let first = keys.create("me", &NewKey { expires_ms: Some(soon), ..named("one", "{}") }).await.unwrap();
+        let second = keys.rotate("me", &first.id, 3_600_000).await.unwrap();
+        let third = keys.rotate("me", &first.id, 120_000).await.unwrap();
+        let end = async |key: &Secret| keys.admit(&of(key)).await.unwrap().unwrap().expires_ms;
+        for key in [&first.key, &second.key, &third.key] {
+            assert_eq!(end(key).await, Some(soon));
+        }
+        for later in [Some(soon + 60_000_000), None] {
+            let to = NewKey { expires_ms: later, ..named("one", "{}") };
+            keys.change("me", &first.id, &to, Condition::None).await.unwrap();
+            assert_eq!(end(&third.key).await, later);
+            // What a rotation ends, ends all the same.
+            for key in [&first.key, &second.key] {
+                assert!(end(key).await.is_some_and(|ends| ends < soon + 120_000));
+            }
         }
     }
 }
@@ -124,7 +151,16 @@ async fn pages_of_a_tree_have_every_key_of_it_once_and_nobody_elses() {
             }
         }
         expected.sort();
-        for (of, count) in [(Of::Tree("acme"), 15), (Of::Account("acme"), 5), (Of::Everybody, 25), (Of::Tree("a"), 0)] {
+        for _ in 0..6 {
+            keys.create("me", &NewKey::default()).await.unwrap();
+        }
+        for (of, count) in [
+            (Of::Tree("acme"), 15),
+            (Of::Account("acme"), 5),
+            (Of::Account(""), 6),
+            (Of::Everybody, 31),
+            (Of::Tree("a"), 0),
+        ] {
             let (mut seen, mut after) = (Vec::new(), String::new());
             loop {
                 let page = keys.list(of, &after, 4).await.unwrap();
@@ -146,12 +182,34 @@ async fn pages_of_a_tree_have_every_key_of_it_once_and_nobody_elses() {
 }
 
 #[tokio::test]
+async fn the_audit_log_says_all_that_changed_of_a_key_and_nothing_where_nothing_did() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        let keys = keys(&store).await;
+        let new = NewKey { expires_ms: Some(LATE_MS), ..named("one", r#"{"routes":["auto"]}"#) };
+        let made = keys.create("me", &new).await.unwrap();
+        let first = keys.key(&made.id).await.unwrap().unwrap();
+        let same = keys.change("me", &made.id, &new, Condition::None).await.unwrap();
+        assert_eq!(same, first);
+        assert_eq!(store.last_change().await.unwrap(), first.revision, "nobody has to forget anything");
+        let other = keys.change("me", &made.id, &named("two", "{}"), Condition::Unchanged(first.revision)).await;
+        assert!(other.unwrap().revision > first.revision);
+        let log = store.audit(None, 9).await.unwrap();
+        let said: Vec<_> = log.iter().map(|entry| (entry.before.as_deref(), entry.after.as_deref())).collect();
+        let one = format!(r#"{{"account":"","expires_ms":{LATE_MS},"name":"one","terms":{{"routes":["auto"]}}}}"#);
+        let two = r#"{"account":"","expires_ms":null,"name":"two","terms":{}}"#;
+        assert_eq!(said, [(Some(one.as_str()), Some(two)), (None, Some(one.as_str()))]);
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_is_named_like_anothers_id_stays_when_that_one_is_revoked() {
     for fresh in on_both().await {
         let keys = keys(&fresh.open().await).await;
         let first = keys.create("me", &named("one", "{}")).await.unwrap();
         let other = keys.create("me", &named(&first.id, "{}")).await.unwrap();
         assert_eq!(keys.revoke_id("me", &first.id).await.unwrap(), 1);
+        assert_eq!(keys.revoke("me", &first.id).await.unwrap(), 0);
         assert!(keys.key(&other.id).await.unwrap().unwrap().revoked_ms.is_none());
     }
 }

@@ -17,8 +17,13 @@ fn secret(text: &str) -> Secret {
     Secret::new(text)
 }
 
-/// The vault as a control plane opens it that has these keys.
+/// The vault as a control plane opens it that has these keys, with the accounts whose secrets are in it.
 async fn with(store: &Store, keys: &str) -> Entries {
+    for account in ["acme", "acme.a", "acme.b", "acme.x", "evil", "evil.b", "evil.own", "third", "late"] {
+        let insert = "INSERT INTO account (id, kind, document, revision, created_ms, changed_ms, changed_by) \
+                      VALUES ($1, 'team', '{}', 0, 0, 0, '') ON CONFLICT (id) DO NOTHING";
+        sqlx::query(insert).bind(account).execute(&store.writer).await.unwrap();
+    }
     Entries::with(store, Some(Zeroizing::new(keys.to_string())).filter(|keys| !keys.is_empty())).await.unwrap()
 }
 
@@ -141,6 +146,39 @@ async fn an_older_row_that_was_brought_back_is_noticed() {
         assert_eq!(opened(&entries, "acme").await, Ok(None));
         entries.put(&slot("acme"), &secret("sk-again"), "me").await.unwrap();
         assert_eq!(opened(&entries, "acme").await, Ok(Some("sk-again".into())));
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_that_was_taken_away_is_the_oldest_of_all() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        let entries = with(&store, "").await;
+        entries.put(&slot("acme"), &secret(SECRET), "me").await.unwrap();
+        tamper(&store, "DELETE FROM vault_entry").await;
+        tamper(&store, "DELETE FROM vault_manifest").await;
+        assert!(opened(&entries, "acme").await.is_err_and(|why| why.contains("older one")));
+        let own = entries.own(Purpose::Credential, "acme").await;
+        assert!(own.is_err_and(|why| why.to_string().contains("older one")), "nobody may use the gateway's");
+        for account in ["acme", "acme.b"] {
+            let put = entries.put(&slot(account), &secret(SECRET), "me").await;
+            assert!(matches!(put, Err(Fault::Broken(Broken::RolledBack))), "{put:?}");
+        }
+        assert_eq!(entries.own(Purpose::Credential, "evil").await.unwrap(), [""; 0]);
+        // Whoever emptied it on purpose starts the control planes again.
+        assert_eq!(entries.reset(None, "me").await.unwrap(), 0);
+        with(&store, "").await.put(&slot("acme"), &secret(SECRET), "me").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_secret_belongs_to_an_account_that_stays_there() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        let entries = with(&store, "").await;
+        let put = entries.put(&slot("nobody"), &secret(SECRET), "me").await;
+        assert!(matches!(put, Err(Fault::NoAccount(_))), "{put:?}");
+        assert!(entries.list(Purpose::Credential).await.unwrap().is_empty());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Secrets as a part of a larger change, and some that are kept elsewhere for a while.
 
 use super::super::pepper::random;
-use super::super::{hex, now_ms};
+use super::super::{accounts, hex, now_ms};
 use super::{Change, Entries, Entry, Fault, find, write_manifest};
 use crate::settings::Secret;
 use crate::vault::{Bound, Envelope, MAX_MARKS, Slot};
@@ -12,7 +12,7 @@ const HINT: usize = 4;
 const SHORTEST_WITH_HINT: usize = 16;
 
 impl Entries {
-    /// [`Entries::put`] of an exclusive change. Whoever commits it calls [`Entries::saw`] with the version.
+    /// [`Entries::put`] of an exclusive change: the account is there as long as it has a secret. Whoever commits it calls [`Entries::saw`] with the version.
     pub(in super::super) async fn put_in(
         &self,
         change: &mut Change,
@@ -21,6 +21,9 @@ impl Entries {
         by: &str,
     ) -> Result<Entry, Fault> {
         let ring = self.ring()?;
+        if accounts::find(change, &slot.account).await?.is_none() {
+            return Err(Fault::NoAccount(slot.account.clone()));
+        }
         let mut manifest = self.manifest(change, slot.tenant()).await?;
         let before = find(change, slot).await?;
         if manifest.find(slot).is_none() && manifest.marks.len() >= MAX_MARKS {

@@ -1,7 +1,7 @@
 //! Leases as a document.
 
 use super::NANO;
-use crate::admission::Unit;
+use crate::admission::{BudgetName, Unit};
 use crate::json::{Json, Writer};
 
 /// A slice of one window of one budget, as the control plane lends it. Amounts are in the budget's unit, money in
@@ -35,7 +35,7 @@ pub struct Lease {
 impl Lease {
     /// What it counts.
     pub fn unit(&self) -> Unit {
-        self.id.split('/').nth(1).and_then(Unit::named).unwrap_or(Unit::Usd)
+        BudgetName::read(&self.id).map_or(Unit::Usd, |name| name.unit)
     }
 
     /// What was lent, in the purse's amounts.

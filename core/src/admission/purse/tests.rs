@@ -3,8 +3,8 @@ use proptest::prelude::*;
 
 const MONTH: &str = "acme/tokens/month";
 
-fn grant(budgets: Vec<Budget>) -> Rc<Grant> {
-    Rc::new(Grant { caller: "key_1".into(), account: "acme".into(), budgets, ..Grant::default() })
+fn grant(budgets: Vec<Budget>) -> Arc<[Budget]> {
+    budgets.into()
 }
 
 fn tokens() -> Budget {
@@ -21,8 +21,8 @@ fn purse(leases: &[Lease]) -> Purse {
     purse
 }
 
-fn take(purse: &mut Purse, grant: &Rc<Grant>, tokens: u64, now_ms: u64) -> Result<Reservation, Short> {
-    purse.reserve(grant, "x", Amounts { usd: 0, tokens }, Manner::AsAsked, now_ms)
+fn take(purse: &mut Purse, grant: &Arc<[Budget]>, tokens: u64, now_ms: u64) -> Result<Reservation, Short> {
+    purse.reserve(grant, "x", Amounts { usd: 0, tokens, requests: 1 }, Manner::AsAsked, now_ms)
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_warm_lease_serves_until_it_is_used_up_and_what_was_not_needed_comes_back() 
     let one = take(&mut purse, &grant, 60, 0).unwrap();
     assert_eq!(take(&mut purse, &grant, 60, 0).unwrap_err(), Short::Ask(vec![MONTH.into()]));
     assert_eq!(purse.wants(&[MONTH.into()]), [Want { id: MONTH.into(), window_ms: 1, taken: 60, wanted: 60 }]);
-    purse.true_up(&one, Amounts { usd: 0, tokens: 10 });
+    purse.true_up(&one, |_| Amounts { usd: 0, tokens: 10, requests: 1 });
     assert!(take(&mut purse, &grant, 90, 999).is_ok());
     assert!(matches!(take(&mut purse, &grant, 0, 1000), Err(Short::Ask(_))), "the lease has ended");
 }
@@ -116,8 +116,8 @@ fn a_strict_budget_is_held_by_the_control_plane_for_each_exchange() {
 
 #[test]
 fn without_the_control_plane_a_budget_is_closed_or_open_up_to_a_cap() {
-    let away = |purse: &mut Purse, grant: &Rc<Grant>, tokens| {
-        purse.reserve_away(grant, Amounts { usd: 0, tokens }, Manner::AsAsked, 0).map(|_| ())
+    let away = |purse: &mut Purse, grant: &Arc<[Budget]>, tokens| {
+        purse.reserve_away(grant, Amounts { usd: 0, tokens, requests: 1 }, Manner::AsAsked, 0).map(|_| ())
     };
     let closed = grant(vec![tokens()]);
     assert_eq!(away(&mut Purse::default(), &closed, 1), Err(Short::Away(0)));
@@ -133,7 +133,7 @@ fn a_new_window_begins_empty_and_the_old_ones_exchanges_do_not_count_in_it() {
     let mut purse = purse(&[lease(MONTH, 1, 100)]);
     let old = take(&mut purse, &grant, 60, 0).unwrap();
     purse.learn(&Leases { list: vec![lease(MONTH, 2, 50)] }, 0);
-    purse.true_up(&old, Amounts { usd: 0, tokens: 60 });
+    purse.true_up(&old, |_| Amounts { usd: 0, tokens: 60, requests: 1 });
     assert!(take(&mut purse, &grant, 50, 0).is_ok());
 }
 
@@ -157,7 +157,7 @@ fn a_slot_is_free_again_when_the_exchange_is_over() {
     for _ in 0..3 {
         let one = take(&mut purse, &grant, 9, 0).unwrap();
         assert!(take(&mut purse, &grant, 9, 0).is_err());
-        purse.true_up(&one, Amounts { usd: 0, tokens: 9 });
+        purse.true_up(&one, |_| Amounts { usd: 0, tokens: 9, requests: 1 });
     }
 }
 
@@ -172,7 +172,7 @@ fn leases_in_use_are_renewed_before_they_end_or_run_low_and_idle_ones_are_let_go
     assert!(purse.due(51_001).is_empty(), "it is being asked for");
     let _two = take(&mut purse, &grant, 60, 0).unwrap();
     assert_eq!(purse.due(1_000_000), [MONTH]);
-    purse.true_up(&one, Amounts::default());
+    purse.true_up(&one, |_| Amounts::default());
 }
 
 #[test]
@@ -180,10 +180,10 @@ fn money_is_counted_below_the_micro_dollar() {
     let grant = grant(vec![Budget::of("acme", Unit::Usd, "day")]);
     let mut purse = purse(&[lease("acme/usd/day", 1, 1)]);
     for _ in 0..10 {
-        let one = purse.reserve(&grant, "x", Amounts { usd: 100, tokens: 0 }, Manner::AsAsked, 0).unwrap();
-        purse.true_up(&one, Amounts { usd: 100, tokens: 0 });
+        let one = purse.reserve(&grant, "x", Amounts { usd: 100, tokens: 0, requests: 1 }, Manner::AsAsked, 0).unwrap();
+        purse.true_up(&one, |_| Amounts { usd: 100, tokens: 0, requests: 1 });
     }
-    let more = purse.reserve(&grant, "x", Amounts { usd: 1, tokens: 0 }, Manner::AsAsked, 0);
+    let more = purse.reserve(&grant, "x", Amounts { usd: 1, tokens: 0, requests: 1 }, Manner::AsAsked, 0);
     assert!(more.is_err(), "ten tenths are one");
 }
 
@@ -239,7 +239,7 @@ proptest! {
                 Do::End { vm, share } => {
                     if let Some((one, most)) = under_way[vm].pop() {
                         let actual = most * share / 100;
-                        purses[vm].true_up(&one, Amounts { usd: 0, tokens: actual });
+                        purses[vm].true_up(&one, |_| Amounts { usd: 0, tokens: actual, requests: 1 });
                         (spent, unsettled[vm]) = (spent + actual, unsettled[vm] + actual);
                     }
                 }
@@ -259,6 +259,40 @@ proptest! {
                 }
             }
             prop_assert!(spent <= window.limit + taken_back, "{spent} of {} and {taken_back}", window.limit);
+        }
+    }
+
+    /// Five levels against plain sums: an exchange goes when every level has room, else the first that has none is named, and
+    /// nothing is taken of any.
+    #[test]
+    fn of_all_levels_the_first_without_room_is_named(
+        limits in proptest::collection::vec(1..200_u64, 5),
+        deeds in proptest::collection::vec((1..60_u64, 0..=100_u64, any::<bool>()), 1..200),
+    ) {
+        const LEVELS: [&str; 5] = ["key_1", "a.b.c.d", "a.b.c", "a.b", "a"];
+        let grant = grant(LEVELS.map(|level| Budget::of(level, Unit::Tokens, "day")).to_vec());
+        let ids = grant.iter().zip(&limits);
+        let all = ids.map(|(budget, limit)| Lease { is_all: true, ..lease(&budget.id, 1, *limit) });
+        let mut purse = purse(&all.collect::<Vec<_>>());
+        let mut taken = [0_u64; 5];
+        let mut under_way = Vec::new();
+        for (most, share, ends) in deeds {
+            let full = (0..5).find(|level| taken[*level] + most > limits[*level]);
+            match (take(&mut purse, &grant, most, 0), full) {
+                (Ok(one), None) => {
+                    under_way.push((one, most));
+                    taken.iter_mut().for_each(|taken| *taken += most);
+                }
+                (Err(Short::Spent(named, lease)), Some(full)) => {
+                    prop_assert_eq!((named, &lease.id), (full, &grant[full].id));
+                }
+                (done, full) => prop_assert!(false, "{done:?}, but {full:?} is full"),
+            }
+            if let Some((one, most)) = under_way.pop_if(|_| ends) {
+                let actual = most * share / 100;
+                purse.true_up(&one, |_| Amounts { usd: 0, tokens: actual, requests: 1 });
+                taken.iter_mut().for_each(|taken| *taken = *taken - most + actual);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Purse;
 use super::lease::of_grains;
-use crate::admission::Unit;
+use crate::admission::{BudgetName, Unit};
 
 /// How long before its end a lease that is in use is renewed, in milliseconds: time for some answers to get lost.
 const RENEW_MS: u64 = 10_000;
@@ -43,7 +43,7 @@ impl Purse {
             let Some(pocket) = self.pockets.get_mut(id) else {
                 return Want { id: id.clone(), window_ms: 0, taken: 0, wanted: 0 };
             };
-            let unit = id.split('/').nth(1).and_then(Unit::named).unwrap_or(Unit::Usd);
+            let unit = BudgetName::read(id).map_or(Unit::Usd, |name| name.unit);
             let amount = |grains| of_grains(unit, grains);
             let demand = core::mem::take(&mut pocket.demand).max(core::mem::take(&mut pocket.unmet));
             let (taken, wanted) = (amount(pocket.taken), amount(demand));

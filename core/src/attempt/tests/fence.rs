@@ -1,4 +1,4 @@
-//! Law 11 among tenants: whoever has a key of their own uses it, and nobody else ever does.
+//! Law 11: among targets, and among tenants: whoever has a key of their own uses it, and nobody else ever does.
 
 use super::*;
 use crate::exchange::Question;
@@ -105,4 +105,37 @@ fn an_own_credential_that_can_not_be_had_is_not_replaced_by_the_gateways() {
     assert!(matches!(exchange.advance(&mut memory, 1000), Step::Send(_)));
     let ids: Vec<String> = exchange.asked().unwrap().plan.iter().map(|planned| planned.target.id.clone()).collect();
     assert_eq!(ids, ["p2/m"]);
+}
+
+/// Law 11.
+#[test]
+fn no_attempt_carries_the_credential_of_another() {
+    for client in CLIENTS {
+        let asked = asked(&mut memory(&[CHAT, MESSAGES, GENERATE]), client, true);
+        let (_, first) = begin(&asked, 1);
+        // The head that attempt 2 finds is the one that attempt 1 has left.
+        let left: Vec<HeaderRef> = first.head.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
+        let (_, second) = Attempt::begin(Rc::clone(&asked), 2, b"provider_p2", &left, 1000).unwrap();
+        for (outgoing, own) in [(&first, "secret-of-p1"), (&second, "secret-of-p2")] {
+            let head = shown(outgoing);
+            assert_eq!(head.matches("secret-of-").count(), 1, "{head}");
+            assert!(head.contains(own), "{head}");
+            for private in ["caller-key", "private", "spoofed"] {
+                assert!(!head.contains(private), "{head}");
+            }
+        }
+        assert!(Attempt::begin(Rc::clone(&asked), 2, b"provider_p1", &[], 1000).is_none(), "another's cluster");
+        assert!(Attempt::begin(Rc::clone(&asked), 4, b"provider_p1", &[], 1000).is_none(), "not in the Plan");
+        assert!(Attempt::begin(asked, 0, b"provider_p1", &[], 1000).is_none());
+    }
+}
+
+#[test]
+fn a_provider_that_echoes_the_credential_is_not_passed_on() {
+    let asked = asked(&mut memory(&[CHAT]), CHAT, false);
+    let (mut attempt, _) = begin(&asked, 1);
+    let body = br#"{"error":{"message":"bad key secret-of-p1","type":"t"}}"#;
+    let passed = answer(&mut attempt, "401", JSON, &[body]);
+    assert!(!passed.text().contains("secret-of-p1"), "{}", passed.text());
+    assert_eq!(attempt.rejected_credential(), Some(&CredentialId::of_gateway("p1")));
 }

@@ -1,6 +1,7 @@
 //! Rules on the way: to every dialect, and back from it.
 
 use super::*;
+use crate::catalog::Operation;
 use crate::exchange::FinalHead;
 use crate::rule::Rule;
 
@@ -132,6 +133,18 @@ fn every_dialects_answer_ends_with_the_rules_words_once() {
 }
 
 #[test]
+fn what_is_lost_by_saying_an_answer_anew_is_told() {
+    let asked = asked(&mut ruled(&[CHAT], &[BYE]), CHAT, false);
+    let (mut attempt, _) = begin(&asked, 1);
+    let whole =
+        whole_of(CHAT).replace("\"finish_reason\"", "\"logprobs\":{\"content\":[{\"token\":\"h\"}]},\"finish_reason\"");
+    let passed = answer(&mut attempt, "200", JSON, &[whole.as_bytes()]);
+    assert!(passed.text().contains("\"logprobs\":null"), "{}", passed.text());
+    assert_eq!(attempt.losses().dropped, ["answer.logprobs"]);
+    assert_eq!(attempt.end(1010).lost, ["logprobs"]);
+}
+
+#[test]
 fn an_answer_that_a_program_reads_or_that_calls_a_tool_gets_no_words() {
     let mut memory = ruled(&[CHAT], &[BYE]);
     let call = r#"{"id":"1","choices":[{"index":0,"message":{"role":"assistant","content":"h","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#;
@@ -180,6 +193,38 @@ fn a_masked_answer_names_the_route_and_not_who_answered() {
 }
 
 #[test]
+fn what_is_only_relayed_is_masked_too() {
+    let list = |model: &str| {
+        format!(
+            r#"{{ "object":"list","data":[{{"embedding":[1.50],"index":0}}],"model":"{model}","usage":{{"prompt_tokens":3}} }}"#
+        )
+    };
+    let text = |model: &str| {
+        format!("data: {{\"object\":\"text_completion\",\"model\":\"{model}\",\"choices\":[]}}\n\ndata: [DONE]\n\n")
+    };
+    for (path, kind, said) in [
+        ("/v1/embeddings", JSON, &list as &dyn Fn(&str) -> String),
+        ("/v1/completions", JSON, &list),
+        ("/v1/completions", SSE, &text),
+    ] {
+        let mut memory = ruled(&[CHAT], &[MASK]);
+        let mut snapshot = memory.snapshot().unwrap().as_ref().clone();
+        snapshot.providers[0].services[0].operations = vec![Operation::Embed, Operation::Complete];
+        snapshot.version = 3;
+        memory.publish(snapshot);
+        let mut head = head(path);
+        head.headers.push((b"content-type".to_vec(), JSON.into()));
+        let (mut exchange, _) = Exchange::begin(head, "x1".into(), &mut memory, 1000);
+        let step = exchange.body(br#"{"model":"m","input":"hi","prompt":"hi"}"#.to_vec(), &mut memory, 1000);
+        let asked = exchange.asked().unwrap_or_else(|| panic!("{step:?}"));
+        let (mut attempt, _) = begin(&asked, 1);
+        let passed = answer(&mut attempt, "200", kind, &[said("secret-1").as_bytes()]);
+        assert_eq!(passed.text(), said("m"), "{path} {kind}");
+        assert_eq!(attempt.end(1010).ending, Ending::Answered);
+    }
+}
+
+#[test]
 fn a_masked_error_does_not_say_whose_it_is() {
     let asked = asked(&mut ruled(&[CHAT], &[MASK]), CHAT, false);
     let (mut attempt, _) = begin(&asked, 1);
@@ -191,15 +236,21 @@ fn a_masked_error_does_not_say_whose_it_is() {
 #[test]
 fn a_masked_stream_that_breaks_does_not_say_whose_it_was() {
     let troubles = [
-        (CHAT, "data: {\"error\":{\"message\":\"Corp Inc. is tired\",\"type\":\"server_error\"}}\n\n"),
+        (
+            CHAT,
+            "data: {\"error\":{\"message\":\"Corp Inc. is tired\",\"type\":\"server_error\",\"code\":\"Corp_7\"},\"provider\":\"Corp\"}\n\n",
+        ),
         (
             MESSAGES,
-            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"Corp Inc. is tired\"}}\n\n",
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"Corp_error\",\"message\":\"Corp Inc. is tired\"}}\n\n",
         ),
-        (GENERATE, "data: {\"error\":{\"code\":500,\"message\":\"Corp Inc. is tired\",\"status\":\"INTERNAL\"}}\n\n"),
+        (
+            GENERATE,
+            "data: {\"error\":{\"code\":500,\"message\":\"Corp Inc. is tired\",\"status\":\"INTERNAL\",\"details\":[{\"domain\":\"Corp\"}]}}\n\n",
+        ),
         (
             RESPONSES,
-            "event: error\ndata: {\"type\":\"error\",\"code\":\"x\",\"message\":\"Corp Inc. is tired\",\"param\":null}\n\n",
+            "event: error\ndata: {\"type\":\"error\",\"code\":\"Corp_7\",\"message\":\"Corp Inc. is tired\",\"param\":\"Corp\"}\n\n",
         ),
     ];
     for (to, trouble) in troubles {

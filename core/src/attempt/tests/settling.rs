@@ -32,11 +32,23 @@ fn outcome(from: DialectId, bytes: &str, ends: bool) -> Outcome {
 }
 
 #[test]
+fn a_client_that_leaves_is_told_from_a_provider_that_is_silent() {
+    let asked = asked(&mut memory(&[CHAT]), CHAT, true);
+    let (silent, _) = begin(&asked, 1);
+    assert_eq!(silent.end(1010).ending, Ending::Silent);
+    let (mut left, _) = begin(&asked, 1);
+    let head = vec![(b":status".to_vec(), b"200".to_vec()), (b"content-type".to_vec(), SSE.as_bytes().to_vec())];
+    left.response_head(&head, false, 1001);
+    left.response_body(&CHAT_STREAM.as_bytes()[..500], false, 1001);
+    assert_eq!(left.end(1010).ending, Ending::Abandoned);
+}
+
+#[test]
 fn what_was_said_before_the_client_left_is_estimated() {
     let said: String = (0..100).map(|_| chat("one two ")).collect();
     for from in [CHAT, MESSAGES] {
         let left = outcome(from, &said, false);
-        assert_eq!((left.ending, left.usage, left.usage.suspect), (Ending::Abandoned, Usage::default(), false));
+        assert_eq!((left.ending, left.usage), (Ending::Abandoned, Usage::default()));
         let Estimate { input, output } = left.estimate.unwrap();
         assert!((5..40).contains(&input) && (200..260).contains(&output), "{from:?}: {input}, {output}");
         let unreported = outcome(from, &(said.clone() + &end("null")), true);

@@ -52,7 +52,7 @@ pub(super) fn is_one(json: Json<'_>) -> bool {
 /// The sentence of an error, wherever it stands.
 fn sentence(value: Json<'_>, depth: u8) -> Option<String> {
     match value.kind() {
-        Kind::String => value.text().map(|text| text.decode().into_owned()).filter(|sentence| !sentence.is_empty()),
+        Kind::String => value.string().filter(|sentence| !sentence.is_empty()),
         Kind::Object if depth < SENTENCE_DEPTH => ["message", "Message", "error", "detail", "data"]
             .iter()
             .find_map(|name| value.get(name).and_then(|inner| sentence(inner, depth + 1))),

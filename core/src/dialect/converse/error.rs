@@ -69,7 +69,7 @@ pub(super) fn of_body(status: u16, body: Json<'_>) -> ProviderError {
     };
     let code = word(&["__type", "code", "type"]);
     let message = match inner.kind() {
-        Kind::String => inner.text().map(|text| text.decode().into_owned()).unwrap_or_default(),
+        Kind::String => inner.string().unwrap_or_default(),
         _ => word(&["message", "Message", "originalMessage"]),
     };
     error(status, &code, &message)

@@ -69,9 +69,9 @@ pub(super) fn read_in_stream(error: Json<'_>) -> ProviderError {
 }
 
 fn read(status: u16, error: Json<'_>) -> ProviderError {
-    let text = |name: &str| error.get(name).and_then(Json::text).map(|text| text.decode().into_owned());
+    let text = |name: &str| error.get(name).and_then(Json::string);
     let code = text("status").or_else(|| text("code")).unwrap_or_default();
-    let message = error.text().map(|text| text.decode().into_owned());
+    let message = error.string();
     let message = message.or_else(|| text("message")).or_else(|| text("detail")).unwrap_or_default();
     let named = WORDS.iter().find(|(word, _)| *word == code).map(|(_, class)| *class);
     let class = match named.unwrap_or_else(|| class_of_status(status)) {

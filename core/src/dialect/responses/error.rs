@@ -58,7 +58,7 @@ fn sentence(value: Json<'_>, depth: u8) -> Option<String> {
         return None;
     }
     match value.kind() {
-        Kind::String => value.text().map(|text| text.decode().into_owned()).filter(|text| !text.is_empty()),
+        Kind::String => value.string().filter(|text| !text.is_empty()),
         Kind::Array => sentence(value.items().next()?, depth + 1),
         Kind::Object => NAMES.iter().find_map(|name| sentence(value.get(name)?, depth + 1)),
         _ => None,

@@ -2,7 +2,9 @@ use super::super::{FinalHead, Head};
 use super::*;
 use crate::admission::{AtLimit, Grant, Lease, Leases, Mode, digest};
 use crate::catalog::{DialectId, Origin, Provider, Service, Target};
+use crate::json::Json;
 use crate::price::{Price, Rates};
+use crate::rule::{Rule, Whom};
 use crate::snapshot::{Loss, Route, Snapshot};
 use crate::usage::Usage;
 
@@ -21,6 +23,7 @@ fn memory(budgets: Vec<Budget>) -> Memory {
         rename: vec![],
         set: vec![],
         price: Price::default(),
+        rate_limits: std::sync::Arc::default(),
     };
     let target = |model: &str, output: u64| Target {
         price: Price::of(Rates { input: 1_000_000, output, ..Rates::default() }),
@@ -32,7 +35,7 @@ fn memory(budgets: Vec<Budget>) -> Memory {
     let routes = vec![route("dear", 0), route("cheap", 1)];
     let mut memory = Memory::default();
     memory.publish(Snapshot::new(1, vec![provider], targets, routes, vec![]).unwrap());
-    let grant = Grant { caller: "key_1".into(), account: "acme".into(), budgets, ..Grant::default() };
+    let grant = Grant { caller: "key_1".into(), account: "acme".into(), budgets: budgets.into(), ..Grant::default() };
     memory.admit(digest(b"k"), Some(grant), 1_000_000, 0);
     memory
 }
@@ -171,4 +174,63 @@ fn a_cheaper_route_answers_when_the_budget_says_so() {
     exchange.close();
     exchange.true_up(&mut memory);
     assert_eq!(exchange.record().unwrap().passed, [MONTH]);
+}
+
+/// What a request comes to under a rule with these changes.
+fn bounds(path: &str, body: &str, changes: &str) -> Bounds {
+    let pairs = [(":method", "POST"), (":path", path), ("content-type", "application/json")];
+    let headers = pairs.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
+    let head = Head { headers };
+    let endpoint = head.endpoint().unwrap();
+    let content = Content::read(endpoint.operation, &head, body.as_bytes().to_vec()).unwrap();
+    let row = format!(r#"{{"name":"r","request":{changes}}}"#);
+    let rule = Rule::read(Json::parse(row.as_bytes()).unwrap()).unwrap();
+    let rules = Holding::of(&[rule.into()], &Whom { route: "m", account: "", caller: "k" }, 0);
+    Bounds::of(&Wish::read(&endpoint, &content).unwrap(), &content, &rules)
+}
+
+const OTHER: &str = r#"{"remove":["seed"]}"#;
+
+#[test]
+fn every_answer_that_is_wanted_is_reserved_however_it_is_said_unless_a_rule_forbids_it() {
+    let gemini = "/v1beta/models/m:generateContent";
+    let said = |config: &str| format!(r#"{{"contents":[{{"role":"user","parts":[{{"text":"hi"}}]}}],{config}}}"#);
+    for config in [
+        r#""generationConfig":{"candidateCount":8}"#,
+        r#""generationConfig":{"candidate_count":8}"#,
+        r#""generation_config":{"candidate_count":8.0}"#,
+        r#""generation_config":{"candidateCount":8}"#,
+    ] {
+        assert_eq!(bounds(gemini, &said(config), OTHER).answers, 8, "{config}");
+    }
+    let chat = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"n":5}"#;
+    for (changes, answers) in
+        [(OTHER, 5), (r#"{"cap":{"answers":1}}"#, 1), (r#"{"cap":{"answers":9}}"#, 5), (r#"{"remove":["answers"]}"#, 1)]
+    {
+        assert_eq!(bounds("/v1/chat/completions", chat, changes).answers, answers, "{changes}");
+    }
+}
+
+#[test]
+fn what_rules_say_is_reserved_and_estimated_too() {
+    let chat = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
+    let path = "/v1/chat/completions";
+    let before = bounds(path, chat, OTHER);
+    let words = "word ".repeat(1000);
+    for (changes, added) in [
+        (format!(r#"{{"append_system":"{words}"}}"#), 1000),
+        (format!(r#"{{"prepend_system":"{words}","set":{{"x":"{words}"}}}}"#), 2000),
+        (r#"{"set":{"temperature":1}}"#.to_string(), 0),
+    ] {
+        let after = bounds(path, chat, &changes);
+        let (words, input) = (after.words - before.words, after.input - before.input);
+        assert!((added..added + 20).contains(&words) && input >= words * 13 / 10, "{words} {input}");
+    }
+}
+
+#[test]
+fn a_rule_promises_nothing_of_what_it_does_not_change() {
+    let changes = r#"{"cap":{"answers":1},"set":{"max_output_tokens":1}}"#;
+    let relayed = bounds("/v1/completions", r#"{"model":"m","prompt":"hi","n":5}"#, changes);
+    assert_eq!((relayed.answers, relayed.output), (5, None));
 }

@@ -1,6 +1,5 @@
 //! Identities in a Snapshot.
 
-use super::{plain, string};
 use crate::catalog::{Identity, Proof};
 use crate::json::{Json, Writer};
 
@@ -11,7 +10,7 @@ pub(super) fn write(row: &Identity, out: &mut Writer) {
         match &row.proof {
             Proof::Token { issuer, claims } => {
                 out.field("issuer").string(issuer);
-                out.field("claims").array(|out| claims.iter().for_each(|claim| out.string(claim)));
+                out.field("claims").strings(claims);
             }
             Proof::Peer { trust_domain } => out.field("trust_domain").string(trust_domain),
         }
@@ -20,11 +19,15 @@ pub(super) fn write(row: &Identity, out: &mut Writer) {
 
 pub(super) fn read(row: Json<'_>) -> Option<Identity> {
     let proof = match row.get("trust_domain") {
-        Some(domain) => Proof::Peer { trust_domain: plain(domain)? },
+        Some(domain) => Proof::Peer { trust_domain: domain.string()? },
         None => Proof::Token {
-            issuer: string(row, "issuer")?,
-            claims: row.get("claims")?.items().map(plain).collect::<Option<_>>()?,
+            issuer: row.get("issuer").and_then(Json::string)?,
+            claims: row.get("claims")?.items().map(Json::string).collect::<Option<_>>()?,
         },
     };
-    Some(Identity { name: string(row, "name")?, mark: string(row, "mark")?, proof })
+    Some(Identity {
+        name: row.get("name").and_then(Json::string)?,
+        mark: row.get("mark").and_then(Json::string)?,
+        proof,
+    })
 }

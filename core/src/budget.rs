@@ -1,4 +1,5 @@
-//! What may be spent: one budget of an account or a key, as a Grant names it.
+//! What may be spent: one budget of an account or a key, as a Grant names it; and how fast a target may be asked, which is kept
+//! in the same way.
 
 use crate::json::{Json, Writer};
 
@@ -67,10 +68,46 @@ pub enum Away {
     Open(u64),
 }
 
+/// How the holders begin that are targets (`@provider`, `@provider/model`) and not accounts or keys.
+pub const OF_TARGET: char = '@';
+
+/// A budget's id in its parts: `holder/unit/period`. Only the holder may have strokes of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BudgetName<'a> {
+    /// An account, a key, or a target (see [`OF_TARGET`]).
+    pub holder: &'a str,
+    /// What it counts.
+    pub unit: Unit,
+    /// The period's name.
+    pub period: &'a str,
+}
+
+impl BudgetName<'_> {
+    /// Takes an id apart.
+    pub fn read(id: &str) -> Option<BudgetName<'_>> {
+        let mut parts = id.rsplitn(3, '/');
+        let (period, unit, holder) = (parts.next()?, parts.next()?, parts.next()?);
+        let unit = Unit::named(unit)?;
+        (!holder.is_empty()).then_some(BudgetName { holder, unit, period })
+    }
+}
+
+impl core::fmt::Display for BudgetName<'_> {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(out, "{}/{}/{}", self.holder, self.unit.name(), self.period)
+    }
+}
+
+/// Whether a holder (see [`OF_TARGET`]) is that target or its provider.
+pub fn is_about(holder: &str, target: &str) -> bool {
+    let rest = holder.strip_prefix(OF_TARGET).and_then(|whom| target.strip_prefix(whom));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// One budget.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// `holder/unit/period`, where the holder is an account or a key.
+    /// Its [`BudgetName`].
     pub id: String,
     /// What it counts.
     pub unit: Unit,
@@ -85,24 +122,21 @@ pub struct Budget {
 impl Budget {
     /// One that refuses at its limit, kept by leases.
     pub fn of(holder: &str, unit: Unit, period: &str) -> Budget {
-        let id = format!("{holder}/{}/{period}", unit.name());
+        let id = BudgetName { holder, unit, period }.to_string();
         Budget { id, unit, mode: Mode::default(), at_limit: AtLimit::default(), away: Away::default() }
     }
 
-    /// Whose it is.
-    pub fn holder(&self) -> &str {
-        self.id.split('/').next().unwrap_or_default()
+    /// One of a target: how fast the gateway may ask there. It is no money, so nobody stands still because the control plane
+    /// does. `None` when the id is none.
+    pub fn of_target(id: &str) -> Option<Budget> {
+        let BudgetName { holder, unit, period } = BudgetName::read(id)?;
+        Some(Budget { away: Away::Open(u64::MAX), ..Budget::of(holder, unit, period) })
     }
 
-    /// Its period's name.
-    pub fn period(&self) -> &str {
-        self.id.rsplit('/').next().unwrap_or_default()
-    }
-
-    pub(super) fn read(row: Json<'_>) -> Option<Budget> {
-        let plain = |name: &str| row.get(name).and_then(Json::text).map(|text| text.decode().into_owned());
+    pub(crate) fn read(row: Json<'_>) -> Option<Budget> {
+        let plain = |name: &str| row.get(name).and_then(Json::string);
         let id = plain("id")?;
-        let unit = Unit::named(id.split('/').nth(1)?)?;
+        let unit = BudgetName::read(&id)?.unit;
         let mode = if plain("mode").as_deref() == Some("strict") { Mode::Strict } else { Mode::Fast };
         let at_limit = match (plain("downgrade"), row.get("warn").and_then(Json::bool)) {
             (Some(route), _) => AtLimit::Downgrade(route),
@@ -113,7 +147,7 @@ impl Budget {
         Some(Budget { id, unit, mode, at_limit, away })
     }
 
-    pub(super) fn write(&self, out: &mut Writer) {
+    pub(crate) fn write(&self, out: &mut Writer) {
         out.object(|out| {
             out.field("id").string(&self.id);
             if self.mode == Mode::Strict {
@@ -128,5 +162,24 @@ impl Budget {
                 out.field("open").number(most);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_is_a_provider_or_one_of_its_models() {
+        for (holder, target, is) in [
+            ("@p", "p/m", true),
+            ("@p/m", "p/m", true),
+            ("@p/m", "p/m2", false),
+            ("@p", "p2/m", false),
+            ("@p/a/b", "p/a/b", true),
+            ("p", "p/m", false),
+        ] {
+            assert_eq!(is_about(holder, target), is, "{holder} {target}");
+        }
     }
 }
