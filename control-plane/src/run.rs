@@ -198,7 +198,8 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
         let (watching, keys, store) = (watching.clone(), keys.clone(), store.clone());
         tokio::spawn(async move {
             let (changes, alive) = (watching.changes(keys, store.clone()), watching.alive(store.clone()));
-            tokio::join!(changes, alive, reaping(store.clone()), forgetting(store));
+            let cool_downs = watching.cool_downs(store.clone());
+            tokio::join!(changes, alive, cool_downs, reaping(store.clone()), forgetting(store));
         });
     }
     let program = bootstrap(&options, &file, &directory)?;

@@ -15,6 +15,7 @@ pub mod accounts;
 mod attempts;
 pub mod audit;
 pub mod budgets;
+pub mod cool_downs;
 pub mod costs;
 pub mod discovered;
 mod engine;
@@ -44,7 +45,7 @@ use sqlx::any::AnyRow;
 pub use engine::{Changes, Engine};
 
 /// Every change of the tables, in order; a number is never used twice.
-const MIGRATIONS: [(i64, &str); 7] = [
+const MIGRATIONS: [(i64, &str); 8] = [
     (1, include_str!("../migrations/0001_begin.sql")),
     (2, include_str!("../migrations/0002_operate.sql")),
     (3, include_str!("../migrations/0003_look_up.sql")),
@@ -52,6 +53,7 @@ const MIGRATIONS: [(i64, &str); 7] = [
     (5, include_str!("../migrations/0005_vault.sql")),
     (6, include_str!("../migrations/0006_tenant_tokens.sql")),
     (7, include_str!("../migrations/0007_sign_ins.sql")),
+    (8, include_str!("../migrations/0008_cool_downs.sql")),
 ];
 
 /// What PostgreSQL is told besides, after the change of that number.

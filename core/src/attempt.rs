@@ -24,7 +24,7 @@ mod withheld;
 
 use std::rc::Rc;
 
-use crate::exchange::{Asked, HeadEdits, HeaderRef, Opening};
+use crate::exchange::{Asked, Brought, HeadEdits, HeaderRef, Opening};
 use crate::loss::Losses;
 use crate::memory::CredentialId;
 use crate::record::{Ending, Outcome};
@@ -37,6 +37,13 @@ pub(crate) use settle::left_unheard;
 
 use response::State;
 use settle::Counted;
+
+/// How long a caller whose own token met its limit leaves a provider alone that did not say how long: three to five minutes.
+const SHORTEST_COOL_DOWN_MS: u64 = 180_000;
+const COOL_DOWN_JITTER_MS: u64 = 120_000;
+
+/// The longest that a provider's word is taken for: limits of a week are asked about once a day.
+const LONGEST_COOL_DOWN_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// What to do with the body bytes at hand.
 #[derive(Debug, PartialEq, Eq)]
@@ -131,7 +138,23 @@ impl Attempt {
             };
         }
         self.settle();
+        if self.brought().is_some() && self.outcome.status == 429 {
+            self.outcome.cool_until_ms = now_ms.saturating_add(self.cool_down_ms());
+        }
         self.outcome
+    }
+
+    /// The caller's own token, where that is what was sent.
+    fn brought(&self) -> Option<&Brought> {
+        let planned = self.asked.plan.get(self.number - 1)?;
+        self.asked.brought.as_ref().filter(|_| planned.opening == Opening::Brought)
+    }
+
+    /// How long the caller leaves the provider alone: as long as it says, else some minutes, not all callers as many.
+    fn cool_down_ms(&self) -> u64 {
+        let lot: u64 = self.asked.id.bytes().fold(0, |lot, byte| lot.wrapping_mul(31).wrapping_add(byte.into()));
+        let unsaid = SHORTEST_COOL_DOWN_MS + lot % COOL_DOWN_JITTER_MS;
+        self.outcome.retry_after_ms.unwrap_or(unsaid).min(LONGEST_COOL_DOWN_MS)
     }
 
     fn is_last(&self) -> bool {

@@ -294,6 +294,8 @@ pub struct Provider {
     pub credential: String,
     /// The gateway has no credential for it: it opens to accounts that have their own.
     pub own_only: bool,
+    /// How tokens begin that callers may bring for it, and that pass through; empty when none does.
+    pub passthrough: Vec<String>,
     /// Headers every request to it carries, for instance `anthropic-version`; names in lower case.
     pub headers: Vec<(String, String)>,
     /// Top-level request members it refuses; left out and reported.

@@ -15,6 +15,7 @@
 //! worker remembers ([`Memory`]) and the time.
 
 mod answering;
+mod brought;
 mod content;
 mod head;
 mod models;
@@ -23,28 +24,32 @@ mod plan;
 mod presented;
 mod rate_limits;
 mod reply;
+mod step;
 mod wish;
 
 use core::net::IpAddr;
 use std::rc::Rc;
 
-use crate::admission::{Caller, Grant, KeyDigest, Want};
+use crate::admission::Grant;
 use crate::catalog::{DialectId, Identity, Operation};
 use crate::dialect::Endpoint;
-use crate::memory::{CredentialId, Memory, Standing};
+use crate::memory::{Memory, Standing};
 use crate::record::Record;
 use crate::refusal::Refusal;
 
+pub use brought::Brought;
 pub use content::Content;
 pub use head::{Head, HeadEdits, Header, HeaderRef, MAX_BODY};
 pub use payment::Bounds;
 use payment::Payment;
+use plan::Bearing;
 pub(crate) use plan::Sought;
 pub use plan::{Asked, Opening, Planned};
 pub use presented::Evidence;
 use presented::Presented;
 use rate_limits::RateLimits;
 pub use reply::{LocalReply, error_reply};
+pub use step::{FinalHead, Question, Step};
 pub(crate) use wish::Wish;
 
 /// Header that tells the client which exchange it was.
@@ -57,56 +62,6 @@ pub const SLOT: &str = "x-dragoman-try-";
 pub const PROVIDER: &str = "x-dragoman-provider";
 /// Response header by which an attempt tells Envoy to try the next target.
 pub const RETRY: &str = "x-dragoman-retry";
-
-/// What the filter shall do next.
-#[derive(Debug)]
-pub enum Step {
-    /// Keep the request paused; more is coming.
-    Wait,
-    /// Ask the control plane, then call [`Exchange::advance`].
-    Ask(Vec<Question>),
-    /// Say where the client is ([`Exchange::comes_from`]), then call [`Exchange::advance`].
-    Locate,
-    /// Say what this is ([`Exchange::is_proven_by`]).
-    Identify(Evidence),
-    /// Change the request's head like this, choose the route anew and let it go.
-    Send(HeadEdits),
-    /// Answer at once.
-    Reply(LocalReply),
-}
-
-/// A question for the control plane. Its answer goes into [`Memory`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Question {
-    /// Who holds this key?
-    Admit(KeyDigest),
-    /// Who is it whom this token or certificate names?
-    Recognise(Caller),
-    /// What authenticates to this provider, in whose name?
-    Credential(CredentialId),
-    /// More of the leases of these budgets.
-    Lend(Vec<String>),
-    /// So much of these budgets, kept for one exchange.
-    Hold {
-        /// The exchange's id.
-        exchange: String,
-        /// Whose it is.
-        caller: String,
-        /// Who pays.
-        account: String,
-        /// How much of what.
-        wants: Vec<Want>,
-    },
-}
-
-/// What to do with the response head that Envoy is about to send to the client.
-#[derive(Debug)]
-pub enum FinalHead {
-    /// Change it like this; the body is right.
-    Pass(HeadEdits),
-    /// Envoy itself is speaking: change the head like this and replace the body.
-    Replace(HeadEdits, Vec<u8>),
-}
 
 /// How far the request has come.
 #[derive(Debug)]
@@ -316,6 +271,11 @@ impl Exchange {
         let rules = sought.rules(Some(grant), snapshot, self.began_ms);
         self.record.rules = rules.names().map(str::to_string).collect();
         let bounds = Bounds::of(&wish, &content, &rules);
+        let brought = self.presented.digest().map(|key| Brought::of(&head, &key)).transpose()?.flatten();
+        self.record.bearer = brought.as_ref().map(|brought| brought.bearer.clone()).unwrap_or_default();
+        let cool_downs = &memory.cool_downs;
+        let bearing = Bearing { brought: brought.as_ref(), endpoint: &endpoint, cool_downs, now_ms: self.began_ms };
+        let plan_of = Planned::all(plan.targets, grant, snapshot, &bearing);
         Ok(Asked {
             id: self.id.clone(),
             began_ms: self.began_ms,
@@ -329,7 +289,8 @@ impl Exchange {
             snapshot: Rc::clone(snapshot),
             loss: plan.loss,
             rules,
-            plan: Planned::all(plan.targets, grant, snapshot),
+            plan: plan_of,
+            brought,
         })
     }
 
@@ -341,7 +302,7 @@ impl Exchange {
             *questions = Questions::Asked;
             return Ok(Step::Ask(missing.into_iter().map(Question::Credential).collect()));
         }
-        asked.leave_unequipped()?;
+        asked.leave_unequipped(now_ms)?;
         if let Some(step) = self.reserve(memory, now_ms)? {
             return Ok(step);
         }

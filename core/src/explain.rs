@@ -224,6 +224,7 @@ impl<'s> Explanation<'s> {
             bounds,
             snapshot,
             loss,
+            brought: None,
             rules,
             plan,
         });

@@ -4,6 +4,7 @@
 //! serves on from it. Time is an argument, in milliseconds since 1970 by the data plane's clock.
 
 mod changes;
+mod cool_downs;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -13,6 +14,7 @@ use crate::secret::Secret;
 use crate::snapshot::Snapshot;
 
 pub use changes::Changes;
+pub use cool_downs::{CoolDown, CoolDowns};
 
 /// Most Grants remembered by one worker, about 500 bytes each: 8 MiB of a VM's memory. The half that was not used lately goes
 /// first.
@@ -78,6 +80,8 @@ pub struct Memory {
     older: HashMap<KeyDigest, Answer>,
     /// What was lent of budgets.
     pub purse: Purse,
+    /// Whom providers want to be left alone by.
+    pub cool_downs: CoolDowns,
     credentials: HashMap<CredentialId, (Rc<Credential>, u64)>,
     /// Those of accounts.
     own: HashMap<CredentialId, Own>,

@@ -72,6 +72,9 @@ pub struct Outcome {
     pub total_ms: u64,
     /// How long the provider asked to be left alone, in milliseconds.
     pub retry_after_ms: Option<u64>,
+    /// Until when the caller's own token is not sent to this provider again, in milliseconds since 1970 by the data plane's
+    /// clock; 0 when it may be at once.
+    pub cool_until_ms: u64,
     /// What the provider says it used.
     pub usage: Usage,
     /// What it took as far as it can be told, where the provider said less than that or nothing. Never below the usage.
@@ -142,6 +145,9 @@ pub struct Record {
     pub caller: String,
     /// The account that pays; empty when none does.
     pub account: String,
+    /// Which token of its own the caller brought, as 32 hex digits from which neither it nor the key can be learnt; empty
+    /// when it brought none.
+    pub bearer: String,
     /// The budgets it was charged to.
     pub charged: Vec<Charged>,
     /// Those of them whose limit it passed on purpose.

@@ -127,6 +127,8 @@ pub enum Refusal {
     BudgetSpent(Box<SpentBudget>),
     /// Whoever could answer is asked as fast as it may be.
     RateLimited(Box<SpentBudget>),
+    /// The caller's own token met its limit at the only provider that could answer; so many milliseconds are left.
+    Cooling(u64),
     /// What was lent of this budget has ended, and the control plane does not answer.
     BudgetUnknown(String),
     /// The body is not JSON.
@@ -213,6 +215,7 @@ impl Refusal {
             Refusal::SourceForbidden => "source_forbidden",
             Refusal::BudgetSpent(spent) => spent.code(),
             Refusal::RateLimited(_) => "targets_limited",
+            Refusal::Cooling(_) => "caller_cooling",
             Refusal::BudgetUnknown(_) => UNKNOWN,
             Refusal::BadJson(_) => "bad_json",
             Refusal::BadMember { .. } => "bad_member",
@@ -240,7 +243,7 @@ impl Refusal {
             }
             Refusal::UnknownIdentity | Refusal::RouteForbidden(_) | Refusal::SourceForbidden => ErrorClass::Permission,
             Refusal::BudgetSpent(spent) => spent.class(),
-            Refusal::RateLimited(_) => ErrorClass::RateLimited,
+            Refusal::RateLimited(_) | Refusal::Cooling(_) => ErrorClass::RateLimited,
             Refusal::BadJson(_)
             | Refusal::BadMember { .. }
             | Refusal::CompressedBody
@@ -290,6 +293,9 @@ impl Refusal {
             Refusal::RateLimited(_) => {
                 "whoever could answer this is asked as often as the operator allows; try again later".into()
             }
+            Refusal::Cooling(_) => {
+                "your own token has reached its limit at the provider, and nobody else serves this; try again later".into()
+            }
             Refusal::BudgetUnknown(budget) => {
                 format!("what is left of the budget `{budget}` cannot be asked right now; try again in a moment")
             }
@@ -331,6 +337,7 @@ impl Refusal {
                 let should = ("x-should-retry", spent.is_worth_waiting().to_string());
                 after.into_iter().chain([should]).collect()
             }
+            Refusal::Cooling(ms) => vec![("retry-after", ms.div_ceil(1000).max(1).to_string())],
             Refusal::BudgetUnknown(_) | Refusal::ControlPlaneAway => vec![("retry-after", "1".into())],
             _ => Vec::new(),
         }

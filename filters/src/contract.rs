@@ -36,6 +36,24 @@ pub struct SnapshotUpdate {
     pub changes: Vec<Change>,
     #[prost(uint64, tag = "6")]
     pub revision: u64,
+    #[prost(message, optional, tag = "7")]
+    pub cool_downs: Option<CoolDowns>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct CoolDowns {
+    #[prost(message, repeated, tag = "1")]
+    pub list: Vec<CoolDown>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct CoolDown {
+    #[prost(string, tag = "1")]
+    pub provider: String,
+    #[prost(string, tag = "2")]
+    pub bearer: String,
+    #[prost(uint64, tag = "3")]
+    pub until_ms: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -179,13 +197,12 @@ mod tests {
                 && let Some((kind, number)) = attribute.split_once(", tag = ")
             {
                 let kind = kind.replace("bytes = \"vec\"", "bytes");
-                let kind = match kind.strip_suffix(", repeated") {
-                    Some("message") => {
-                        let item = line.split_once("Vec<").map_or("", |(_, rest)| rest.trim_end_matches([',', '>']));
-                        format!("repeated {item}")
-                    }
-                    Some(item) => format!("repeated {item}"),
-                    None => kind,
+                let inner = line.split_once('<').map_or("", |(_, rest)| rest.trim_end_matches([',', '>']));
+                let kind = match kind.split_once(", ") {
+                    Some(("message", "repeated")) => format!("repeated {inner}"),
+                    Some(("message", "optional")) => inner.to_owned(),
+                    Some((item, "repeated")) => format!("repeated {item}"),
+                    _ => kind,
                 };
                 fields.insert(format!("{message}.{name}"), format!("{kind} = {}", number.trim_matches('"')));
                 attribute = "";

@@ -8,7 +8,7 @@
 //! Limits: one try to watch per pause of 250 ms to 5 s; the last good Snapshot serves meanwhile.
 
 use dragoman_core::exchange::Question;
-use dragoman_core::memory::{Changes, CredentialId};
+use dragoman_core::memory::{Changes, CoolDown, CredentialId};
 use dragoman_core::snapshot::Snapshot;
 use prost::Message;
 
@@ -191,6 +191,14 @@ impl Root {
                 // Asked for anew by the next request of an account, of which there may be thousands.
                 Some(id) => changes.own(id, "", u64::MAX),
             }
+        }
+        if let Some(told) = update.cool_downs {
+            let known = |told: crate::contract::CoolDown| CoolDown {
+                provider: told.provider,
+                bearer: told.bearer,
+                until_ms: told.until_ms,
+            };
+            worker.memory.cool_downs.learn(told.list.into_iter().map(known).collect(), host::now_ms());
         }
         let told = if update.revision > 0 { update.revision } else { worker.memory.told() };
         worker.memory.forget(&changes, told);

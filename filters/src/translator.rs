@@ -169,8 +169,12 @@ impl Stream for Translator {
         if let Some(credential) = attempt.rejected_credential() {
             worker.memory.forget_credential(credential);
         }
+        let now = host::now_ms();
         if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
-            exchange.attempt_ended(attempt.end(host::now_ms()));
+            exchange.attempt_ended(attempt.end(now));
+            if let Some(met) = exchange.cool_down() {
+                worker.memory.cool_downs.meet(met, now);
+            }
         }
         worker.finish(&self.exchange);
     }

@@ -49,6 +49,7 @@ fn refusals() -> Vec<Refusal> {
             needed: 1,
             resets_in_ms: Some(20_000),
         })),
+        Refusal::Cooling(240_000),
         Refusal::BudgetUnknown("<budget>".into()),
         Refusal::BadJson(ScanError { at: 7, trouble: Trouble::Unexpected }),
         Refusal::BadMember { param: "<member>".into(), problem: "<what is wrong with it>".into() },
@@ -79,7 +80,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::BudgetSpent(_)
             | Refusal::RateLimited(_)
             | Refusal::BudgetUnknown(_) => {}
-            Refusal::NoAnswer(_) | Refusal::Forgotten | Refusal::Busy => {}
+            Refusal::NoAnswer(_) | Refusal::Forgotten | Refusal::Busy | Refusal::Cooling(_) => {}
         }
     }
     all

@@ -7,13 +7,14 @@ use tokio::time::timeout;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
-use super::proto::Change;
 use super::proto::data_plane_client::DataPlaneClient;
+use super::proto::{Change, CoolDown, CoolDowns};
 use super::*;
 use crate::accounts::{AccountId, AccountKind, Terms};
 use crate::catalog::{Catalog, known};
 use crate::current::{Current, Made};
 use crate::settings::{File, Secret};
+use crate::store::cool_downs::tests::{record, soon};
 use crate::store::keys::NewKey;
 use crate::store::rows::Condition;
 use crate::store::sessions::Tokens;
@@ -28,6 +29,7 @@ struct Served {
     store: Store,
     vault: Entries,
     oauth: OAuth,
+    watching: Arc<Watching>,
     _directory: Directory,
 }
 
@@ -61,10 +63,10 @@ impl Served {
         let envoys = Arc::new(crate::xds::Envoys::new(tokio::sync::mpsc::unbounded_channel().0));
         let configuration = crate::xds::Service::new(watch::Sender::new(Arc::default()).subscribe(), envoys);
         tokio::spawn(serve(listener, service, configuration, std::future::pending()));
-        let (revocations, changes) = (keys.clone(), store.clone());
-        tokio::spawn(async move { watching.changes(revocations, changes).await });
+        let (told, revocations, changes) = (watching.clone(), keys.clone(), store.clone());
+        tokio::spawn(async move { told.changes(revocations, changes).await });
         let client = DataPlaneClient::connect(format!("http://{address}")).await.unwrap();
-        Served { client, feed, keys, store, vault, oauth, _directory: directory }
+        Served { client, feed, keys, store, vault, oauth, watching, _directory: directory }
     }
 
     async fn watch(&mut self, version: u64, refused: &str) -> Streaming<SnapshotUpdate> {
@@ -178,6 +180,39 @@ async fn records_are_acknowledged_when_stored_and_nonsense_is_not() {
     assert_eq!(settled, ["x1", "x1"]);
     let kept = served.store.records(&Default::default(), 10).await.unwrap();
     assert_eq!(kept.iter().map(|text| Record::read(text.document.as_bytes()).unwrap()).collect::<Vec<_>>(), [record]);
+}
+
+/// The next cool-downs that are told, whatever else is.
+async fn cool_downs(stream: &mut Streaming<SnapshotUpdate>) -> CoolDowns {
+    loop {
+        let update = timeout(Duration::from_secs(9), stream.message()).await.unwrap().unwrap().unwrap();
+        if let Some(told) = update.cool_downs {
+            return told;
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_on_cool_down_is_told_to_everybody_and_so_is_who_is_no_longer() {
+    let mut served = Served::start().await;
+    let mut stream = served.watch(0, "").await;
+    assert_eq!(hear(&mut stream).await.unwrap().cool_downs, None, "nobody has looked yet");
+    let (watching, store) = (served.watching.clone(), served.store.clone());
+    tokio::spawn(async move { watching.cool_downs(store).await });
+    assert_eq!(cool_downs(&mut stream).await, CoolDowns::default());
+
+    let until_ms = soon(60);
+    let record = record("x1", "0123", &[("a/m", until_ms)]);
+    served.client.settle(SettleRequest { records: vec![record.write()] }).await.unwrap();
+    let told = CoolDowns { list: vec![CoolDown { provider: "a".into(), bearer: "0123".into(), until_ms }] };
+    assert_eq!(cool_downs(&mut stream).await, told);
+    let mut late = served.watch(1, "").await;
+    assert_eq!(hear(&mut late).await.unwrap().cool_downs, Some(told), "who comes later learns it at once");
+
+    assert!(served.store.clear_cool_down("me", "", "a", "0123").await.unwrap());
+    for time in ["at once", "again, for a data plane keeps what it made itself a moment ago"] {
+        assert_eq!(cool_downs(&mut late).await, CoolDowns::default(), "{time}");
+    }
 }
 
 /// The next changes of own credentials that are told, whatever else is.

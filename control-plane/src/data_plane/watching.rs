@@ -5,16 +5,17 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tracing::{debug, error, info};
 
-use super::proto::{Change, SnapshotUpdate, WatchRequest};
+use super::proto::{Change, CoolDown, CoolDowns, SnapshotUpdate, WatchRequest};
 use crate::current::Feed;
-use crate::store::Store;
 use crate::store::keys::Keys;
 use crate::store::stale::{Stale, What};
+use crate::store::{Store, cool_downs};
 
 /// How often the store is asked for what any process changed; a revocation is to be known within five
 /// seconds.
@@ -23,6 +24,9 @@ const CHANGE_INTERVAL: Duration = Duration::from_secs(1);
 const AGAIN: u64 = 1000;
 /// Changes under way to one stream; one that falls behind is closed and asks anew.
 const CHANGES: usize = 64;
+/// After so many looks without news cool-downs are told once more: until then a data plane keeps those that it made itself, though
+/// somebody cleared them.
+const COOL_DOWNS_AGAIN: u32 = 6;
 /// How often the store is told who is alive; some of it may be missed before one is taken for dead.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// Updates under way to one stream; the next one waits for room.
@@ -46,12 +50,14 @@ pub struct Watching {
     streams: Mutex<HashMap<u64, Filter>>,
     next: AtomicU64,
     changed: broadcast::Sender<Changed>,
+    /// Who is on cool-down; nothing before the first look.
+    cooling: watch::Sender<Option<CoolDowns>>,
 }
 
 impl Default for Watching {
     fn default() -> Watching {
         let (changed, _) = broadcast::channel(CHANGES);
-        Watching { streams: Mutex::default(), next: AtomicU64::new(0), changed }
+        Watching { streams: Mutex::default(), next: AtomicU64::new(0), changed, cooling: watch::Sender::new(None) }
     }
 }
 
@@ -110,6 +116,7 @@ impl Watching {
         sender: mpsc::Sender<Update>,
     ) {
         let mut last = current.borrow_and_update().clone();
+        let mut cooling = self.cooling.subscribe();
         let has_it = request.version == last.version && request.refused.is_empty();
         let first = SnapshotUpdate {
             version: last.version,
@@ -119,6 +126,7 @@ impl Watching {
             renewed_credentials: last.credentials.keys().cloned().collect(),
             changes: missed.write(),
             revision: missed.until,
+            cool_downs: cooling.borrow_and_update().clone(),
         };
         let mut update = Some(first);
         // A telling that was made before the first update may be sent after it, and must not look like a store that was put back.
@@ -161,6 +169,16 @@ impl Watching {
                     // It missed some: the new stream it opens will be told all of them.
                     Err(_) => return,
                 },
+                news = cooling.changed() => {
+                    if news.is_err() {
+                        return;
+                    }
+                    update = Some(SnapshotUpdate {
+                        version: last.version,
+                        cool_downs: cooling.borrow_and_update().clone(),
+                        ..SnapshotUpdate::default()
+                    });
+                }
             }
         }
     }
@@ -169,8 +187,7 @@ impl Watching {
     /// at the first telling has come at the second, for calls are given up after a second.
     pub async fn changes(&self, keys: Keys, store: Store) {
         let (mut told, mut told_twice) = (None, None);
-        let mut interval = tokio::time::interval(CHANGE_INTERVAL);
-        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut interval = every(CHANGE_INTERVAL);
         loop {
             interval.tick().await;
             match Changed::after(told_twice, &keys, &store).await {
@@ -188,10 +205,28 @@ impl Watching {
         }
     }
 
+    /// Looks for ever who is on cool-down, whichever process learnt it or cleared it.
+    pub async fn cool_downs(&self, store: Store) {
+        let (mut interval, mut unchanged) = (every(CHANGE_INTERVAL), 0_u32);
+        loop {
+            interval.tick().await;
+            match store.cooling().await {
+                Ok(list) => {
+                    let now = CoolDowns { list: list.into_iter().map(cool_down).collect() };
+                    let same = self.cooling.borrow().as_ref() == Some(&now);
+                    unchanged = if same { unchanged.saturating_add(1) } else { 0 };
+                    if matches!(unchanged, 0 | COOL_DOWNS_AGAIN) {
+                        self.cooling.send_replace(Some(now));
+                    }
+                }
+                Err(error) => error!("the store failed, and cool-downs are not seen: {error:#}"),
+            }
+        }
+    }
+
     /// Tells the store for ever which data planes are alive.
     pub async fn alive(&self, store: Store) {
-        let mut interval = tokio::time::interval(ALIVE_INTERVAL);
-        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut interval = every(ALIVE_INTERVAL);
         loop {
             interval.tick().await;
             let vms: HashSet<String> = self.list().into_iter().map(|filter| filter.vm).collect();
@@ -204,6 +239,13 @@ impl Watching {
             }
         }
     }
+}
+
+/// Ticks so often, and after a pause not the more often.
+fn every(period: Duration) -> Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 /// What data planes are told to forget.
@@ -229,6 +271,11 @@ impl Changed {
     fn write(&self) -> Vec<Change> {
         self.list.iter().map(change).collect()
     }
+}
+
+fn cool_down(held: cool_downs::CoolDown) -> CoolDown {
+    let cool_downs::CoolDown { provider, bearer, until_ms, .. } = held;
+    CoolDown { provider, bearer, until_ms: u64::try_from(until_ms).unwrap_or(0) }
 }
 
 fn change(stale: &Stale) -> Change {

@@ -6,7 +6,7 @@ use sqlx::Row as _;
 
 use super::accounts::within;
 use super::attempts::{self, Amount, signed};
-use super::{Change, Store, budgets, now_ms};
+use super::{Change, Store, budgets, cool_downs, now_ms};
 use crate::accounts::tenant;
 
 /// A Record on its way into the store.
@@ -53,8 +53,8 @@ pub struct Wanted {
 const COLUMNS: &str = "document, began_ms, exchange, account, COALESCE(cost_micros, -1) AS cost";
 
 impl Store {
-    /// Stores Records in one transaction, charges them to their budgets, and gives back, once all of it is durable, which of
-    /// them are new. One that is there already stays as it is and counts as stored.
+    /// Stores Records in one transaction, charges them to their budgets, notes their cool-downs, and gives back, once all of it is
+    /// durable, which of them are new. One that is there already stays as it is and counts as stored.
     pub async fn settle(&self, records: &[Settling<'_>]) -> anyhow::Result<Vec<bool>> {
         // Only what is charged to budgets must not be mixed with what others do to them.
         let charges = records.iter().any(|settling| !settling.record.charged.is_empty());
@@ -68,6 +68,8 @@ impl Store {
             let new: Vec<_> = new.map(|(settling, _)| (settling.record, settling.cost)).collect();
             budgets::spend(self, &mut change, &new).await?;
         }
+        let new = records.iter().zip(&fresh).filter(|(_, fresh)| **fresh);
+        cool_downs::note(&mut change, new.map(|(settling, _)| settling.record)).await?;
         change.commit().await?;
         Ok(fresh)
     }

@@ -3,7 +3,7 @@
 use super::{Exchange, FinalHead, HeadEdits, Phase, REQUEST_ID};
 use crate::attempt::left_unheard;
 use crate::loss::Losses;
-use crate::memory::Memory;
+use crate::memory::{CoolDown, Memory};
 use crate::record::{Ending, Outcome};
 use crate::refusal::{Refusal, Unanswered};
 use crate::snapshot::Loss;
@@ -14,6 +14,13 @@ const DROPPED: &str = "x-dragoman-dropped";
 const APPROXIMATED: &str = "x-dragoman-approximated";
 
 impl Exchange {
+    /// The limit that the caller's own token met in the last attempt.
+    pub fn cool_down(&self) -> Option<CoolDown> {
+        let outcome = self.record.outcomes.last().filter(|outcome| outcome.cool_until_ms > 0)?;
+        let (provider, bearer) = (outcome.target.split('/').next()?.to_string(), self.record.bearer.clone());
+        Some(CoolDown { provider, bearer, until_ms: outcome.cool_until_ms })
+    }
+
     /// An attempt begins.
     pub fn attempt_began(&mut self) {
         self.running += 1;

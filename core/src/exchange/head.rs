@@ -14,6 +14,9 @@ pub type Header = (Vec<u8>, Vec<u8>);
 /// A header that is somebody else's.
 pub type HeaderRef<'a> = (&'a [u8], &'a [u8]);
 
+/// Where the gateway's key stands when the headers for keys have a token of the caller's own for a provider.
+const GATEWAY_KEY: &[u8] = b"x-dragoman-key";
+
 /// Headers that may carry a caller's key.
 const KEY_HEADERS: [&[u8]; 4] = [b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"];
 
@@ -88,17 +91,38 @@ impl Head {
         if query.split('&').any(|pair| pair == "key" || pair.starts_with("key=")) {
             return Err(Refusal::KeyInQuery);
         }
-        let mut found: Option<&[u8]> = None;
-        for (name, value) in self.headers.iter().filter(|(name, _)| KEY_HEADERS.contains(&name.as_slice())) {
-            let key = if name == b"authorization" { bearer(value) } else { value.trim_ascii() };
+        let found = match self.brings_own() {
+            true => self.one_key(&[GATEWAY_KEY])?,
+            false => self.one_key(&KEY_HEADERS)?,
+        };
+        found.map(|(_, _, key)| key.to_vec()).ok_or(Refusal::NoKey)
+    }
+
+    /// The caller's own token for a provider, where the gateway's key stands in its own header: the header, its value and the
+    /// token, with which the value ends.
+    pub(crate) fn brought(&self) -> Result<Option<(&[u8], &[u8], &[u8])>, Refusal> {
+        if self.brings_own() { self.one_key(&KEY_HEADERS) } else { Ok(None) }
+    }
+
+    /// Whether the gateway's key stands in its own header.
+    pub(crate) fn brings_own(&self) -> bool {
+        self.headers.iter().any(|(name, _)| name == GATEWAY_KEY)
+    }
+
+    /// The one key of some headers: the first that has it, its value and the key in it.
+    fn one_key(&self, headers: &[&[u8]]) -> Result<Option<(&[u8], &[u8], &[u8])>, Refusal> {
+        let mut found: Option<(&[u8], &[u8], &[u8])> = None;
+        for (name, value) in self.headers.iter().filter(|(name, _)| headers.contains(&name.as_slice())) {
+            let value = value.trim_ascii();
+            let key = if name == b"authorization" { bearer(value) } else { value };
             match found {
                 _ if key.is_empty() => {}
-                None => found = Some(key),
-                Some(known) if known == key => {}
+                None => found = Some((name, value, key)),
+                Some((_, _, known)) if known == key => {}
                 Some(_) => return Err(Refusal::SeveralKeys),
             }
         }
-        found.map(<[u8]>::to_vec).ok_or(Refusal::NoKey)
+        Ok(found)
     }
 
     /// Whether this key is all that the headers for keys have in them. Envoy also finds a token in the midst of other words: one

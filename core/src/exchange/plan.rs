@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::brought::Brought;
 use super::content::Content;
 use super::head::{Head, HeadEdits};
 use super::payment::Bounds;
@@ -13,7 +14,7 @@ use crate::hub::foreign::{self, FullNames};
 use crate::hub::{Delivery, Format, Request};
 use crate::json::Json;
 use crate::loss::Losses;
-use crate::memory::{Credential, CredentialId, Memory};
+use crate::memory::{CoolDowns, Credential, CredentialId, Memory};
 use crate::refusal::Refusal;
 use crate::rule::{Holding, Whom};
 use crate::select::{self, Judgement, Needs, Verdict};
@@ -46,6 +47,8 @@ pub struct Asked {
     pub loss: Loss,
     /// What rules change.
     pub rules: Holding,
+    /// A token of the caller's own.
+    pub brought: Option<Brought>,
     /// Who is asked, in order.
     pub plan: Vec<Planned>,
 }
@@ -68,6 +71,10 @@ pub enum Opening {
     Free,
     /// This credential.
     With(CredentialId),
+    /// The token that the caller brought for it.
+    Brought,
+    /// That token, which met its limit there: not before that moment, in milliseconds since 1970.
+    Cooling(u64),
     /// Only a credential of the caller's own, and there is none.
     Closed,
 }
@@ -87,12 +94,15 @@ impl Opening {
 }
 
 impl Planned {
-    /// The targets of a Plan for a caller; their credentials are still to come.
-    pub(super) fn all(targets: Vec<Target>, grant: &Grant, snapshot: &Snapshot) -> Vec<Planned> {
+    /// The targets of a Plan for a caller; credentials that the caller did not bring are still to come.
+    pub(super) fn all(targets: Vec<Target>, grant: &Grant, snapshot: &Snapshot, bearing: &Bearing<'_>) -> Vec<Planned> {
         let planned = |target: Target| {
             let provider = snapshot.providers.get(target.provider);
-            let opening = provider.map_or(Opening::Closed, |provider| Opening::of(provider, grant));
-            Planned { target, opening, credential: None }
+            let opening = provider.map_or(Opening::Closed, |provider| {
+                bearing.opening(provider).unwrap_or_else(|| Opening::of(provider, grant))
+            });
+            let brought = bearing.brought.filter(|_| opening == Opening::Brought);
+            Planned { target, opening, credential: brought.map(|brought| Rc::clone(&brought.credential)) }
         };
         targets.into_iter().map(planned).collect()
     }
@@ -100,6 +110,30 @@ impl Planned {
     /// Whether everything is there that it needs.
     fn is_equipped(&self) -> bool {
         self.opening == Opening::Free || self.credential.is_some()
+    }
+}
+
+/// What a caller brought, and what is known of it.
+pub(super) struct Bearing<'a> {
+    /// A token of the caller's own.
+    pub(super) brought: Option<&'a Brought>,
+    /// The client's endpoint.
+    pub(super) endpoint: &'a Endpoint,
+    /// Whom providers want to be left alone by.
+    pub(super) cool_downs: &'a CoolDowns,
+    /// The time.
+    pub(super) now_ms: u64,
+}
+
+impl Bearing<'_> {
+    /// How the caller's own token opens a provider; `None` when it is not for it, or would have to be told in other words than
+    /// its owner's.
+    fn opening(&self, provider: &Provider) -> Option<Opening> {
+        let brought = self.brought.filter(|brought| brought.is_for(provider))?;
+        let service = select::service(provider, self.endpoint.dialect, self.endpoint.operation)?;
+        let cooling = self.cool_downs.until(&provider.id, &brought.bearer, self.now_ms);
+        let opening = cooling.map_or(Opening::Brought, Opening::Cooling);
+        (service.dialect == self.endpoint.dialect).then_some(opening)
     }
 }
 
@@ -229,12 +263,20 @@ impl Asked {
     }
 
     /// Plans anew for a cheaper route; the client's own word for the model stays in its answer.
-    pub(super) fn plan_anew(&mut self, route: &str, grant: &Grant) -> Result<(), Refusal> {
+    pub(super) fn plan_anew(
+        &mut self,
+        route: &str,
+        grant: &Grant,
+        cool_downs: &CoolDowns,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
         let wish = Wish::of(route.to_string(), self.needs);
         let sought = Sought { head: &self.head, endpoint: &self.endpoint, content: &self.content, wish: &wish };
         let plan = sought.judge(Some(grant), &self.snapshot).into_plan(&wish.model, wish.needs)?;
         self.loss = plan.loss;
-        self.plan = Planned::all(plan.targets, grant, &self.snapshot);
+        let (brought, endpoint) = (self.brought.as_ref(), &self.endpoint);
+        let bearing = Bearing { brought, endpoint, cool_downs, now_ms };
+        self.plan = Planned::all(plan.targets, grant, &self.snapshot, &bearing);
         Ok(())
     }
 
@@ -252,11 +294,20 @@ impl Asked {
     }
 
     /// Takes the targets out of the Plan whose credential could not be had.
-    pub(super) fn leave_unequipped(&mut self) -> Result<(), Refusal> {
+    pub(super) fn leave_unequipped(&mut self, now_ms: u64) -> Result<(), Refusal> {
+        let cooling = self.plan.iter().filter_map(|planned| match planned.opening {
+            Opening::Cooling(until) => Some(until),
+            _ => None,
+        });
+        let cooling = cooling.min();
         let without = self.plan.iter().rev().find(|planned| !planned.is_equipped());
         let without = without.and_then(|planned| self.provider(planned)).map(|provider| provider.id.clone());
         self.plan.retain(Planned::is_equipped);
-        if self.plan.is_empty() { Err(Refusal::NoCredential(without.unwrap_or_default())) } else { Ok(()) }
+        match (self.plan.is_empty(), cooling) {
+            (false, _) => Ok(()),
+            (true, Some(until)) => Err(Refusal::Cooling(until.saturating_sub(now_ms))),
+            (true, None) => Err(Refusal::NoCredential(without.unwrap_or_default())),
+        }
     }
 
     /// What the router writes into the request's head: the Plan for Envoy, the exchange for the translator.

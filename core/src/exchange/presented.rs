@@ -9,7 +9,7 @@
 //! Where nobody is known but by a key, nothing of this costs anything: a token is then a key that nobody has.
 
 use super::{Head, Question};
-use crate::admission::{Caller, digest, is_token};
+use crate::admission::{Caller, KeyDigest, digest, is_token};
 use crate::catalog::Identity;
 use crate::refusal::Refusal;
 
@@ -42,7 +42,8 @@ impl Presented {
             Err(Refusal::NoKey) if Identity::any_peer(identities) => return Ok(Presented::Peer),
             other => other?,
         };
-        if !is_token(&key) || !Identity::any_token(identities) {
+        // Envoy looks for tokens where callers' keys stand, so one in the gateway's own header is a key like any other.
+        if head.brings_own() || !is_token(&key) || !Identity::any_token(identities) {
             return Ok(Presented::Proven(Caller::Key(digest(&key))));
         }
         if !head.brings_only(&key) {
@@ -52,6 +53,11 @@ impl Presented {
             Some(caller @ Caller::Token { .. }) => Ok(Presented::Claimed(caller)),
             _ => Err(Refusal::BadToken),
         }
+    }
+
+    /// What stands for whoever it is, once that is known.
+    pub(super) fn digest(&self) -> Option<KeyDigest> {
+        if let Presented::Proven(caller) = self { Some(caller.digest()) } else { None }
     }
 
     /// What the host has to say before it is known who this is; `None` when it is known.

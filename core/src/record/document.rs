@@ -52,7 +52,7 @@ impl Record {
 
     /// Who pays, out of what.
     fn write_payment(&self, out: &mut Writer) {
-        for (name, value) in [("account", &self.account), ("downgraded", &self.downgraded)] {
+        for (name, value) in [("account", &self.account), ("bearer", &self.bearer), ("downgraded", &self.downgraded)] {
             if !value.is_empty() {
                 out.field(name).string(value);
             }
@@ -82,6 +82,7 @@ impl Record {
             exchange: string(json, "exchange").filter(|id| !id.is_empty())?,
             caller: string(json, "caller")?,
             account: optional_string(json, "account")?,
+            bearer: optional_string(json, "bearer")?,
             charged: json.get("charged").into_iter().flat_map(Json::items).map(read_charged).collect::<Option<_>>()?,
             passed: optional_strings(json, "passed")?,
             rate_limited: optional_strings(json, "rate_limited")?,
@@ -123,6 +124,7 @@ fn write_outcome(outcome: &Outcome, out: &mut Writer) {
         let optional = [
             ("first_event_ms", outcome.first_event_ms),
             ("retry_after_ms", outcome.retry_after_ms),
+            ("cool_until_ms", (outcome.cool_until_ms > 0).then_some(outcome.cool_until_ms)),
             ("input_tokens", usage.input),
             ("cache_read_tokens", usage.cache_read),
             ("cache_write_tokens", usage.cache_write),
@@ -162,6 +164,7 @@ fn read_outcome(json: Json<'_>) -> Option<Outcome> {
         first_event_ms: optional("first_event_ms"),
         total_ms: json.get("total_ms")?.u64()?,
         retry_after_ms: optional("retry_after_ms"),
+        cool_until_ms: optional("cool_until_ms").unwrap_or(0),
         lost: optional_strings(json, "lost")?,
         estimate: json.get("estimate").and_then(|estimate| {
             let tokens = |name: &str| estimate.get(name).and_then(Json::u64);
@@ -228,6 +231,7 @@ mod tests {
             exchange: "x1".into(),
             caller: "key_1".into(),
             account: "acme.search".into(),
+            bearer: "0123456789abcdef0123456789abcdef".into(),
             charged: vec![Charged { budget: "acme/usd/month".into(), window_ms: 7 }],
             passed: vec!["acme/usd/month".into()],
             rate_limited: vec!["p/m".into()],
@@ -248,7 +252,13 @@ mod tests {
             refusal: String::new(),
             losses: Losses { approximated: vec!["stop".into()], dropped: vec!["top_k".into()] },
             outcomes: vec![
-                Outcome { target: "a/m".into(), ending: Ending::Retriable, status: 429, ..Outcome::default() },
+                Outcome {
+                    target: "a/m".into(),
+                    ending: Ending::Retriable,
+                    status: 429,
+                    cool_until_ms: 1_790_000_060_000,
+                    ..Outcome::default()
+                },
                 Outcome {
                     target: "b/m".into(),
                     dialect: "converse".into(),
@@ -290,6 +300,7 @@ mod tests {
         let record = Record::read(older).unwrap();
         assert_eq!((record.route.as_str(), record.outcomes[0].total_ms), ("m", 90));
         assert!(record.needs.is_empty() && record.trace.is_empty() && record.outcomes[0].dialect.is_empty());
+        assert!(record.bearer.is_empty() && record.outcomes[0].cool_until_ms == 0);
         let newer = br#"{"needs":7,"#.iter().chain(&older[1..]).copied().collect::<Vec<_>>();
         assert_eq!(Record::read(&newer).map(|record| record.needs), Some(vec![]), "no list holds nothing");
         let newer = br#"{"needs":[7],"#.iter().chain(&older[1..]).copied().collect::<Vec<_>>();

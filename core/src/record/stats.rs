@@ -258,6 +258,7 @@ mod tests {
             services: vec![Service::new(DialectId::Messages, "/v1")],
             credential: String::new(),
             own_only: false,
+            passthrough: Vec::new(),
             headers: vec![],
             omit: vec![],
             rename: vec![],

@@ -66,6 +66,9 @@ fn write_provider(row: &Provider, out: &mut Writer) {
         if row.own_only {
             out.field("own_only").bool(true);
         }
+        if !row.passthrough.is_empty() {
+            out.field("passthrough").strings(&row.passthrough);
+        }
         out.field("headers").array(|out| row.headers.iter().for_each(|pair| write_pair(pair, out)));
         out.field("omit").strings(&row.omit);
         out.field("rename").array(|out| row.rename.iter().for_each(|pair| write_pair(pair, out)));
@@ -178,6 +181,12 @@ fn read_provider(row: Json<'_>) -> Option<Provider> {
         services: row.get("services")?.items().map(read_service).collect::<Option<_>>()?,
         credential: row.get("credential").and_then(Json::string)?,
         own_only: row.get("own_only").and_then(Json::bool).unwrap_or(false),
+        passthrough: row
+            .get("passthrough")
+            .into_iter()
+            .flat_map(Json::items)
+            .map(Json::string)
+            .collect::<Option<_>>()?,
         headers: row.get("headers")?.items().map(read_pair).collect::<Option<_>>()?,
         omit: row.get("omit")?.items().map(Json::string).collect::<Option<_>>()?,
         rename: row.get("rename")?.items().map(read_pair).collect::<Option<_>>()?,

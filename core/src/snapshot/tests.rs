@@ -14,6 +14,7 @@ fn provider(id: &str) -> Provider {
         }],
         credential: id.into(),
         own_only: false,
+        passthrough: Vec::new(),
         headers: vec![("anthropic-version".into(), "2023-06-01".into())],
         omit: vec!["seed".into()],
         rename: vec![("max_completion_tokens".into(), "max_tokens".into())],

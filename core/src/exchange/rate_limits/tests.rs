@@ -21,6 +21,7 @@ fn memory(first: &[&str], second: &[&str]) -> Memory {
         services: vec![Service::new(DialectId::ChatCompletions, "/v1")],
         credential: String::new(),
         own_only: false,
+        passthrough: Vec::new(),
         headers: vec![],
         omit: vec![],
         rename: vec![],
