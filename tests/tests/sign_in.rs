@@ -8,6 +8,8 @@ mod attacks;
 mod canary;
 #[path = "sign_in/chromium.rs"]
 mod chromium;
+#[path = "sign_in/command_line.rs"]
+mod command_line;
 #[path = "sign_in/device.rs"]
 mod device;
 #[path = "sign_in/flow.rs"]

@@ -43,6 +43,7 @@ const NAMES: &[&str] = &[
     "slow",
     "slower",
     "state",
+    "terminal",
     "troubled",
 ];
 
