@@ -92,11 +92,13 @@ fn what_a_provider_says_runs_in_no_browser() {
     let said = words.into_iter().chain([state, issuer]).collect();
     world.authority("browser-odd").change(|manners| manners.decision = Decision::Say(said));
     let begun = world.begin("browser-odd", &owner.account, "browser");
+    let nothing = "window.taken === undefined && document.querySelector('script, img, #evil') === null";
     browser.open(text(&begun, "start_url")).expect("a page");
+    assert_eq!(browser.evaluate(nothing).expect("a truth"), true, "{:?}", browser.text());
+    assert!(browser.text().expect("text").contains("<img/src=x"), "it is text");
     browser.click("#go").expect("a link");
     browser.wait_for(BACK).expect("the page that tells");
     keep(&mut browser, "odd");
-    let nothing = "window.taken === undefined && document.querySelector('script, img, #evil') === null";
     assert_eq!(browser.evaluate(nothing).expect("a truth"), true, "{:?}", browser.text());
     // Not even a script that got in would run.
     let inline = "(() => { const s = document.createElement('script'); s.textContent = 'window.taken = 1'; \

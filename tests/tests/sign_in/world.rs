@@ -99,7 +99,9 @@ fn has_secret(name: &str) -> bool {
 }
 
 fn row(name: &str, variable: &str, authority: &Authority, models: &Simulator) -> String {
-    let scopes: Vec<String> = SCOPES.split(' ').map(|scope| format!("\"{scope}\"")).collect();
+    // What an operator says of scopes is shown to people as well.
+    let odd = if name == "browser-odd" { " <img/src=x/onerror=window.taken=1>" } else { "" };
+    let scopes: Vec<String> = format!("{SCOPES}{odd}").split(' ').map(|scope| format!("\"{scope}\"")).collect();
     let issuer = if name == "lax" { String::new() } else { format!("issuer = \"{}\"\n", authority.url()) };
     let style = if style(name) == Style::Json { "style = \"json\"\n" } else { "" };
     format!(
