@@ -19,6 +19,7 @@ mod api;
 mod body;
 mod budgets;
 mod configuration;
+mod cool_downs;
 mod costs;
 mod credentials;
 mod discovery;
@@ -118,6 +119,7 @@ fn api() -> Api {
     explain::add(&mut api);
     discovery::add(&mut api);
     rate_limits::add(&mut api);
+    cool_downs::add(&mut api);
     distribution::add(&mut api);
     metrics::add(&mut api);
     status::add(&mut api);

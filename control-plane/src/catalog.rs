@@ -44,6 +44,8 @@ pub struct Registered {
     pub auth: Auth,
     /// The gateway has no key for it, and whoever asks it brings one.
     pub own_only: bool,
+    /// How tokens begin that callers bring for it.
+    pub passthrough: Vec<String>,
     /// How Envoy signs its requests; `None` when they carry a credential or nothing.
     pub signing: Option<Signing>,
     /// Headers of every request.
@@ -81,6 +83,7 @@ impl Registered {
             credential: None,
             auth: Auth::default(),
             own_only: false,
+            passthrough: Vec::new(),
             signing: None,
             headers: Vec::new(),
             omit: Vec::new(),
@@ -322,6 +325,7 @@ fn register(row: &ProviderRow, sign_in: Option<&SignIn>, environment: Environmen
         credential,
         auth: row.auth.clone().unwrap_or_default(),
         own_only,
+        passthrough: sign_in.map(|sign_in| sign_in.passthrough().to_vec()).unwrap_or_default(),
         signing,
         headers: row.headers.clone().unwrap_or_default(),
         omit: row.omit.clone().unwrap_or_default(),
@@ -349,11 +353,12 @@ fn proof(
     variables: &Variables,
 ) -> Result<Proof, String> {
     let hindrance = sign_in.map(SignIn::hindrance);
+    let passes = sign_in.is_some_and(|sign_in| !sign_in.passthrough().is_empty());
     let key = row.api_key.as_ref().map(|reference| (reference, reference.resolve(environment)));
     match (key, &row.signing) {
         (Some((_, Some(key))), _) => Ok((Some(row.auth.clone().unwrap_or_default().header(&key)), false, None)),
-        // Whoever signed in brings a token.
-        _ if row.own_keys == Some(true) || hindrance == Some(None) => Ok((None, true, None)),
+        // Whoever signed in has a token, and so has whoever brings one.
+        _ if row.own_keys == Some(true) || hindrance == Some(None) || passes => Ok((None, true, None)),
         (_, Some(signing)) => {
             let region =
                 variables.fill(&signing.region, environment).map_err(|why| format!("unavailable, for {why}"))?;

@@ -3,8 +3,8 @@
 //! ```text
 //! local          init, check, render, import, completions, translate: need nobody; vault: the store itself
 //! door           key, token, record: the admin API with a token, the data directory without
-//! client         provider … rule, account, credential, login, session, costs, ledger, snapshot, apply, diff, export, status, audit,
-//!                explain: the admin API
+//! client         provider … rule, account, credential, login, session, cool-down, costs, ledger, snapshot, apply, diff, export,
+//!                status, audit, explain: the admin API
 //! ```
 //!
 //! Exit codes: 0 good; 2 what was given is wrong ([`BadInput`]); 1 everything else, and of `diff` that something differs.
@@ -14,6 +14,7 @@ mod bad_input;
 mod bundle;
 mod client;
 mod configuration;
+mod cool_downs;
 mod costs;
 mod door;
 mod input;
@@ -142,6 +143,9 @@ enum Command {
     /// Who is signed in with which provider.
     #[command(subcommand)]
     Session(sign_in::SessionCommand),
+    /// Callers' own tokens that are not sent to a provider for a while.
+    #[command(subcommand)]
+    CoolDown(cool_downs::CoolDownCommand),
     /// What accounts' credentials are kept in.
     #[command(subcommand)]
     Vault(vault::VaultCommand),
@@ -252,6 +256,7 @@ pub async fn main() -> anyhow::Result<ExitCode> {
         Command::Credential(command) => command.run().await,
         Command::Login(asked) => asked.run().await,
         Command::Session(command) => command.run().await,
+        Command::CoolDown(command) => command.run().await,
         Command::Vault(command) => command.run().await,
         Command::Token(command) => command.run().await,
         Command::Record(command) => command.run().await,

@@ -62,7 +62,7 @@ fn provider(row: &Registered, book: &PriceBook, at_ms: u64) -> Provider {
         services: row.services.clone(),
         credential: if row.credential.is_some() { row.id.clone() } else { String::new() },
         own_only: row.own_only,
-        passthrough: Vec::new(),
+        passthrough: row.passthrough.clone(),
         headers: row.headers.clone(),
         omit: row.omit.clone(),
         rename: row.rename.clone(),

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use dragoman::accounts::{AccountId, AccountKind, Terms};
 use dragoman::store::Store;
+use dragoman::store::records::Settling;
 use dragoman::store::rows::Condition;
+use dragoman_core::record::{Outcome, Record};
 
 /// How long a start may take on a loaded machine.
 const READY: Duration = Duration::from_secs(60);
@@ -288,6 +290,35 @@ fn accounts(directory: &Path, wanted: &[(&str, AccountKind)]) {
         }
     };
     tokio::runtime::Runtime::new().unwrap().block_on(made);
+}
+
+#[test]
+fn a_cool_down_is_listed_and_cleared() {
+    let mut served = Served::start("cool-downs");
+    served.token = served.read(&["token", "create", "--role", "operator"]).trim_end().to_string();
+    let far = 4_102_444_800_000;
+    let record = Record {
+        exchange: "x".into(),
+        caller: "key_1".into(),
+        account: "acme.search".into(),
+        bearer: "0123".into(),
+        outcomes: vec![Outcome { target: "corp/m".into(), cool_until_ms: far, ..Outcome::default() }],
+        ..Record::default()
+    };
+    let document = String::from_utf8(record.write()).unwrap();
+    let made = async {
+        let store = Store::open(&served.directory.join(".dragoman"), None).await.unwrap();
+        let settling = Settling { record: &record, document: &document, cost: None, attempts: &[] };
+        store.settle(&[settling]).await.unwrap();
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(made);
+    let listed =
+        "PROVIDER  BEARER  CALLER  ACCOUNT      UNTIL\ncorp      0123    key_1   acme.search  2100-01-01 00:00\n";
+    assert_eq!(served.read(&["cool-down", "list", "--account", "acme"]), listed);
+    assert_eq!(served.read(&["cool-down", "list", "--account", "other", "--json"]), "");
+    assert_eq!(served.read(&["cool-down", "clear", "corp", "0123"]), "corp may be asked with it again\n");
+    let again = served.run(&["cool-down", "clear", "corp", "0123"], "");
+    assert!(again.status.code() == Some(2) && words(&again.stderr).contains("no cool-down `corp/0123`"), "{again:?}");
 }
 
 #[test]

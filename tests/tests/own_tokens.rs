@@ -81,14 +81,15 @@ fn a_callers_own_token_reaches_its_provider_untouched_and_nobody_else() {
         ("anthropic-beta", "oauth-2025-04-20"),
         ("user-agent", "claude-cli/2.0"),
     ] {
-        assert_eq!(seen[0].header(name), Some(value), "{name}");
+        assert_eq!(seen[0].received.header(name), Some(value), "{name}");
     }
-    assert_eq!(seen[0].header("x-dragoman-key"), None);
+    assert_eq!(seen[0].received.header("x-dragoman-key"), None);
     assert_eq!(rig.target("another-makers", "other token"), "keyed/m", "it is no token of that provider's");
     rig.people.when(When::mentions("fails"), [Reply::status(500)]);
     assert_eq!(rig.target(TOKEN, "fails"), "keyed/m");
     for request in rig.keyed.journal().requests() {
-        let headers: Vec<_> = ["authorization", "x-api-key"].iter().filter_map(|name| request.header(name)).collect();
+        let headers: Vec<_> =
+            ["authorization", "x-api-key"].iter().filter_map(|name| request.received.header(name)).collect();
         assert!(headers.iter().all(|value| !value.contains("oat") && !value.contains("another")), "{headers:?}");
     }
     assert!(!rig.gateway.log().contains("canary"), "the token stands in the log");

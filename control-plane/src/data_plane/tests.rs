@@ -28,8 +28,8 @@ struct Served {
     keys: Keys,
     store: Store,
     vault: Entries,
-    oauth: OAuth,
     watching: Arc<Watching>,
+    oauth: OAuth,
     _directory: Directory,
 }
 
@@ -66,7 +66,7 @@ impl Served {
         let (told, revocations, changes) = (watching.clone(), keys.clone(), store.clone());
         tokio::spawn(async move { told.changes(revocations, changes).await });
         let client = DataPlaneClient::connect(format!("http://{address}")).await.unwrap();
-        Served { client, feed, keys, store, vault, oauth, watching, _directory: directory }
+        Served { client, feed, keys, store, vault, watching, oauth, _directory: directory }
     }
 
     async fn watch(&mut self, version: u64, refused: &str) -> Streaming<SnapshotUpdate> {

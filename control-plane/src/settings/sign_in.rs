@@ -23,6 +23,9 @@ use super::{Secret, SecretRef};
 /// The page where providers send people back to, behind everything that stands before it in the redirect URI.
 pub const CALLBACK: &str = "/sign-in/callback/";
 
+/// Fewer characters say nothing of whose a token is.
+const SHORTEST_PREFIX: usize = 3;
+
 /// What may be done with people's own tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignInPolicy {
@@ -76,6 +79,7 @@ pub struct SignInRow {
     headers: Option<Vec<(String, String)>>,
     style: Option<Style>,
     verification_hosts: Option<Vec<String>>,
+    token_prefixes: Option<Vec<String>>,
 }
 
 /// Where the provider sends people back to.
@@ -120,6 +124,8 @@ pub struct SignIn {
     pub style: Style,
     /// Hosts where people type device codes, besides those of its own addresses.
     pub verification_hosts: Vec<String>,
+    /// How tokens begin that pass through.
+    pub token_prefixes: Vec<String>,
 }
 
 impl SignInRow {
@@ -144,6 +150,7 @@ impl SignInRow {
         take(&mut self.headers, &other.headers);
         take(&mut self.style, &other.style);
         take(&mut self.verification_hosts, &other.verification_hosts);
+        take(&mut self.token_prefixes, &other.token_prefixes);
     }
 
     /// With what the environment says; `api` is where the admin API is reached, whose pages they are.
@@ -184,11 +191,17 @@ impl SignInRow {
             headers: row.headers.unwrap_or_default(),
             style: row.style.unwrap_or_default(),
             verification_hosts: row.verification_hosts.unwrap_or_default(),
+            token_prefixes: row.token_prefixes.unwrap_or_default(),
         }
     }
 }
 
 impl SignIn {
+    /// How tokens begin that callers bring and that pass through; empty when none does.
+    pub fn passthrough(&self) -> &[String] {
+        if self.policy == SignInPolicy::CallerPassthrough { &self.token_prefixes } else { &[] }
+    }
+
     /// Why nobody's token is kept for this provider; `None` when somebody's can be.
     pub fn hindrance(&self) -> Option<String> {
         match (&self.client_id, &self.token_url) {
@@ -230,6 +243,19 @@ fn address(text: &str) -> Result<(), String> {
 }
 
 /// Reads `sign_in = { … }`.
+/// Beginnings of tokens. A short one would send tokens of others there.
+fn token_prefixes(reading: &mut Reading<'_>, table: &mut Members<'_>) -> Option<Vec<String>> {
+    let prefixes = table.strings(reading, "token_prefixes")?;
+    for short in prefixes.iter().filter(|prefix| prefix.value.len() < SHORTEST_PREFIX) {
+        let least = SHORTEST_PREFIX;
+        reading.mistake(
+            short.at,
+            format!("a beginning of tokens has at least {least} characters: it says whose they are"),
+        );
+    }
+    plain(Some(prefixes))
+}
+
 pub(super) fn sign_in(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<SignInRow> {
     let mut table = row.table(reading, "sign_in", "`sign_in`")?;
     let policy = table
@@ -258,6 +284,7 @@ pub(super) fn sign_in(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Optio
         headers: headers(reading, &mut table),
         style,
         verification_hosts: plain(table.strings(reading, "verification_hosts")),
+        token_prefixes: token_prefixes(reading, &mut table),
     };
     table.end(reading);
     Some(read)

@@ -10,8 +10,9 @@ use std::collections::HashMap;
 /// Most that are remembered, about 150 bytes each; beyond them those go that end first.
 const MAX_COOL_DOWNS: usize = 8192;
 
-/// How long what a worker met itself is believed although the control plane does not tell of it: it may not know yet.
-const OWN_MS: u64 = 5000;
+/// How long what a worker met itself is believed although the control plane does not tell of it: it knows when the exchange is
+/// over, and a fallback may answer for minutes. Once it has told of it, its word counts.
+const OWN_MS: u64 = 15 * 60 * 1000;
 
 /// A caller that leaves a provider alone for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +56,8 @@ impl CoolDowns {
         }
         for (bearer, list) in own.all {
             for (provider, until_ms, unknown_until) in list.into_iter().filter(|(.., unknown)| *unknown > now_ms) {
+                let is_told = self.until(&provider, &bearer, 0).is_some();
+                let unknown_until = if is_told { 0 } else { unknown_until };
                 self.put(CoolDown { provider, bearer: bearer.clone(), until_ms }, unknown_until);
             }
         }
@@ -112,8 +115,13 @@ mod tests {
         all.meet(cool("p", "own", 90_000), 1000);
         all.learn(vec![], 2000);
         assert_eq!((all.until("p", "others", 2000), all.until("p", "own", 2000)), (None, Some(90_000)));
+        all.learn(vec![cool("p", "own", 80_000)], 3000);
+        assert_eq!(all.until("p", "own", 3000), Some(90_000));
+        all.learn(vec![], 4000);
+        assert_eq!(all.until("p", "own", 4000), None, "it was told of once, and is no more: somebody has ended it");
+        all.meet(cool("p", "never told", u64::MAX), 1000);
         all.learn(vec![], 1000 + OWN_MS);
-        assert_eq!(all.until("p", "own", 2000), None);
+        assert_eq!(all.until("p", "never told", 2000), None);
     }
 
     #[test]

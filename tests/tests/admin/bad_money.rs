@@ -351,7 +351,8 @@ fn no_path_to_a_provider_is_free_of_key_and_budget() {
             assert_eq!(answer.status, status, "{method} {path} with {key:?}: {}", answer.text());
         }
     }
-    let seen: Vec<String> = provider.journal().requests().iter().map(|request| request.route().to_string()).collect();
+    let seen: Vec<String> =
+        provider.journal().requests().iter().map(|request| request.received.route().to_string()).collect();
     assert!(seen.is_empty(), "reached the provider unpaid: {seen:?}");
     let asked = || -> BTreeSet<String> {
         let records = panel.get(&format!("/records?limit=200&caller={}", key_of(&panel, "none")));

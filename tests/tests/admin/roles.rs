@@ -107,7 +107,7 @@ fn who_only_reads_changes_nothing_and_a_tenant_admin_works_on_accounts_and_keys(
         let only_asks = operation.method == "GET"
             || ["/api/v1/check", "/api/v1/explain", "/api/v1/ledger/reconcile"].contains(&&*operation.path);
         let people = of("sign-ins") || of("sessions");
-        let own = of("keys") || of("accounts") || of("credentials") || people;
+        let own = of("keys") || of("accounts") || of("credentials") || of("cool-downs") || people;
         let spent = operation.method == "GET" && (of("records") || of("costs") || of("ledger"));
         assert_eq!(may("tenant-admin"), own || spent, "{what}");
         assert_eq!(may("viewer"), only_asks && !of("keys") && !of("credentials") && !people && !of("tokens"), "{what}");

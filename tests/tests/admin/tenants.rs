@@ -1,6 +1,10 @@
 //! Nobody sees or changes anything of another tenant: every operation of the description, with every name of theirs, in paths,
 //! queries, bodies and repeated requests.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dragoman_core::record::{Outcome, Record};
+use dragoman_tests::chaos::settling::settle;
 use dragoman_tests::client::{Answer, Call};
 use dragoman_tests::gateway::{Gateway, Setup};
 use dragoman_tests::simulator::Simulator;
@@ -34,6 +38,7 @@ impl Tenant {
         wait("the Record", SOON, kept);
         let new = json!({ "provider": "people", "account": team, "flow": "browser" });
         let sign_in = panel.post("/sign-ins", &new)["id"].as_str().expect("its id").to_owned();
+        settle(&gateway.control(), &[cooling(name, &team)]).expect("it is acknowledged");
         let admin = |account: &str| panel.with(&panel.token_of("tenant-admin", account).1);
         let admins = [admin(name), admin(&team)];
         Self { name, team, key: made["id"].as_str().expect("its id").to_owned(), exchange, sign_in, admins }
@@ -54,6 +59,7 @@ impl Tenant {
             "records" => vec![with("{exchange}", &self.exchange)],
             "sign-ins" => vec![with("{id}", &self.sign_in)],
             "credentials" | "sessions" => vec![with("{account}", self.name).replace("{provider}", "only")],
+            "cool-downs" => vec![with("{provider}", "only").replace("{bearer}", &bearer(self.name))],
             other => panic!("{path}: nobody taught this test what stands in the paths of {other}"),
         }
     }
@@ -66,8 +72,27 @@ impl Tenant {
             "records": owner.get(&format!("/records?account={}", self.name)),
             "credentials": owner.get(&format!("/credentials?account={}", self.name)),
             "sessions": owner.get(&format!("/sessions?account={}", self.name)),
+            "cool-downs": owner.get(&format!("/cool-downs?account={}", self.name)),
             "budgets": owner.get(&format!("/keys/{}/budgets?all=true", self.key)),
         })
+    }
+}
+
+/// The name of the token that a tenant's caller brought.
+fn bearer(name: &str) -> String {
+    format!("token-of-{name}")
+}
+
+/// The Record of a caller whose own token is not to be sent for an hour.
+fn cooling(name: &str, account: &str) -> Record {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let until = u64::try_from(now.as_millis()).expect("milliseconds") + 3_600_000;
+    Record {
+        exchange: format!("cool-{name}"),
+        account: account.to_owned(),
+        bearer: bearer(name),
+        outcomes: vec![Outcome { target: "only/some-model".to_owned(), cool_until_ms: until, ..Outcome::default() }],
+        ..Record::default()
     }
 }
 
@@ -224,6 +249,29 @@ fn a_tenant_admin_works_below_its_own_account_and_not_on_it() {
     };
     assert_eq!(holders(whole), [matrix.alpha.key.as_str(), "alpha.team", "alpha"]);
     assert_eq!(holders(team), [matrix.alpha.key.as_str(), "alpha.team"]);
+}
+
+#[test]
+fn a_tenant_admin_ends_the_cool_downs_of_its_tree() {
+    let (_only, _gateway, owner, matrix) = Matrix::start();
+    let [alpha, bravo] = [&matrix.alpha.admins[0], &matrix.bravo.admins[1]];
+    let of = |panel: &Panel| panel.get("/cool-downs")["items"].as_array().expect("items").clone();
+    assert_eq!(of(&owner).len(), 2);
+    let own = &of(bravo)[0];
+    for (member, is) in [("provider", "only"), ("account", "bravo.team"), ("bearer", "token-of-bravo")] {
+        assert_eq!(own[member], is, "{own}");
+    }
+    let first = owner.get("/cool-downs?limit=1");
+    let second = owner.get(&format!("/cool-downs?limit=1&after={}", first["next"].as_str().expect("another page")));
+    assert_eq!((&second["items"][0], &second["next"]), (own, &Value::Null));
+    let path = "/cool-downs/only/token-of-bravo";
+    assert_eq!(alpha.send(&alpha.call("DELETE", path)).status, 404);
+    assert_eq!(bravo.delete(path), json!({ "cleared": 1 }));
+    assert_eq!(bravo.send(&bravo.call("DELETE", path)).status, 404);
+    assert_eq!((of(&owner).len(), of(bravo).len(), of(alpha).len()), (1, 0, 1));
+    let noted = &owner.get("/audit?limit=1")["items"][0];
+    assert_eq!((&noted["kind"], &noted["id"]), (&json!("cool_down"), &json!("only/token-of-bravo")), "{noted}");
+    assert_eq!(noted["before"]["account"], "bravo.team");
 }
 
 #[test]
