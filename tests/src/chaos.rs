@@ -28,6 +28,7 @@ mod options;
 mod records;
 mod reloads;
 pub mod settling;
+mod sign_in_kills;
 mod tree;
 
 use crate::gateway::Setup;
@@ -60,6 +61,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
             Scenario::LastCent => last_cent::run(options),
             Scenario::AbortedStreams => aborted_streams::run(options),
             Scenario::EnvoyKills => envoy_kills::run(options),
+            Scenario::SignInKills => sign_in_kills::run(options),
         };
         report.add(*scenario, figures?);
     }

@@ -4,7 +4,9 @@
 //! [`client`], and asks the simulator's journal what really went over the wire.
 
 pub mod api;
+pub mod authority;
 pub mod bench;
+pub mod browser;
 pub mod chaos;
 pub mod client;
 pub mod corpus;

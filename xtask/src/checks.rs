@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use crate::layout::Layout;
 use crate::python::{self, Venv};
 use crate::serve::{self, Parts, Profile};
-use crate::{envoy, postgres, process, wasm};
+use crate::{browser, envoy, postgres, process, wasm};
 
 /// Runs the checks; with arguments, only `cargo test` with these.
 ///
@@ -26,6 +26,7 @@ pub(crate) fn test(layout: &Layout, args: &[String]) -> Result<()> {
     };
     let venv = steps.must("Python packages", || clients(layout))?;
     let postgres = steps.must("PostgreSQL", postgres::install)?;
+    let browser = steps.must("Chromium", browser::install)?;
     if args.is_empty() {
         steps.check("formatting", || run_if_present("rustfmt", cargo(layout).args(["fmt", "--all", "--check"])));
         steps.check("lints", || {
@@ -46,6 +47,9 @@ pub(crate) fn test(layout: &Layout, args: &[String]) -> Result<()> {
         }
         parts.tell(&mut tests);
         tests.env("DRAGOMAN_PYTHON", venv.python()).env("DRAGOMAN_POSTGRES", &postgres);
+        if let Some(browser) = &browser {
+            tests.env("DRAGOMAN_BROWSER", browser);
+        }
         process::run(tests.args(args))
     });
     steps.verdict()

@@ -13,6 +13,7 @@
 //! what it finds and says what is missing. Whatever it installs outside of Debian packages lies under
 //! `target/`, so removing that folder undoes it.
 
+mod browser;
 mod catalogue;
 mod checks;
 mod debian;
@@ -38,7 +39,8 @@ cargo xtask <command>
                              With args only `cargo test` runs, and they go to it: a name, `--test x`, `-- --nocapture`
   bench [args]               measure against bare Envoy
   chaos [scenario] [args]    kill, change, overfill and confuse the gateway under load: control-plane-kills, reloads,
-                             big-snapshot, mutations, records, last-cent, aborted-streams, envoy-kills, or all;
+                             big-snapshot, mutations, records, last-cent, aborted-streams, envoy-kills,
+                             sign-in-kills, or all;
                              `--count N` does less of it, `--seed N` other of it
   fuzz [target [seconds]]    fuzz one target, or each in turn, for that many seconds (30)
   catalogue <folder>         write control-plane/catalog/prices.toml anew from the two price lists in that folder

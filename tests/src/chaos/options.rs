@@ -23,11 +23,13 @@ pub enum Scenario {
     AbortedStreams,
     /// Envoy is killed again and again while callers with budgets ask.
     EnvoyKills,
+    /// The control plane is killed while people's tokens are renewed.
+    SignInKills,
 }
 
 impl Scenario {
     /// All of them, in the order they run.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ControlPlaneKills,
         Self::Reloads,
         Self::BigSnapshot,
@@ -36,6 +38,7 @@ impl Scenario {
         Self::LastCent,
         Self::AbortedStreams,
         Self::EnvoyKills,
+        Self::SignInKills,
     ];
 
     /// Its name on the command line and in the table.
@@ -49,11 +52,12 @@ impl Scenario {
             Self::LastCent => "last-cent",
             Self::AbortedStreams => "aborted-streams",
             Self::EnvoyKills => "envoy-kills",
+            Self::SignInKills => "sign-in-kills",
         }
     }
 
     /// How often it does what it does when nobody says: kills, changes, models, mutated files, Records, requests
-    /// at once, streams.
+    /// at once, streams, renewals that a kill meets.
     fn count(self) -> usize {
         match self {
             Self::ControlPlaneKills => 100,
@@ -63,7 +67,7 @@ impl Scenario {
             Self::Records => 100_000,
             Self::LastCent => 1000,
             Self::AbortedStreams => 10_000,
-            Self::EnvoyKills => 100,
+            Self::EnvoyKills | Self::SignInKills => 100,
         }
     }
 
@@ -78,6 +82,7 @@ impl Scenario {
             Self::LastCent => 10 * 60,
             Self::AbortedStreams => 15 * 60,
             Self::EnvoyKills => 30 * 60,
+            Self::SignInKills => 60 * 60,
         })
     }
 }
@@ -143,7 +148,7 @@ mod tests {
     fn a_line_names_scenarios_and_how_often() {
         let read = |words: &[&str]| Options::read(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
         let all = read(&[]).expect("all");
-        assert_eq!((all.scenarios.len(), all.count(Scenario::Reloads)), (8, 1000));
+        assert_eq!((all.scenarios.len(), all.count(Scenario::Reloads)), (9, 1000));
         let few = read(&["reloads", "--count", "10", "--seed", "7"]).expect("one");
         assert_eq!((few.scenarios, few.seed, few.count), (vec![Scenario::Reloads], 7, Some(10)));
         assert!(read(&["kills"]).is_err());
