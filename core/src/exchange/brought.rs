@@ -6,7 +6,7 @@ use std::rc::Rc;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use super::Head;
+use super::head::{Head, KeyHeader};
 use crate::admission::KeyDigest;
 use crate::catalog::Provider;
 use crate::memory::Credential;
@@ -30,10 +30,10 @@ pub struct Brought {
 impl Brought {
     /// What a head brings beside the gateway's key, whose digest this is; `None` when it brings nothing.
     pub(super) fn of(head: &Head, key: &KeyDigest) -> Result<Option<Brought>, Refusal> {
-        let Some((header, value, token)) = head.brought()? else { return Ok(None) };
+        let Some(KeyHeader { name, value, key: token }) = head.brought()? else { return Ok(None) };
         let token_at = value.len() - token.len();
         let bearer = bearer(key, token);
-        let header = String::from_utf8_lossy(header).into_owned();
+        let header = String::from_utf8_lossy(name).into_owned();
         let credential = Rc::new(Credential { header, value: Secret::new(value.to_vec()) });
         Ok(Some(Brought { credential, bearer, token_at }))
     }

@@ -20,6 +20,17 @@ const GATEWAY_KEY: &[u8] = b"x-dragoman-key";
 /// Headers that may carry a caller's key.
 const KEY_HEADERS: [&[u8]; 4] = [b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"];
 
+/// A header with a key or a token in it.
+#[derive(Clone, Copy)]
+pub(crate) struct KeyHeader<'h> {
+    /// Its name.
+    pub(crate) name: &'h [u8],
+    /// Its value.
+    pub(crate) value: &'h [u8],
+    /// The key, with which the value ends.
+    pub(crate) key: &'h [u8],
+}
+
 /// A request's head, as Envoy hands it out: names in lower case, pseudo-headers among them.
 #[derive(Clone, Debug, Default)]
 pub struct Head {
@@ -95,12 +106,11 @@ impl Head {
             true => self.one_key(&[GATEWAY_KEY])?,
             false => self.one_key(&KEY_HEADERS)?,
         };
-        found.map(|(_, _, key)| key.to_vec()).ok_or(Refusal::NoKey)
+        found.map(|found| found.key.to_vec()).ok_or(Refusal::NoKey)
     }
 
-    /// The caller's own token for a provider, where the gateway's key stands in its own header: the header, its value and the
-    /// token, with which the value ends.
-    pub(crate) fn brought(&self) -> Result<Option<(&[u8], &[u8], &[u8])>, Refusal> {
+    /// The caller's own token for a provider, where the gateway's key stands in its own header.
+    pub(crate) fn brought(&self) -> Result<Option<KeyHeader<'_>>, Refusal> {
         if self.brings_own() { self.one_key(&KEY_HEADERS) } else { Ok(None) }
     }
 
@@ -109,16 +119,16 @@ impl Head {
         self.headers.iter().any(|(name, _)| name == GATEWAY_KEY)
     }
 
-    /// The one key of some headers: the first that has it, its value and the key in it.
-    fn one_key(&self, headers: &[&[u8]]) -> Result<Option<(&[u8], &[u8], &[u8])>, Refusal> {
-        let mut found: Option<(&[u8], &[u8], &[u8])> = None;
+    /// The one key of some headers, in the first that has it.
+    fn one_key(&self, headers: &[&[u8]]) -> Result<Option<KeyHeader<'_>>, Refusal> {
+        let mut found: Option<KeyHeader<'_>> = None;
         for (name, value) in self.headers.iter().filter(|(name, _)| headers.contains(&name.as_slice())) {
             let value = value.trim_ascii();
             let key = if name == b"authorization" { bearer(value) } else { value };
             match found {
                 _ if key.is_empty() => {}
-                None => found = Some((name, value, key)),
-                Some((_, _, known)) if known == key => {}
+                None => found = Some(KeyHeader { name, value, key }),
+                Some(known) if known.key == key => {}
                 Some(_) => return Err(Refusal::SeveralKeys),
             }
         }
