@@ -14,6 +14,9 @@ pub type Header = (Vec<u8>, Vec<u8>);
 /// A header that is somebody else's.
 pub type HeaderRef<'a> = (&'a [u8], &'a [u8]);
 
+/// A header that a key was found in, its value, and the key, with which the value ends.
+pub(crate) type Shown<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
 /// Where the gateway's key stands when the headers for keys have a token of the caller's own for a provider.
 const GATEWAY_KEY: &[u8] = b"x-dragoman-key";
 
@@ -100,7 +103,7 @@ impl Head {
 
     /// The caller's own token for a provider, where the gateway's key stands in its own header: the header, its value and the
     /// token, with which the value ends.
-    pub(crate) fn brought(&self) -> Result<Option<(&[u8], &[u8], &[u8])>, Refusal> {
+    pub(crate) fn brought(&self) -> Result<Option<Shown<'_>>, Refusal> {
         if self.brings_own() { self.one_key(&KEY_HEADERS) } else { Ok(None) }
     }
 
@@ -110,8 +113,8 @@ impl Head {
     }
 
     /// The one key of some headers: the first that has it, its value and the key in it.
-    fn one_key(&self, headers: &[&[u8]]) -> Result<Option<(&[u8], &[u8], &[u8])>, Refusal> {
-        let mut found: Option<(&[u8], &[u8], &[u8])> = None;
+    fn one_key(&self, headers: &[&[u8]]) -> Result<Option<Shown<'_>>, Refusal> {
+        let mut found: Option<Shown<'_>> = None;
         for (name, value) in self.headers.iter().filter(|(name, _)| headers.contains(&name.as_slice())) {
             let value = value.trim_ascii();
             let key = if name == b"authorization" { bearer(value) } else { value };

@@ -342,7 +342,7 @@ fn no_path_to_a_provider_is_free_of_key_and_budget() {
     for (method, path) in PATHS {
         let call = |key: &str| {
             let call = Call::new(method, path).header("content-type", "application/json");
-            let call = if key.is_empty() { call } else { call.header("authorization", &format!("Bearer {key}")) };
+            let call = if key.is_empty() { call } else { call.header("authorization", format!("Bearer {key}")) };
             let call = if method == "POST" { call.json(&body) } else { call };
             call.send(&gateway.address()).expect("an answer")
         };
