@@ -40,8 +40,7 @@ impl Rig {
     fn ask(&self, token: &str, words: &str) -> Answer {
         let body = ask(Dialect::Messages, "m", words, false);
         let call = Call::new("POST", "/v1/messages").json(&body).header("content-type", "application/json");
-        let call =
-            call.header("x-dragoman-key", self.gateway.key()).header("authorization", format!("Bearer {token}"));
+        let call = call.header("x-dragoman-key", self.gateway.key()).header("authorization", format!("Bearer {token}"));
         let call = call
             .header("anthropic-version", "2023-06-01")
             .header("anthropic-beta", "oauth-2025-04-20")

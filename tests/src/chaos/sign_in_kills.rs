@@ -91,12 +91,13 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
             let late = |_| Fault::Late(Duration::from_millis((pause + dice.below(2 * AROUND)).saturating_sub(AROUND)));
             authority.fail(Endpoint::Token, (0..GROUP).map(late).collect::<Vec<_>>());
             let answered = people.renew_and_kill(&mut gateway, &authority, group, Duration::from_millis(pause))?;
-            let asked = authority.journal().refreshes().len() - reached;
-            authority.forget_faults();
             let logged = gateway.log().len();
             gateway.start_control_plane()?;
             gateway.wait_for_log_behind(logged, "serving on http://", BACK)?;
             tally.kills += 1;
+            // By now the server has read what the dead had sent.
+            authority.forget_faults();
+            let asked = authority.journal().refreshes().len() - reached;
             tally.met += asked.saturating_sub(answered.iter().filter(|stored| **stored).count());
             stored.extend(answered);
         }
