@@ -178,13 +178,14 @@ impl DataPlane for Service {
     }
 
     async fn credential(&self, request: Request<CredentialRequest>) -> Result<Response<CredentialResponse>, Status> {
-        let CredentialRequest { credential, caller } = request.into_inner();
+        let CredentialRequest { credential, caller, rejected } = request.into_inner();
         let current = self.current.borrow().clone();
         Ok(Response::new(match caller.as_str() {
             "" => credentials::of_gateway(&current, &credential),
             account => {
                 let revision = self.store.last_change().await.map_err(unavailable)?;
-                let own = credentials::of_account(&current, (&self.vault, &self.oauth), account, &credential).await?;
+                let kept = (&self.vault, &self.oauth);
+                let own = credentials::of_account(&current, kept, account, (&credential, &rejected)).await?;
                 CredentialResponse { revision, ..own }
             }
         }))

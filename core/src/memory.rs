@@ -9,7 +9,7 @@ mod cool_downs;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::admission::{Grant, KeyDigest, Purse};
+use crate::admission::{Grant, KeyDigest, Purse, digest};
 use crate::secret::Secret;
 use crate::snapshot::Snapshot;
 
@@ -85,6 +85,8 @@ pub struct Memory {
     credentials: HashMap<CredentialId, (Rc<Credential>, u64)>,
     /// Those of accounts.
     own: HashMap<CredentialId, Own>,
+    /// Those of accounts that providers rejected, by the digest of their values.
+    rejected: HashMap<CredentialId, KeyDigest>,
     /// The last change of the store that anybody told of.
     told: u64,
 }
@@ -196,7 +198,24 @@ impl Memory {
         self.own.insert(which, (credential, until, revision));
     }
 
-    /// Forgets a credential that a provider has rejected, or that is gone; nobody else's.
+    /// Forgets a credential that a provider has rejected, and keeps in mind which one it was.
+    pub fn reject_credential(&mut self, which: &CredentialId) {
+        if let Some((credential, ..)) = self.own.get(which) {
+            if self.rejected.len() >= MAX_OWN {
+                self.rejected.clear();
+            }
+            self.rejected.insert(which.clone(), digest(credential.value.expose()));
+        }
+        self.forget_credential(which);
+    }
+
+    /// The digest of the header's value that a provider rejected since this credential was asked for last, if it did: whoever gives
+    /// it should give another.
+    pub fn take_rejected(&mut self, which: &CredentialId) -> Option<KeyDigest> {
+        self.rejected.remove(which)
+    }
+
+    /// Forgets a credential that is gone; nobody else's.
     pub fn forget_credential(&mut self, which: &CredentialId) {
         if which.account.is_empty() {
             self.credentials.remove(which);
@@ -349,5 +368,19 @@ mod tests {
             assert!(memory.own.len() <= MAX_OWN);
         }
         assert!(memory.credential(&CredentialId::of_gateway("p"), 0).is_some());
+    }
+
+    #[test]
+    fn which_credential_was_rejected_is_told_once() {
+        let mut memory = Memory::default();
+        let (own, gateways) = (CredentialId::of_account("p", "acme"), CredentialId::of_gateway("p"));
+        for which in [&own, &gateways] {
+            memory.equip(which.clone(), secret("old"), 0, 0);
+            memory.reject_credential(which);
+            assert_eq!(memory.credential(which, 0), None);
+        }
+        assert_eq!(memory.take_rejected(&gateways), None, "the gateway's own is told when it changes");
+        assert_eq!(memory.take_rejected(&own), Some(digest(secret("old").value.expose())));
+        assert_eq!(memory.take_rejected(&own), None);
     }
 }

@@ -126,6 +126,8 @@ pub struct CredentialRequest {
     pub credential: String,
     #[prost(string, tag = "2")]
     pub caller: String,
+    #[prost(bytes = "vec", tag = "3")]
+    pub rejected: Vec<u8>,
 }
 
 // Holds a secret, so it must not be printed.

@@ -167,7 +167,7 @@ impl Stream for Translator {
     fn on_done(&mut self, worker: &mut Worker) {
         let Some(attempt) = self.attempt.take() else { return };
         if let Some(credential) = attempt.rejected_credential() {
-            worker.memory.forget_credential(credential);
+            worker.memory.reject_credential(credential);
         }
         let now = host::now_ms();
         if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {

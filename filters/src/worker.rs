@@ -95,8 +95,10 @@ impl Worker {
                 let (exchange, caller, account) = (exchange.clone(), caller.clone(), account.clone());
                 self.lend(LendRequest { exchange, caller, account, ..Default::default() }, wants)
             }
-            Question::Credential(CredentialId { id, account }) => {
-                self.call("Credential", &CredentialRequest { credential: id.clone(), caller: account.clone() })
+            Question::Credential(which) => {
+                let rejected = self.memory.take_rejected(which).map(|digest| digest.to_vec()).unwrap_or_default();
+                let CredentialId { id, account } = which.clone();
+                self.call("Credential", &CredentialRequest { credential: id, caller: account, rejected })
             }
         });
         self.calls = calls;

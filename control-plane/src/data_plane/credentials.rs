@@ -31,12 +31,12 @@ pub(super) fn of_gateway(current: &Current, id: &str) -> CredentialResponse {
     }
 }
 
-/// An account's own. When it can't be opened the account has none: somebody else's must not be used in its name.
+/// An account's own for the provider of that id, of which this was `rejected`. When it can't be opened the account has none: somebody else's must not be used in its name.
 pub(super) async fn of_account(
     current: &Current,
     (vault, oauth): (&Entries, &OAuth),
     account: &str,
-    id: &str,
+    (id, rejected): (&str, &[u8]),
 ) -> Result<CredentialResponse, Status> {
     let row = current.catalog.providers.iter().find(|row| row.id == id);
     // What Envoy signs is the gateway's, whatever key it carries.
@@ -44,7 +44,7 @@ pub(super) async fn of_account(
         warn!(credential = id, account, "a filter asked for an account's credential for a provider that takes none");
         return Ok(CredentialResponse::default());
     };
-    match oauth.serve(account, id).await {
+    match oauth.serve_instead(account, id, rejected).await {
         Ok(Served { token, valid_for_ms }) => {
             let (header, value) = Auth::default().header(&token);
             // To a filter 0 is for ever.

@@ -118,7 +118,7 @@ async fn another_credential_is_announced_without_a_snapshot_and_then_given() {
     served.feed.send_replace(current(&served.store, "\"m\"", "secret-2").await);
     let update = hear(&mut stream).await.unwrap();
     assert_eq!((update.snapshot.len(), update.renewed_credentials), (0, vec!["a".to_string()]));
-    let request = CredentialRequest { credential: "a".into(), caller: String::new() };
+    let request = CredentialRequest { credential: "a".into(), caller: String::new(), ..CredentialRequest::default() };
     let credential = served.client.credential(request).await.unwrap().into_inner();
     assert_eq!(
         (credential.header.as_str(), credential.value.as_slice()),
@@ -129,7 +129,8 @@ async fn another_credential_is_announced_without_a_snapshot_and_then_given() {
 #[tokio::test]
 async fn a_credential_that_is_not_there_is_empty() {
     let mut served = Served::start().await;
-    let request = CredentialRequest { credential: "nobody".into(), caller: String::new() };
+    let request =
+        CredentialRequest { credential: "nobody".into(), caller: String::new(), ..CredentialRequest::default() };
     assert!(served.client.credential(request).await.unwrap().into_inner().header.is_empty());
 }
 
@@ -243,7 +244,8 @@ async fn an_accounts_own_credential_is_for_it_and_those_below_it_and_its_change_
     for (account, value) in
         [("acme.a", "Bearer own"), ("acme.a.b.c", "Bearer own"), ("acme", ""), ("", "Bearer secret-1")]
     {
-        let request = CredentialRequest { credential: "a".into(), caller: account.into() };
+        let request =
+            CredentialRequest { credential: "a".into(), caller: account.into(), ..CredentialRequest::default() };
         let answer = served.client.credential(request).await.unwrap().into_inner();
         assert_eq!(answer.value, value.as_bytes(), "{account}");
         assert_eq!(answer.valid_for_ms > 0, account.starts_with("acme.a"), "{account}");
@@ -254,7 +256,7 @@ async fn an_accounts_own_credential_is_for_it_and_those_below_it_and_its_change_
     served.vault.delete(&slot, "me").await.unwrap();
     let change = Change { revision: told + 2, ..change };
     assert_eq!(own_changes(&mut stream).await, [change]);
-    let request = CredentialRequest { credential: "a".into(), caller: "acme.a".into() };
+    let request = CredentialRequest { credential: "a".into(), caller: "acme.a".into(), ..CredentialRequest::default() };
     assert!(served.client.credential(request).await.unwrap().into_inner().header.is_empty());
 }
 
@@ -284,7 +286,8 @@ async fn a_session_is_served_to_its_account_alone_before_what_it_has_from_above(
         ("acme", "", ""),
         ("", "authorization", "Bearer secret-1"),
     ] {
-        let request = CredentialRequest { credential: "a".into(), caller: account.into() };
+        let request =
+            CredentialRequest { credential: "a".into(), caller: account.into(), ..CredentialRequest::default() };
         let answer = served.client.credential(request).await.unwrap().into_inner();
         assert_eq!((answer.header.as_str(), answer.value.as_slice()), (header, value.as_bytes()), "{account}");
         if account == "acme.a" {
@@ -299,7 +302,8 @@ async fn a_session_is_served_to_its_account_alone_before_what_it_has_from_above(
     served.oauth.sessions().end(&slot, 1, "taken back", "cp").await.unwrap();
     served.vault.put(&Slot::credential("acme", "a"), &Secret::new("of-acme"), "me").await.unwrap();
     let mut value = async |account: &str| {
-        let request = CredentialRequest { credential: "a".into(), caller: account.into() };
+        let request =
+            CredentialRequest { credential: "a".into(), caller: account.into(), ..CredentialRequest::default() };
         served.client.credential(request).await.unwrap().into_inner().value
     };
     assert_eq!(value("acme.a").await, b"", "nobody else pays for what its owner has to sign in for");

@@ -16,6 +16,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use dragoman_core::admission::digest;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
@@ -23,7 +24,7 @@ use tracing::{error, info, warn};
 use super::egress::MAX_WAIT;
 use super::exchange::{self, Failure, Held, INVALID_GRANT};
 use super::{BY, OAuth};
-use crate::settings::{Secret, SignIn};
+use crate::settings::{Auth, Secret, SignIn};
 use crate::store::now_ms;
 use crate::store::sessions::{Patience, Session, SessionState, Tokens};
 use crate::store::vault::Fault;
@@ -45,6 +46,8 @@ const MAX_TURN: Duration = Duration::from_secs(45);
 pub(super) const LOOK: Duration = Duration::from_millis(50);
 /// So long is a token served that is being renewed.
 const SOON_MS: i64 = 5_000;
+/// A token that was made within so long is not renewed because it is rejected.
+pub(super) const YOUNG_MS: i64 = 60_000;
 /// So long is one served whose provider does not say when it ends; as long as a Grant.
 const UNENDING_MS: i64 = 15 * 60_000;
 
@@ -160,6 +163,26 @@ impl OAuth {
                 }
             }
         }
+    }
+
+    /// The same when the provider has rejected the value of this digest: another token, where that one is still the last. One that
+    /// was made just now is no older than the rejection, and another would be rejected, too.
+    pub async fn serve_instead(&self, account: &str, provider: &str, rejected: &[u8]) -> Result<Served, Stuck> {
+        if !rejected.is_empty() {
+            let slot = Slot::session(account, provider);
+            let terms = OAuth::terms_in(&self.0.current.borrow().clone(), provider).ok_or(Stuck::None)?;
+            let (session, held) = self.look(&slot).await?;
+            let (_, value) = Auth::default().header(&held.access);
+            let is_last = digest(value.expose().as_bytes()) == rejected;
+            let is_young = now_ms() - session.changed_ms < YOUNG_MS;
+            if is_last && !is_young && session.refresh_ms > 0 {
+                info!(account, provider, "a token is renewed, since the provider rejects it");
+                if let Err(stuck) = self.renewed(&slot, terms, session.version, Patience::Pauses).await {
+                    warn!(account, provider, "a rejected token is not renewed: {stuck}");
+                }
+            }
+        }
+        self.serve(account, provider).await
     }
 
     /// Renews a session now, because a person asks for it: perhaps the old token no longer works, so it is forgotten everywhere.

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dragoman_core::admission::digest;
 use tokio::sync::watch;
 
 use super::*;
@@ -358,6 +359,27 @@ async fn of_a_hundred_callers_at_two_control_planes_one_refreshes() {
         one.oauth.refresh(ALICE, "corp", "me").await.unwrap();
         assert_eq!((authority.asked("refresh_token"), authority.seen().killed), (2, 0), "the rotated one was written");
     }
+}
+
+#[tokio::test]
+async fn a_token_that_the_provider_rejects_is_renewed_once_and_not_again_at_once() {
+    let directory = Directory::new();
+    let gate = Gate::open(&directory, "").await;
+    gate.sign_in().await;
+    let first = gate.token(ALICE).await.unwrap();
+    let rejected = |token: &str| digest(format!("Bearer {token}").as_bytes());
+    let instead = async |token: &str| {
+        let served = gate.oauth.serve_instead(ALICE, "corp", &rejected(token)).await.unwrap();
+        served.token.expose().to_string()
+    };
+    assert_eq!(instead(&first).await, first, "it was made just now: another would be rejected, too");
+    let age = format!("UPDATE vault_entry SET changed_ms = changed_ms - {}", refresh::YOUNG_MS + 1);
+    gate.store.tamper(&age).await;
+    assert_eq!(instead("of somebody else").await, first, "an older one was rejected, not this one");
+    let second = instead(&first).await;
+    assert_ne!(second, first);
+    assert_eq!(instead(&first).await, second, "others who met the rejection get what is there");
+    assert_eq!(instead(&second).await, second, "it is not asked again and again");
 }
 
 #[tokio::test]

@@ -29,6 +29,13 @@ impl Fresh {
     }
 }
 
+impl Store {
+    /// Changes rows behind everybody's back, as time or somebody with the database would.
+    pub(crate) async fn tamper(&self, statement: &str) {
+        sqlx::query(sqlx::AssertSqlSafe(statement.to_string())).execute(&self.writer).await.unwrap();
+    }
+}
+
 /// A fresh store of each engine: every test of the store runs on both.
 pub(crate) async fn on_both() -> [Fresh; 2] {
     let postgres = super::throwaway::database().await;
