@@ -108,10 +108,17 @@ impl Asked {
 impl Exchange {
     /// Reserves what it may take of budgets and of targets' rate limits; `None` when it may go.
     pub(super) fn reserve(&mut self, memory: &mut Memory, now_ms: u64) -> Result<Option<Step>, Refusal> {
-        match self.pay(memory, now_ms)? {
-            None => self.limit_rates(memory, now_ms),
-            step => Ok(step),
+        if let Some(step) = self.pay(memory, now_ms)? {
+            return Ok(Some(step));
         }
+        let limited = self.limit_rates(memory, now_ms);
+        if limited.is_err()
+            && let Some(reservation) = self.payment.reservation.take()
+        {
+            // Nobody was asked, so nothing was spent, no request either.
+            memory.purse.true_up(&reservation, |_| Amounts::default());
+        }
+        limited
     }
 
     /// Reserves what it may cost; `None` when it may go.

@@ -26,6 +26,9 @@ impl Exchange {
     /// Leaves out who has no room until the first of the Plan has some; `None` when it may go.
     pub(super) fn limit_rates(&mut self, memory: &mut Memory, now_ms: u64) -> Result<Option<Step>, Refusal> {
         let Phase::Planned { asked, .. } = &mut self.phase else { return Ok(None) };
+        if asked.plan.iter().all(|planned| planned.target.rate_limits.is_empty()) {
+            return Ok(None);
+        }
         let RateLimits { asks, reservation } = &mut self.rate_limits;
         let manner = Manner::AsAsked;
         let mut refusal = None;

@@ -137,6 +137,24 @@ fn when_nobody_has_room_the_caller_is_told_to_wait_and_not_who_it_is() {
 }
 
 #[test]
+fn who_is_refused_for_a_providers_limit_has_paid_nothing() {
+    let mut memory = memory(&[FIRST], &["@q/requests/minute"]);
+    let budget = Budget::of("acme", crate::admission::Unit::Requests, "day");
+    let budgets: Arc<[Budget]> = [budget.clone()].into();
+    memory.admit(digest(b"k"), Some(Grant { caller: "key_1".into(), budgets, ..Grant::default() }), 1_000_000, 0);
+    learn(&mut memory, &budget.id, 1, true);
+    for id in [FIRST, "@q/requests/minute"] {
+        learn(&mut memory, id, 0, true);
+    }
+    let (mut exchange, step) = ask(&mut memory);
+    assert!(matches!(step, Step::Reply(_)), "{step:?}");
+    assert_eq!(charged(&over(&mut exchange, &[], &mut memory)), [""; 0]);
+    learn(&mut memory, FIRST, 1, true);
+    let (_, step) = ask(&mut memory);
+    assert!(matches!(step, Step::Send(_)), "the one request of the day is still there: {step:?}");
+}
+
+#[test]
 fn without_the_control_plane_providers_are_asked_all_the_same() {
     let mut memory = memory(&[FIRST], &[]);
     memory.purse.unanswered(0);
