@@ -1,3 +1,5 @@
+use std::task::Poll;
+
 use dragoman_core::admission::Window;
 use dragoman_core::price::Cost;
 use dragoman_core::record::{Charged, Outcome, Record};
@@ -299,5 +301,59 @@ async fn a_targets_limit_counts_what_it_was_asked_itself() {
         }
         let gone = store.lend("vm1", &[want(requests, 5, 1)], &HashMap::new()).await.unwrap();
         assert!(gone.list[0].lent > 5, "a limit that is no more limits nothing");
+    }
+}
+
+/// Polls a future so often, then drops it where it stands, as a process that is killed does.
+async fn killed_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
+    let (mut future, mut left) = (std::pin::pin!(future), polls);
+    std::future::poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+/// At every point at which a change waits for the store it may end; whoever asked asks again.
+#[tokio::test]
+async fn wherever_a_change_ends_nothing_is_lost_or_done_twice() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        let (held, lent) = ("acme/requests/total", BUDGET);
+        tenant(&store, r#"{"budgets":[{"tokens":100000},{"requests":1000,"strict":true}]}"#).await;
+        let (mut count, mut last) = (0, false);
+        while !last {
+            count += 1;
+            let polls = usize::try_from(count).unwrap();
+            let exchange = format!("{count}-vm1");
+            let asked = [asking(&exchange, &[want(held, 0, 1)])];
+            let over = Record {
+                charged: [held, lent].map(|budget| Charged { budget: budget.into(), window_ms: 0 }).to_vec(),
+                ..record(&count.to_string(), lent, 10)
+            };
+            let wants = [want(lent, 0, 50)];
+            let ends = [
+                killed_after(polls, store.hold(&asked)).await.is_some(),
+                killed_after(polls, store.lend("vm1", &wants, &HashMap::new())).await.is_some(),
+                killed_after(polls, settle(&store, std::slice::from_ref(&over), None)).await.is_some(),
+                killed_after(polls, store.reap()).await.is_some(),
+            ];
+            last = ends.iter().all(|ended| *ended);
+            store.hold(&asked).await.unwrap();
+            settle(&store, &[over], None).await;
+            for (budget, spent) in [(held, count), (lent, 10 * count)] {
+                let window = window(&store, budget).await;
+                assert_eq!(window.spent, spent, "{budget}, ended after {polls}");
+                assert!(window.used() <= window.limit, "{window:?}, ended after {polls}");
+            }
+            assert!(count < 900, "it ends at some time");
+        }
+        store.reap().await.unwrap();
+        assert_eq!(window(&store, held).await.reserved, 0);
+        assert_eq!(store.records(&Default::default(), 2000).await.unwrap().len() as u64, count);
+        assert!(count > 5, "there were some points to end at: {count}");
     }
 }
