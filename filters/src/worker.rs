@@ -26,6 +26,9 @@ use crate::stats::Stats;
 /// How long an answer of the control plane is awaited. It stands next door and answers within milliseconds or is away.
 const CALL_TIMEOUT_MS: u32 = 1000;
 
+/// The same for an account's own credential: a token that is over is renewed first, and its provider takes its time.
+const OWN_CREDENTIAL_TIMEOUT_MS: u32 = 10_000;
+
 /// The memory that the router and the translator of one worker have in common.
 #[derive(Debug, Default)]
 pub struct Worker {
@@ -71,7 +74,11 @@ impl Worker {
 
     /// Calls a method of the control plane; gives the call's token.
     pub fn call(&self, name: &str, message: &impl Message) -> Option<u32> {
-        host::grpc_call(self.method(name), &message.encode_to_vec(), CALL_TIMEOUT_MS).ok()
+        self.call_within(CALL_TIMEOUT_MS, name, message)
+    }
+
+    fn call_within(&self, timeout_ms: u32, name: &str, message: &impl Message) -> Option<u32> {
+        host::grpc_call(self.method(name), &message.encode_to_vec(), timeout_ms).ok()
     }
 
     /// Asks the control plane, unless the question is on its way already. `stream` is woken when it is over. False when nobody
@@ -98,7 +105,9 @@ impl Worker {
             Question::Credential(which) => {
                 let rejected = self.memory.take_rejected(which).map(|digest| digest.to_vec()).unwrap_or_default();
                 let CredentialId { id, account } = which.clone();
-                self.call("Credential", &CredentialRequest { credential: id, caller: account, rejected })
+                let request = CredentialRequest { credential: id, caller: account, rejected };
+                let timeout = if request.caller.is_empty() { CALL_TIMEOUT_MS } else { OWN_CREDENTIAL_TIMEOUT_MS };
+                self.call_within(timeout, "Credential", &request)
             }
         });
         self.calls = calls;

@@ -48,6 +48,8 @@ pub(super) const LOOK: Duration = Duration::from_millis(50);
 const SOON_MS: i64 = 5_000;
 /// A token that was made within so long is not renewed because it is rejected.
 pub(super) const YOUNG_MS: i64 = 60_000;
+/// So long before its end a token is over: it has a way to go until the provider sees it.
+const ON_THE_WAY_MS: i64 = 250;
 /// So long is one served whose provider does not say when it ends; as long as a Grant.
 const UNENDING_MS: i64 = 15 * 60_000;
 
@@ -128,7 +130,7 @@ enum Standing {
 }
 
 fn standing(session: &Session, now: i64) -> Standing {
-    let left = if session.expires_ms == 0 { UNENDING_MS } else { session.expires_ms - now };
+    let left = if session.expires_ms == 0 { UNENDING_MS } else { session.expires_ms - ON_THE_WAY_MS - now };
     match session.refresh_ms {
         _ if left <= 0 => Standing::Over,
         0 => Standing::Fresh(left),
