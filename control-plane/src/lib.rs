@@ -28,6 +28,7 @@ pub mod logs;
 pub mod metrics;
 pub mod oauth;
 pub mod observers;
+pub mod outbound;
 pub mod prices;
 pub mod publication;
 pub mod publish;

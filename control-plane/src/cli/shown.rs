@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
+use super::client::Api;
 use super::print;
 use super::table::{Table, moment, plain};
 
@@ -21,6 +22,15 @@ pub struct Shown {
     /// For programs: JSON as the admin API has it; of a list one item a line.
     #[arg(long)]
     json: bool,
+}
+
+/// Where the API is, and how its answer is printed.
+#[derive(Args, Debug)]
+pub struct At {
+    #[command(flatten)]
+    pub(super) api: Api,
+    #[command(flatten)]
+    pub(super) shown: Shown,
 }
 
 impl Shown {

@@ -8,9 +8,9 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::client::{Api, Client};
+use super::client::Client;
 use super::print;
-use super::shown::{Shown, cell, when};
+use super::shown::{At, cell, when};
 use super::table::{Table, plain};
 
 /// How often it is looked whether the person is done.
@@ -31,15 +31,6 @@ pub struct Login {
     device: bool,
     #[command(flatten)]
     at: At,
-}
-
-/// Where the API is, and how its answer is printed.
-#[derive(Args, Debug)]
-pub struct At {
-    #[command(flatten)]
-    api: Api,
-    #[command(flatten)]
-    shown: Shown,
 }
 
 /// What is done with sessions.

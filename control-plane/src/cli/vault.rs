@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::bad_input::bad;
-use super::client::Api;
-use super::shown::{Shown, cell, when};
+use super::shown::{At, cell, when};
 use super::table::Table;
 use super::{Common, door, input, print};
 use crate::run::environment;
@@ -51,15 +50,6 @@ pub enum CredentialCommand {
         #[command(flatten)]
         at: At,
     },
-}
-
-/// Where the API is, and how its answer is printed.
-#[derive(Args, Debug)]
-pub struct At {
-    #[command(flatten)]
-    api: Api,
-    #[command(flatten)]
-    shown: Shown,
 }
 
 /// What is done with the vault; on the data directory or the shared store, with the vault's keys.

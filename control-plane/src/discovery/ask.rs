@@ -7,14 +7,14 @@
 use std::error::Error;
 use std::time::Duration;
 
-use anyhow::Context;
 use dragoman_core::catalog::DialectId;
 use dragoman_core::percent;
 use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
-use reqwest::{Client, Response, StatusCode, redirect};
+use reqwest::{Client, Response, StatusCode};
 
 use super::read::{self, Extent, Listing, MAX_BODY, MAX_MODELS, Page};
 use crate::catalog::Registered;
+use crate::outbound;
 use crate::settings::ModelsPath;
 
 /// Longest wait for one page, connection included: a list is no work for anybody who has it.
@@ -65,18 +65,7 @@ pub struct Asker {
 impl Asker {
     /// A client that trusts the usual authorities, and those in `authorities` (PEM) besides.
     pub fn new(authorities: Option<&[u8]>) -> anyhow::Result<Asker> {
-        let mut builder = Client::builder()
-            .connect_timeout(MAX_WAIT)
-            .timeout(MAX_WAIT)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .user_agent(concat!("dragoman/", env!("CARGO_PKG_VERSION")));
-        if let Some(pem) = authorities {
-            let list = reqwest::Certificate::from_pem_bundle(pem).context("the authorities' certificates")?;
-            builder = list.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
-        }
-        Ok(Asker { client: builder.build().context("the client that asks providers for their models")? })
+        Ok(Asker { client: outbound::client(authorities, MAX_WAIT)? })
     }
 
     /// Asks a provider for all its models; `last` is what the last answer came with.

@@ -5,12 +5,12 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
-use anyhow::Context;
 use oauth2::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use oauth2::url::form_urlencoded;
 use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
-use reqwest::{Client, redirect};
+use reqwest::Client;
 
+use crate::outbound;
 use crate::settings::{SignIn, Style};
 
 /// Longest wait for an answer, connection included.
@@ -67,18 +67,7 @@ impl From<reqwest::Error> for Unreachable {
 impl Egress {
     /// A client that trusts the usual authorities, and those in `authorities` (PEM) besides.
     pub fn new(authorities: Option<&[u8]>) -> anyhow::Result<Egress> {
-        let mut builder = Client::builder()
-            .connect_timeout(MAX_WAIT)
-            .timeout(MAX_WAIT)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .user_agent(concat!("dragoman/", env!("CARGO_PKG_VERSION")));
-        if let Some(pem) = authorities {
-            let list = reqwest::Certificate::from_pem_bundle(pem).context("the authorities' certificates")?;
-            builder = list.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
-        }
-        Ok(Egress { client: builder.build().context("the client that asks providers for tokens")? })
+        Ok(Egress { client: outbound::client(authorities, MAX_WAIT)? })
     }
 
     /// Sends what the flow says, in the provider's style and with its headers. A provider that is in trouble has not answered.
