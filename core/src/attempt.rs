@@ -24,7 +24,8 @@ mod withheld;
 
 use std::rc::Rc;
 
-use crate::exchange::{Asked, Brought, HeadEdits, HeaderRef, Opening};
+use crate::exchange::{After, Asked, Brought, HeadEdits, HeaderRef, Opening, Planned, Turn};
+use crate::failure::Failure;
 use crate::loss::Losses;
 use crate::memory::CredentialId;
 use crate::record::{Ending, Outcome};
@@ -33,7 +34,7 @@ use crate::rule::Retouch;
 pub(crate) use request::telling;
 pub use request::{Outgoing, Telling, Way};
 pub use response::{Answer, HeadVerdict, MAX_ERROR_BODY};
-pub(crate) use settle::left_unheard;
+pub(crate) use settle::{SURELY_SENT_MS, left_unheard};
 
 use response::State;
 use settle::Counted;
@@ -60,8 +61,7 @@ pub enum Body {
 #[derive(Debug)]
 pub struct Attempt {
     asked: Rc<Asked>,
-    /// From 1; the place in the Plan.
-    number: usize,
+    turn: Turn,
     began_ms: u64,
     state: State,
     losses: Losses,
@@ -76,25 +76,26 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Begins attempt `number` (from 1) through `cluster`. `current` is the head as the last attempt left it. `None` when the
-    /// Plan has no such attempt at that cluster: then nothing may be sent.
+    /// Begins the attempt whose turn it is through `cluster`. `current` is the head as the last attempt left it. `None` when its
+    /// target is not at that cluster: then nothing may be sent.
     pub fn begin(
         asked: Rc<Asked>,
-        number: usize,
+        turn: Turn,
         cluster: &[u8],
         current: &[HeaderRef<'_>],
         now_ms: u64,
     ) -> Option<(Attempt, Outgoing)> {
-        let planned = asked.plan.get(number.checked_sub(1)?)?;
+        let planned = asked.plan.get(turn.place)?;
         let provider = asked.provider(planned)?;
         if provider.cluster.as_bytes() != cluster {
             return None;
         }
         let (outgoing, told) = request::outgoing(&asked, planned, current)?;
         let dialect = asked.service(planned)?.dialect.name().to_string();
-        let outcome = Outcome { target: planned.target.id.clone(), dialect, ..Outcome::default() };
+        let whose = planned.opening.whose();
+        let outcome = Outcome { target: planned.target.id.clone(), dialect, whose, ..Outcome::default() };
         let attempt = Attempt {
-            number,
+            turn,
             began_ms: now_ms,
             state: State::AwaitingHead(told.awaiting),
             losses: told.losses,
@@ -108,9 +109,14 @@ impl Attempt {
         Some((attempt, outgoing))
     }
 
-    /// Its place in the Plan, from 1.
+    /// Its number, from 1.
     pub fn number(&self) -> usize {
-        self.number
+        self.turn.number
+    }
+
+    /// Whom it asks.
+    fn planned(&self) -> Option<&Planned> {
+        self.asked.plan.get(self.turn.place)
     }
 
     /// What could not be said to this target as it was said.
@@ -120,7 +126,7 @@ impl Attempt {
 
     /// The credential to forget, when the provider rejected it: the one that was sent, and nobody else's for that provider.
     pub fn rejected_credential(&self) -> Option<&CredentialId> {
-        match &self.asked.plan.get(self.number - 1)?.opening {
+        match &self.planned()?.opening {
             Opening::With(which) if matches!(self.outcome.status, 401 | 403) => Some(which),
             _ => None,
         }
@@ -146,7 +152,7 @@ impl Attempt {
 
     /// The caller's own token, where that is what was sent.
     fn brought(&self) -> Option<&Brought> {
-        let planned = self.asked.plan.get(self.number - 1)?;
+        let planned = self.planned()?;
         self.asked.brought.as_ref().filter(|_| planned.opening == Opening::Brought)
     }
 
@@ -157,8 +163,14 @@ impl Attempt {
         self.outcome.retry_after_ms.unwrap_or(unsaid).min(LONGEST_COOL_DOWN_MS)
     }
 
-    fn is_last(&self) -> bool {
-        self.number >= self.asked.plan.len()
+    /// Whether somebody is asked after a failure of that class. The same target is asked again only when it is likely to be another
+    /// part of it that answers.
+    fn goes_on(&self, failure: Failure) -> bool {
+        match self.turn.after {
+            After::Nobody => false,
+            After::Another => true,
+            After::Itself => failure == Failure::Faulty && self.outcome.retry_after_ms.is_none(),
+        }
     }
 
     /// The changes that a good head needs on its way to the client.

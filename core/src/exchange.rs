@@ -24,7 +24,9 @@ mod plan;
 mod presented;
 mod rate_limits;
 mod reply;
+mod resting;
 mod step;
+mod walk;
 mod wish;
 
 use core::net::IpAddr;
@@ -50,6 +52,8 @@ use presented::Presented;
 use rate_limits::RateLimits;
 pub use reply::{LocalReply, error_reply};
 pub use step::{FinalHead, Question, Step};
+use walk::Walk;
+pub use walk::{After, MAX_WALK, Turn};
 pub(crate) use wish::Wish;
 
 /// Header that tells the client which exchange it was.
@@ -103,6 +107,7 @@ pub struct Exchange {
     payment: Payment,
     rate_limits: RateLimits,
     phase: Phase,
+    walk: Walk,
     record: Record,
     /// The attempt whose answer is being passed to the client, from 1; 0 while there is none.
     answering: usize,
@@ -127,6 +132,7 @@ impl Exchange {
             payment: Payment::default(),
             rate_limits: RateLimits::default(),
             phase: Phase::Reading { admission: Admission::Unasked, body: None },
+            walk: Walk::default(),
             record: Record { exchange: id.clone(), began_ms: now_ms, trace: head.trace(), ..Record::default() },
             answering: 0,
             unsaid: None,
@@ -275,7 +281,8 @@ impl Exchange {
         self.record.bearer = brought.as_ref().map(|brought| brought.bearer.clone()).unwrap_or_default();
         let cool_downs = &memory.cool_downs;
         let bearing = Bearing { brought: brought.as_ref(), endpoint: &endpoint, cool_downs, now_ms: self.began_ms };
-        let plan_of = Planned::all(plan.targets, grant, snapshot, &bearing);
+        let mut plan_of = Planned::all(plan.targets, grant, snapshot, &bearing);
+        resting::arrange(&mut plan_of, &mut self.record, &memory.health, self.began_ms)?;
         Ok(Asked {
             id: self.id.clone(),
             began_ms: self.began_ms,
@@ -308,6 +315,7 @@ impl Exchange {
         }
         let Phase::Planned { asked, .. } = &mut self.phase else { return Ok(Step::Wait) };
         self.record.plan = asked.plan.iter().map(|planned| planned.target.id.clone()).collect();
+        self.walk = Walk::through(asked.plan.len());
         let edits = asked.slots();
         let Phase::Planned { asked, .. } = core::mem::replace(&mut self.phase, Phase::Answered) else {
             return Ok(Step::Wait);

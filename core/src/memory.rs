@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::admission::{Grant, KeyDigest, Purse, digest};
+use crate::health::Health;
 use crate::secret::Secret;
 use crate::snapshot::Snapshot;
 
@@ -82,6 +83,8 @@ pub struct Memory {
     pub purse: Purse,
     /// Whom providers want to be left alone by.
     pub cool_downs: CoolDowns,
+    /// How the targets do.
+    pub health: Health,
     credentials: HashMap<CredentialId, (Rc<Credential>, u64)>,
     /// Those of accounts.
     own: HashMap<CredentialId, Own>,
@@ -99,6 +102,7 @@ impl Memory {
 
     /// Takes a newer Snapshot; an older one (a control plane that was restored) is taken too, as the last word counts.
     pub fn publish(&mut self, snapshot: Snapshot) {
+        self.health.settings = snapshot.health;
         self.snapshot = Some(Rc::new(snapshot));
     }
 

@@ -8,6 +8,7 @@ pub mod stats;
 mod trace;
 
 use crate::estimate::Estimate;
+use crate::failure::Failure;
 use crate::loss::Losses;
 use crate::price::{Cost, Price};
 use crate::refusal::DENIALS;
@@ -53,6 +54,35 @@ impl Ending {
     }
 }
 
+/// Whose credential an attempt had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Whose {
+    /// The gateway's, or none.
+    #[default]
+    Gateway,
+    /// The account's own.
+    Account,
+    /// The caller's own token, passed through.
+    Caller,
+}
+
+impl Whose {
+    const ALL: [Whose; 3] = [Whose::Gateway, Whose::Account, Whose::Caller];
+
+    /// Its name in Records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Whose::Gateway => "gateway",
+            Whose::Account => "account",
+            Whose::Caller => "caller",
+        }
+    }
+
+    fn named(name: &str) -> Option<Whose> {
+        Whose::ALL.into_iter().find(|whose| whose.name() == name)
+    }
+}
+
 /// What became of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Outcome {
@@ -66,6 +96,10 @@ pub struct Outcome {
     pub status: u16,
     /// The provider's own error code, or the gateway's word for what was wrong; empty when nothing was.
     pub code: String,
+    /// What follows from what was wrong; `None` when nothing was, or the client left.
+    pub failure: Option<Failure>,
+    /// Whose credential it had.
+    pub whose: Whose,
     /// Milliseconds from the attempt's start to the first event.
     pub first_event_ms: Option<u64>,
     /// Milliseconds from the attempt's start to its end.
@@ -154,6 +188,8 @@ pub struct Record {
     pub passed: Vec<String>,
     /// Targets that were left out, since they were asked as fast as they may be.
     pub rate_limited: Vec<String>,
+    /// Targets that were left out, since they are to be left alone.
+    pub rested: Vec<String>,
     /// The cheaper route that answered, since a budget had no room; empty when none did.
     pub downgraded: String,
     /// When it began, in milliseconds since 1970 by the data plane's clock.

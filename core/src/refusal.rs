@@ -5,6 +5,7 @@
 
 mod spent;
 
+use crate::failure::Failure;
 use crate::hub::event::{ErrorClass, ProviderError};
 use crate::json::ScanError;
 
@@ -129,6 +130,13 @@ pub enum Refusal {
     RateLimited(Box<SpentBudget>),
     /// The caller's own token met its limit at the only provider that could answer; so many milliseconds are left.
     Cooling(u64),
+    /// Whoever could answer is to be left alone for so many milliseconds; 0 when nobody knows how long.
+    Resting {
+        /// What for.
+        why: Failure,
+        /// How long.
+        wait_ms: u64,
+    },
     /// What was lent of this budget has ended, and the control plane does not answer.
     BudgetUnknown(String),
     /// The body is not JSON.
@@ -216,6 +224,7 @@ impl Refusal {
             Refusal::BudgetSpent(spent) => spent.code(),
             Refusal::RateLimited(_) => "targets_limited",
             Refusal::Cooling(_) => "caller_cooling",
+            Refusal::Resting { .. } => "targets_resting",
             Refusal::BudgetUnknown(_) => UNKNOWN,
             Refusal::BadJson(_) => "bad_json",
             Refusal::BadMember { .. } => "bad_member",
@@ -243,7 +252,9 @@ impl Refusal {
             }
             Refusal::UnknownIdentity | Refusal::RouteForbidden(_) | Refusal::SourceForbidden => ErrorClass::Permission,
             Refusal::BudgetSpent(spent) => spent.class(),
-            Refusal::RateLimited(_) | Refusal::Cooling(_) => ErrorClass::RateLimited,
+            Refusal::RateLimited(_)
+            | Refusal::Cooling(_)
+            | Refusal::Resting { why: Failure::Throttled | Failure::Exhausted, .. } => ErrorClass::RateLimited,
             Refusal::BadJson(_)
             | Refusal::BadMember { .. }
             | Refusal::CompressedBody
@@ -253,6 +264,7 @@ impl Refusal {
             Refusal::Unserved { .. } => ErrorClass::NotFound,
             Refusal::TooLarge(_) => ErrorClass::TooLarge,
             Refusal::Busy
+            | Refusal::Resting { .. }
             | Refusal::NotReady
             | Refusal::ControlPlaneAway
             | Refusal::BudgetUnknown(_)
@@ -296,6 +308,10 @@ impl Refusal {
             Refusal::Cooling(_) => {
                 "your own token has reached its limit at the provider, and nobody else serves this; try again later".into()
             }
+            Refusal::Resting { why: Failure::Throttled | Failure::Exhausted, .. } => {
+                "whoever could answer this has reached a limit at its provider; try again later".into()
+            }
+            Refusal::Resting { .. } => "whoever could answer this is left alone for a while; try again later".into(),
             Refusal::BudgetUnknown(budget) => {
                 format!("what is left of the budget `{budget}` cannot be asked right now; try again in a moment")
             }
@@ -337,7 +353,10 @@ impl Refusal {
                 let should = ("x-should-retry", spent.is_worth_waiting().to_string());
                 after.into_iter().chain([should]).collect()
             }
-            Refusal::Cooling(ms) => vec![("retry-after", ms.div_ceil(1000).max(1).to_string())],
+            Refusal::Resting { wait_ms: 0, .. } => Vec::new(),
+            Refusal::Cooling(ms) | Refusal::Resting { wait_ms: ms, .. } => {
+                vec![("retry-after", ms.div_ceil(1000).max(1).to_string())]
+            }
             Refusal::BudgetUnknown(_) | Refusal::ControlPlaneAway => vec![("retry-after", "1".into())],
             _ => Vec::new(),
         }

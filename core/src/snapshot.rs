@@ -15,6 +15,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::catalog::{self, Identity, Provider, Target};
+use crate::health::Settings;
 use crate::rule::{MAX_RULES, Rule};
 
 /// Largest Snapshot document accepted, in bytes: 5,000 models with their routes take about 2 MiB.
@@ -91,6 +92,8 @@ pub struct Snapshot {
     pub rules: Vec<Arc<Rule>>,
     /// Who may come without a key.
     pub identities: Vec<Identity>,
+    /// How health is judged.
+    pub health: Settings,
     route_by_name: HashMap<String, usize>,
     target_by_id: HashMap<String, usize>,
     provider_by_id: HashMap<String, usize>,
@@ -110,7 +113,7 @@ impl PartialEq for Snapshot {
                 &other.withheld,
                 &other.rules,
             )
-            && self.identities == other.identities
+            && (&self.identities, self.health) == (&other.identities, other.health)
     }
 }
 

@@ -38,6 +38,8 @@ pub struct SnapshotUpdate {
     pub revision: u64,
     #[prost(message, optional, tag = "7")]
     pub cool_downs: Option<CoolDowns>,
+    #[prost(bytes = "vec", optional, tag = "8")]
+    pub health: Option<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -203,6 +205,7 @@ mod tests {
                 let kind = match kind.split_once(", ") {
                     Some(("message", "repeated")) => format!("repeated {inner}"),
                     Some(("message", "optional")) => inner.to_owned(),
+                    Some((item, "optional")) => format!("optional {item}"),
                     Some((item, "repeated")) => format!("repeated {item}"),
                     _ => kind,
                 };

@@ -8,6 +8,7 @@
 //! Limits: one try to watch per pause of 250 ms to 5 s; the last good Snapshot serves meanwhile.
 
 use dragoman_core::exchange::Question;
+use dragoman_core::health::Fleet;
 use dragoman_core::memory::{Changes, CoolDown, CredentialId};
 use dragoman_core::snapshot::Snapshot;
 use prost::Message;
@@ -199,6 +200,9 @@ impl Root {
                 until_ms: told.until_ms,
             };
             worker.memory.cool_downs.learn(told.list.into_iter().map(known).collect(), host::now_ms());
+        }
+        if let Some(fleet) = update.health.as_deref().and_then(Fleet::read) {
+            worker.memory.health.learn(fleet, host::now_ms());
         }
         let told = if update.revision > 0 { update.revision } else { worker.memory.told() };
         worker.memory.forget(&changes, told);

@@ -42,7 +42,9 @@ impl Translator {
         let cluster = host::property(&["xds", "cluster_name"]).ok()??;
         let now = host::now_ms();
         let current: Vec<_> = current.iter().collect();
-        let (attempt, outgoing) = Attempt::begin(exchange.asked()?, number, &cluster, &current, now)?;
+        let (turn, slot) = exchange.turn(number, &mut worker.memory, now)?;
+        let (attempt, mut outgoing) = Attempt::begin(exchange.asked()?, turn, &cluster, &current, now)?;
+        outgoing.head.extend(slot.map(|(name, value)| (name.into_bytes(), value.into_bytes())));
         host::set_headers(Map::RequestHead, &outgoing.head).ok()?;
         if let Body::Replace(body) = outgoing.body {
             self.request = Some(body);
@@ -172,6 +174,9 @@ impl Stream for Translator {
         let now = host::now_ms();
         if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
             exchange.attempt_ended(attempt.end(now));
+            if let Some((outcome, account)) = exchange.met() {
+                worker.memory.health.met(outcome, account, worker.ids.below(u64::MAX), now);
+            }
             if let Some(met) = exchange.cool_down() {
                 worker.memory.cool_downs.meet(met, now);
             }

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use dragoman_core::failure::Failure;
 use dragoman_core::framing::MAX_FRAME;
 use dragoman_core::json::{ScanError, Trouble, scan};
 use dragoman_core::refusal::{Refusal, SpentBudget, Unanswered, UnknownMethod};
@@ -50,6 +51,8 @@ fn refusals() -> Vec<Refusal> {
             resets_in_ms: Some(20_000),
         })),
         Refusal::Cooling(240_000),
+        Refusal::Resting { why: Failure::Throttled, wait_ms: 20_000 },
+        Refusal::Resting { why: Failure::Faulty, wait_ms: 0 },
         Refusal::BudgetUnknown("<budget>".into()),
         Refusal::BadJson(ScanError { at: 7, trouble: Trouble::Unexpected }),
         Refusal::BadMember { param: "<member>".into(), problem: "<what is wrong with it>".into() },
@@ -81,6 +84,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::RateLimited(_)
             | Refusal::BudgetUnknown(_) => {}
             Refusal::NoAnswer(_) | Refusal::Forgotten | Refusal::Busy | Refusal::Cooling(_) => {}
+            Refusal::Resting { .. } => {}
         }
     }
     all
@@ -97,12 +101,13 @@ fn reference(root: &Path) -> String {
         writeln!(page, "| `{}` | {} | {} |", refusal.code(), told.status, told.message.replace('|', "\\|")).unwrap();
     }
     page.push_str("\n## Limits\n\n| limit | value |\n|---|--:|\n");
-    let limits: [(&str, usize); 17] = [
+    let limits: [(&str, usize); 18] = [
         ("largest request body, bytes", exchange::MAX_BODY),
         ("deepest nesting of JSON", scan::MAX_DEPTH as usize),
         ("most members of a request's outermost object", scan::MAX_TOP_LEVEL_MEMBERS),
         ("longest name of a model nobody listed", select::MAX_MODEL_NAME),
         ("most targets of one Plan", select::MAX_ATTEMPTS),
+        ("most attempts of one exchange", exchange::MAX_WALK),
         ("largest event of a stream, bytes", MAX_FRAME),
         ("largest answer that is folded into a whole one, bytes", hub::message::MAX_MESSAGE),
         ("most tool calls of one answer", hub::sequencer::MAX_CALLS),

@@ -16,6 +16,7 @@ mod native;
 
 use dragoman_core::catalog::DialectId;
 use dragoman_core::memory::Memory;
+use dragoman_core::snapshot::Snapshot;
 use dragoman_tests::mock_host::{Answer, Context, ControlPlane, Ends, Envoy, Pace, Request, Served};
 
 use fixtures::{CHAIN, CLIENTS, Cut, Delivery, Fixture, code, fixtures, headers, plane, route};
@@ -177,6 +178,29 @@ fn failed_attempts_end_as_natively() {
                 let served = served.unwrap_or_else(|error| panic!("{client:?} failures {place}: {error}"));
                 assert!(status(&served) >= 400, "{client:?} failures {place}");
             }
+        }
+    }
+}
+
+#[test]
+fn what_failed_in_passing_is_asked_again_as_natively() {
+    let mut plane = plane("");
+    let mut snapshot = Snapshot::read(&plane.snapshot).unwrap();
+    snapshot.health.retry_percent = 1000;
+    plane.snapshot = snapshot.write();
+    let mut both = Both::start(plane);
+    let error = r#"{"error":{"message":"no","type":"t","code":500}}"#;
+    let failing = Some(failure("500", "application/json", error)).map(|mut answer| {
+        answer.head.retain(|(name, _)| name != b"retry-after");
+        answer
+    });
+    for (model, most) in [(CHAIN.to_owned(), 9), (route(CLIENTS[0], true), 3)] {
+        for failures in [0, 1, 2, 4, 6, 9] {
+            let request = Cut(failures).request(conversation(CLIENTS[0]).ask(&model, Delivery::Whole));
+            let mut answers = vec![failing.clone(); failures as usize];
+            answers.resize(9, None);
+            let served = both.serve(&request, &answers).unwrap_or_else(|error| panic!("{model} {failures}: {error}"));
+            assert_eq!(served.attempts.len(), most, "nobody answers at last");
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The one route: the attempt's number and the Plan's slot header name the cluster.
 //!
-//! The router filter writes `x-dragoman-try-1` … `-5`, each standing for a cluster (`dragoman_core::catalog::slot`). Envoy chooses the cluster anew for every
+//! The router filter writes `x-dragoman-try-1` … `-9`, each standing for a cluster (`dragoman_core::catalog::slot`). Envoy chooses the cluster anew for every
 //! attempt, and at that moment `x-envoy-attempt-count` still says how many attempts were *before*: absent for the first.
 
 use dragoman_core::catalog::slot;
-use dragoman_core::select::MAX_ATTEMPTS;
+use dragoman_core::exchange::MAX_WALK;
 use serde_json::{Map, Value, json};
 
 use super::{EDGE, Edge, any, seconds};
@@ -57,8 +57,8 @@ fn retry_policy(edge: &Edge) -> Value {
     json!({
         "retry_on": "connect-failure,refused-stream,reset,retriable-headers",
         "retriable_headers": [{ "name": "x-dragoman-retry", "present_match": true }],
-        // The filter lowers it to the length of the Plan by `x-envoy-max-retries`.
-        "num_retries": MAX_ATTEMPTS - 1,
+        // The filter lowers it where nothing may be asked for twice, by `x-envoy-max-retries`.
+        "num_retries": MAX_WALK - 1,
         "refresh_cluster_on_retry": true,
         // Another provider is asked, not the same one again: there is nothing to wait for.
         "retry_back_off": { "base_interval": "0.001s", "max_interval": "0.001s" },
@@ -69,7 +69,7 @@ fn retry_policy(edge: &Edge) -> Value {
 /// No count → slot 1, "1" → slot 2, …
 fn by_attempt(edge: &Edge) -> Value {
     let later: Map<String, Value> =
-        (1..MAX_ATTEMPTS).map(|count| (count.to_string(), json!({ "matcher": by_slot(edge, count + 1) }))).collect();
+        (1..MAX_WALK).map(|count| (count.to_string(), json!({ "matcher": by_slot(edge, count + 1) }))).collect();
     json!({
         "matcher_tree": { "input": header("x-envoy-attempt-count"), "exact_match_map": { "map": later } },
         "on_no_match": { "matcher": by_slot(edge, 1) },

@@ -3,7 +3,7 @@ use std::time::Duration;
 use dragoman_core::catalog::{DialectId, Origin, Service as Spoken};
 
 use super::resources::KINDS;
-use dragoman_core::select::MAX_ATTEMPTS;
+use dragoman_core::exchange::MAX_WALK;
 
 use crate::settings::Signing;
 
@@ -77,7 +77,7 @@ fn the_slots_are_walked_in_order() {
         ["cluster_matcher"];
     let slot = |matcher: &Value| matcher["matcher"]["matcher_tree"]["input"]["typed_config"]["header_name"].clone();
     assert_eq!(slot(&matcher["on_no_match"]), "x-dragoman-try-1");
-    for count in 1..MAX_ATTEMPTS {
+    for count in 1..MAX_WALK {
         let later = &matcher["matcher_tree"]["exact_match_map"]["map"][count.to_string()];
         assert_eq!(slot(later), format!("x-dragoman-try-{}", count + 1));
         assert!(

@@ -5,6 +5,7 @@ use super::settle::Counted;
 use super::{Attempt, Body};
 use crate::dialect;
 use crate::exchange::{self, HeadEdits};
+use crate::failure::Failure;
 use crate::hub::event::{ErrorClass, ProviderError};
 use crate::json::Json;
 use crate::record::Ending;
@@ -23,7 +24,7 @@ impl Attempt {
                 | ErrorClass::ContextTooLong
                 | ErrorClass::ContentPolicy
         );
-        if !self.is_last() && !final_class {
+        if self.goes_on(Failure::of(error.class)) && !final_class {
             let head = self.retry(error);
             return Answer { head: Some(head), body: Body::Replace(Vec::new()), answers: false };
         }
@@ -33,7 +34,7 @@ impl Attempt {
     /// Tells Envoy to try the next target. A local reply would not be retried; a status is.
     pub(super) fn retry(&mut self, error: ProviderError) -> HeadEdits {
         self.conclude(Ending::Retriable, self.state.counted());
-        self.outcome.code = code_of(&error);
+        self.note(&error);
         let status = ClientError::of_provider(&error).status;
         let mut head = HeadEdits::default();
         head.set(":status", &status.to_string());
@@ -51,7 +52,7 @@ impl Attempt {
     /// A provider's no, told to the client: the very bytes in its own dialect, said anew in another.
     pub(super) fn explain(&mut self, body: Vec<u8>, status: u16) -> Answer {
         let (own, theirs) = (self.asked.endpoint.dialect, self.theirs());
-        let planned = self.asked.plan.get(self.number - 1);
+        let planned = self.planned();
         let error = dialect::of(theirs).read_error(status, &body);
         let leaks = planned.and_then(|planned| planned.credential.as_ref()).is_some_and(|credential| {
             let value = credential.value.expose();
@@ -63,7 +64,7 @@ impl Attempt {
             let message = if leaks { String::new() } else { error.message };
             return self.say(&ProviderError { message, ..error });
         }
-        self.outcome.code = code_of(&error);
+        self.note(&error);
         self.conclude(Ending::Refused, Counted::default());
         let mut head = self.error_head();
         head.remove("content-length");
@@ -72,7 +73,7 @@ impl Attempt {
 
     /// Says an error in the client's dialect.
     fn say(&mut self, error: &ProviderError) -> Answer {
-        self.outcome.code = code_of(error);
+        self.note(error);
         self.conclude(Ending::Refused, self.state.counted());
         let told = match self.masks() {
             // What a provider says may say whose words they are, and so may its codes.
@@ -90,6 +91,11 @@ impl Attempt {
         }
         head.remove("content-length");
         Answer { head: Some(head), body: Body::Replace(reply.body), answers: true }
+    }
+
+    fn note(&mut self, error: &ProviderError) {
+        self.outcome.code = code_of(error);
+        self.outcome.failure = Some(Failure::of(error.class));
     }
 
     fn error_head(&self) -> HeadEdits {

@@ -21,7 +21,7 @@ use crate::record::{Ending, Outcome};
 use crate::usage::Usage;
 
 /// An attempt that waits so long for a head has sent its request: connecting takes two seconds unless an operator says otherwise.
-pub(super) const SURELY_SENT_MS: u64 = 5_000;
+pub(crate) const SURELY_SENT_MS: u64 = 5_000;
 
 /// Bytes of a request to one reported token of input, from which on it is asked whether that can be. Plain text has four to six,
 /// and media make it more without being at fault.

@@ -1,7 +1,8 @@
 //! While attempts run: who answers, what became of the others, and what the client is told in the answer's head.
 
 use super::{Exchange, FinalHead, HeadEdits, Phase, REQUEST_ID};
-use crate::attempt::left_unheard;
+use crate::attempt::{SURELY_SENT_MS, left_unheard};
+use crate::failure::Failure;
 use crate::loss::Losses;
 use crate::memory::{CoolDown, Memory};
 use crate::record::{Ending, Outcome};
@@ -19,6 +20,11 @@ impl Exchange {
         let outcome = self.record.outcomes.last().filter(|outcome| outcome.cool_until_ms > 0)?;
         let (provider, bearer) = (outcome.target.split('/').next()?.to_string(), self.record.bearer.clone());
         Some(CoolDown { provider, bearer, until_ms: outcome.cool_until_ms })
+    }
+
+    /// What the last attempt says of its target's health, and in whose name it was asked.
+    pub fn met(&self) -> Option<(&Outcome, &str)> {
+        self.record.outcomes.last().map(|outcome| (outcome, self.record.account.as_str()))
     }
 
     /// An attempt begins.
@@ -50,6 +56,13 @@ impl Exchange {
         {
             left_unheard(asked, &mut outcome);
         }
+        outcome.failure = match outcome.ending {
+            Ending::Answered | Ending::Abandoned => None,
+            Ending::Silent if outcome.total_ms >= SURELY_SENT_MS => Some(Failure::Timeout),
+            Ending::Silent => Some(Failure::Unreachable),
+            Ending::Broken => outcome.failure.or(Some(Failure::Faulty)),
+            Ending::Retriable | Ending::Refused => outcome.failure,
+        };
         self.price(&mut outcome);
         self.running = self.running.saturating_sub(1);
         self.record.outcomes.push(outcome);
@@ -62,7 +75,9 @@ impl Exchange {
             self.record.status = status;
             let mut edits = HeadEdits::default();
             let dialect = asked.endpoint.dialect;
-            if let Some(planned) = asked.plan.get(self.answering - 1).filter(|_| !asked.rules.masks(dialect)) {
+            let place = self.walk.place(self.answering);
+            if let Some(planned) = place.and_then(|place| asked.plan.get(place)).filter(|_| !asked.rules.masks(dialect))
+            {
                 edits.set("x-dragoman-target", &planned.target.id);
             }
             for (name, value) in asked.rules.response_headers(dialect) {

@@ -6,6 +6,7 @@ use super::brought::Brought;
 use super::content::Content;
 use super::head::{Head, HeadEdits};
 use super::payment::Bounds;
+use super::resting;
 use super::wish::Wish;
 use crate::admission::Grant;
 use crate::catalog::{Operation, Provider, Service, Target};
@@ -15,6 +16,7 @@ use crate::hub::{Delivery, Format, Request};
 use crate::json::Json;
 use crate::loss::Losses;
 use crate::memory::{CoolDowns, Credential, CredentialId, Memory};
+use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::rule::{Holding, Whom};
 use crate::select::{self, Judgement, Needs, Verdict};
@@ -267,7 +269,8 @@ impl Asked {
         &mut self,
         route: &str,
         grant: &Grant,
-        cool_downs: &CoolDowns,
+        memory: &Memory,
+        record: &mut Record,
         now_ms: u64,
     ) -> Result<(), Refusal> {
         let wish = Wish::of(route.to_string(), self.needs);
@@ -275,9 +278,9 @@ impl Asked {
         let plan = sought.judge(Some(grant), &self.snapshot).into_plan(&wish.model, wish.needs)?;
         self.loss = plan.loss;
         let (brought, endpoint) = (self.brought.as_ref(), &self.endpoint);
-        let bearing = Bearing { brought, endpoint, cool_downs, now_ms };
+        let bearing = Bearing { brought, endpoint, cool_downs: &memory.cool_downs, now_ms };
         self.plan = Planned::all(plan.targets, grant, &self.snapshot, &bearing);
-        Ok(())
+        resting::arrange(&mut self.plan, record, &memory.health, now_ms)
     }
 
     /// Takes credentials out of the worker's memory; gives back those that are not there.
@@ -318,8 +321,8 @@ impl Asked {
             edits.set(&format!("{}{}", super::SLOT, index + 1), slot);
         }
         edits.set(super::EXCHANGE, &self.id);
-        // Envoy tries exactly as often as there are targets.
-        edits.set("x-envoy-max-retries", &(self.plan.len() - 1).to_string());
+        // Envoy tries no more often than there are attempts in a walk; where a walk ends sooner, it finds nobody.
+        edits.set("x-envoy-max-retries", &self.retries().to_string());
         edits
     }
 }

@@ -158,7 +158,7 @@ fn an_unknown_key_is_asked_for_once_and_the_body_may_come_first_or_last() {
         );
         let Step::Send(edits) = exchange.advance(&mut memory, 0) else { panic!() };
         assert!(edits.set.contains(&(b"x-dragoman-try-1".to_vec(), crate::catalog::slot("provider_p").into_bytes())));
-        assert!(edits.set.contains(&(b"x-envoy-max-retries".to_vec(), b"0".to_vec())));
+        assert!(edits.set.contains(&(b"x-envoy-max-retries".to_vec(), b"8".to_vec())));
     }
 }
 

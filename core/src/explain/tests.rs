@@ -78,7 +78,7 @@ fn lived(method: &str, path: &str, body: &[u8], memory: &mut Memory) -> (Record,
     if let Some(asked) = exchange.asked() {
         for (index, planned) in asked.plan.iter().enumerate() {
             let cluster = asked.provider(planned).unwrap().cluster.as_bytes();
-            let (attempt, _) = Attempt::begin(Rc::clone(&asked), index + 1, cluster, &[], 0).unwrap();
+            let (attempt, _) = Attempt::begin(Rc::clone(&asked), asked.turn(index + 1), cluster, &[], 0).unwrap();
             let losses = attempt.losses().clone();
             let outcome = attempt.end(0);
             told.push((outcome.dialect.clone(), losses));

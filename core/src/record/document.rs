@@ -1,7 +1,8 @@
 //! The Record as JSON, in both directions.
 
-use super::{Charged, Ending, Outcome, Record};
+use super::{Charged, Ending, Outcome, Record, Whose};
 use crate::estimate::Estimate;
+use crate::failure::Failure;
 use crate::json::{Json, Writer};
 use crate::loss::Losses;
 use crate::price::Cost;
@@ -73,6 +74,9 @@ impl Record {
         if !self.rate_limited.is_empty() {
             out.field("rate_limited").strings(&self.rate_limited);
         }
+        if !self.rested.is_empty() {
+            out.field("rested").strings(&self.rested);
+        }
     }
 
     /// The Record of a document; `None` when it is not one.
@@ -86,6 +90,7 @@ impl Record {
             charged: json.get("charged").into_iter().flat_map(Json::items).map(read_charged).collect::<Option<_>>()?,
             passed: optional_strings(json, "passed")?,
             rate_limited: optional_strings(json, "rate_limited")?,
+            rested: optional_strings(json, "rested")?,
             downgraded: optional_string(json, "downgraded")?,
             began_ms: json.get("began_ms")?.u64()?,
             dialect: string(json, "dialect")?,
@@ -117,6 +122,12 @@ fn write_outcome(outcome: &Outcome, out: &mut Writer) {
         out.field("status").number(u64::from(outcome.status));
         out.field("code").string(&outcome.code);
         out.field("total_ms").number(outcome.total_ms);
+        if let Some(failure) = outcome.failure {
+            out.field("failure").string(failure.name());
+        }
+        if outcome.whose != Whose::Gateway {
+            out.field("whose").string(outcome.whose.name());
+        }
         if !outcome.lost.is_empty() {
             out.field("lost").strings(&outcome.lost);
         }
@@ -161,6 +172,8 @@ fn read_outcome(json: Json<'_>) -> Option<Outcome> {
         ending: Ending::named(&string(json, "ending")?)?,
         status: status(json)?,
         code: string(json, "code")?,
+        failure: Failure::named(&optional_string(json, "failure")?),
+        whose: Whose::named(&optional_string(json, "whose")?).unwrap_or_default(),
         first_event_ms: optional("first_event_ms"),
         total_ms: json.get("total_ms")?.u64()?,
         retry_after_ms: optional("retry_after_ms"),
@@ -235,6 +248,7 @@ mod tests {
             charged: vec![Charged { budget: "acme/usd/month".into(), window_ms: 7 }],
             passed: vec!["acme/usd/month".into()],
             rate_limited: vec!["p/m".into()],
+            rested: vec!["q/m".into()],
             downgraded: "cheap".into(),
             began_ms: 1_790_000_000_000,
             dialect: "messages".into(),
@@ -256,6 +270,8 @@ mod tests {
                     target: "a/m".into(),
                     ending: Ending::Retriable,
                     status: 429,
+                    failure: Some(Failure::Throttled),
+                    whose: Whose::Account,
                     cool_until_ms: 1_790_000_060_000,
                     ..Outcome::default()
                 },

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::{Family, Loss, MAX_SNAPSHOT, Route, Snapshot};
 use crate::admission::Budget;
 use crate::catalog::{Abilities, DialectId, Operation, Origin, Paths, Provider, Service, Target, ThinkingStyle};
+use crate::health::Settings;
 use crate::json::{Json, Writer};
 use crate::rule::Rule;
 
@@ -36,6 +37,9 @@ pub(super) fn write(snapshot: &Snapshot) -> Vec<u8> {
         }
         if !snapshot.identities.is_empty() {
             out.field("identities").array(|out| snapshot.identities.iter().for_each(|row| identity::write(row, out)));
+        }
+        if snapshot.health != Settings::USUAL {
+            snapshot.health.write(out.field("health"));
         }
     });
     out.into_bytes()
@@ -137,7 +141,9 @@ pub(super) fn read(document: &[u8]) -> Result<Snapshot, Vec<String>> {
         return Err(mistakes);
     }
     let withheld = json.get("withheld").into_iter().flat_map(Json::items).filter_map(Json::string).collect();
-    Snapshot { withheld, identities, ..Snapshot::new(version, providers, targets, routes, families)? }.with_rules(rules)
+    let health = json.get("health").map_or(Settings::USUAL, Settings::read);
+    Snapshot { withheld, identities, health, ..Snapshot::new(version, providers, targets, routes, families)? }
+        .with_rules(rules)
 }
 
 /// The rules, which older control planes do not know of.

@@ -89,7 +89,7 @@ pub fn counted(recording: &Recording, dialect: DialectId) -> Vec<String> {
 
 fn pass<'b>(recording: &Recording, dialect: DialectId, chunks: impl IntoIterator<Item = &'b [u8]>) -> Option<Passed> {
     let asked = ask(dialect, recording.delivery)?;
-    let (mut attempt, _) = Attempt::begin(asked, 1, b"provider_p1", &[], 0)?;
+    let (mut attempt, _) = Attempt::begin(Rc::clone(&asked), asked.turn(1), b"provider_p1", &[], 0)?;
     let kind = match recording.framing {
         Framing::Whole | Framing::Array => "application/json",
         Framing::Sse => "text/event-stream",

@@ -15,6 +15,8 @@ const VALID_FOR_MS: u64 = 1_000_000_000;
 pub struct ControlPlane {
     /// The Snapshot's document.
     pub snapshot: Vec<u8>,
+    /// What is told of everybody's health: a Fleet document; empty when nothing is.
+    pub health: Vec<u8>,
     /// Grants by the digest of their key; every other key is refused.
     pub grants: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Header and value by the credential's id.
@@ -38,6 +40,9 @@ impl ControlPlane {
             "Watch" => {
                 number(1, 1, &mut out);
                 bytes(2, &self.snapshot, &mut out);
+                if !self.health.is_empty() {
+                    bytes(8, &self.health, &mut out);
+                }
             }
             "Admit" => {
                 let grant = self.grants.get(&first(1).unwrap_or_default());

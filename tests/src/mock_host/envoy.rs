@@ -274,6 +274,10 @@ impl Envoy {
         let retries: usize = retries.context("nobody said how often to retry")?;
         for number in 1..=retries + 1 {
             let slot = get(&head, &format!("x-dragoman-try-{number}"));
+            if slot.is_none() && number > 1 {
+                self.push_all(tell, unreachable())?;
+                break;
+            }
             let cluster =
                 slot.and_then(|slot| self.plane.clusters.get(slot)).context("no cluster in the slot")?.clone();
             set(&mut head, b"x-envoy-attempt-count", number.to_string().as_bytes());

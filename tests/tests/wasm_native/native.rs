@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use dragoman_core::admission::Grant;
 use dragoman_core::attempt::{Attempt, Body, HeadVerdict};
-use dragoman_core::exchange::{Asked, Exchange, FinalHead, Head, HeadEdits, LocalReply, Question, RETRY, Step};
+use dragoman_core::exchange::{After, Asked, Exchange, FinalHead, Head, HeadEdits, LocalReply, Question, RETRY, Step};
+use dragoman_core::health::Fleet;
 use dragoman_core::memory::{Credential, CredentialId, Memory};
 use dragoman_core::secret::Secret;
 use dragoman_core::snapshot::Snapshot;
@@ -22,6 +23,7 @@ fn apply(head: &mut Vec<Header>, edits: &HeadEdits) {
 pub fn memory(plane: &ControlPlane) -> Memory {
     let mut memory = Memory::default();
     memory.publish(Snapshot::read(&plane.snapshot).unwrap());
+    memory.health.learn(Fleet::read(&plane.health).unwrap(), NOW_MS);
     for (key, grant) in &plane.grants {
         memory.admit(key.as_slice().try_into().unwrap(), Grant::read(grant), u64::MAX, NOW_MS);
     }
@@ -50,7 +52,7 @@ pub fn serve(memory: &mut Memory, id: &str, request: &Request, answers: &[Option
         Step::Send(edits) => {
             let mut head = request.head.clone();
             apply(&mut head, &edits);
-            attempts(&mut exchange, head, &body, answers, &mut served)
+            attempts((&mut exchange, memory), head, &body, answers, &mut served)
         }
         step => panic!("{step:?}"),
     };
@@ -110,7 +112,7 @@ struct Told {
 }
 
 fn attempts(
-    exchange: &mut Exchange,
+    (exchange, memory): (&mut Exchange, &mut Memory),
     mut head: Vec<Header>,
     body: &[u8],
     answers: &[Option<Answer>],
@@ -118,13 +120,15 @@ fn attempts(
 ) -> Told {
     let asked: Rc<Asked> = exchange.asked().unwrap();
     for number in 1.. {
-        let cluster = asked.provider(&asked.plan[number - 1]).unwrap().cluster.clone();
+        let (turn, slot) = exchange.turn(number, memory, NOW_MS).unwrap();
+        let cluster = asked.provider(&asked.plan[turn.place]).unwrap().cluster.clone();
         world::set(&mut head, b"x-envoy-attempt-count", number.to_string().as_bytes());
         let current: Vec<_> = head.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
         let (mut attempt, outgoing) =
-            Attempt::begin(Rc::clone(&asked), number, cluster.as_bytes(), &current, NOW_MS).unwrap();
+            Attempt::begin(Rc::clone(&asked), turn, cluster.as_bytes(), &current, NOW_MS).unwrap();
         exchange.attempt_began();
         head = outgoing.head;
+        head.extend(slot.map(|(name, value)| (name.into_bytes(), value.into_bytes())));
         let body = match outgoing.body {
             Body::Replace(bytes) => bytes,
             Body::Keep => body.to_vec(),
@@ -140,14 +144,16 @@ fn attempts(
             exchange.close();
         }
         exchange.attempt_ended(attempt.end(NOW_MS));
-        if !again || number == asked.plan.len() {
+        let (outcome, account) = exchange.met().unwrap();
+        memory.health.met(outcome, account, 0, NOW_MS);
+        if !again || turn.after == After::Nobody {
             return told.unwrap_or_else(|| {
                 let Answer { head, chunks, ends } = envoy::unreachable();
                 Told { head: Some(head), bytes: chunks.concat(), cut: false, ends }
             });
         }
     }
-    unreachable!("a Plan has an end")
+    unreachable!("a walk has an end")
 }
 
 fn hear(exchange: &mut Exchange, attempt: &mut Attempt, answer: &Answer) -> Told {

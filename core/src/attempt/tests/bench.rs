@@ -97,7 +97,7 @@ pub(super) fn asked(memory: &mut Memory, dialect: DialectId, streamed: bool) -> 
 
 pub(super) fn begin(asked: &Rc<Asked>, number: usize) -> (Attempt, Outgoing) {
     let cluster = format!("provider_p{number}");
-    Attempt::begin(Rc::clone(asked), number, cluster.as_bytes(), &[], 1000).unwrap()
+    Attempt::begin(Rc::clone(asked), asked.turn(number), cluster.as_bytes(), &[], 1000).unwrap()
 }
 
 /// What Envoy would pass on: the head's edits and the bytes, or the wish to retry.

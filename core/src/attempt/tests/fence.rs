@@ -55,7 +55,7 @@ fn walk(memory: &mut Memory, account: &str, own: &[String], own_only: &[bool]) {
         let current: Vec<HeaderRef<'_>> =
             left.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
         let cluster = format!("provider_{id}");
-        let begun = Attempt::begin(Rc::clone(&asked), at + 1, cluster.as_bytes(), &current, 1000);
+        let begun = Attempt::begin(Rc::clone(&asked), asked.turn(at + 1), cluster.as_bytes(), &current, 1000);
         let (mut attempt, outgoing) = begun.unwrap();
         let head = shown(&outgoing);
         assert_eq!(head.matches("secret-for-").count(), 1, "{account}: {head}");
@@ -115,7 +115,7 @@ fn no_attempt_carries_the_credential_of_another() {
         let (_, first) = begin(&asked, 1);
         // The head that attempt 2 finds is the one that attempt 1 has left.
         let left: Vec<HeaderRef> = first.head.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
-        let (_, second) = Attempt::begin(Rc::clone(&asked), 2, b"provider_p2", &left, 1000).unwrap();
+        let (_, second) = Attempt::begin(Rc::clone(&asked), asked.turn(2), b"provider_p2", &left, 1000).unwrap();
         for (outgoing, own) in [(&first, "secret-of-p1"), (&second, "secret-of-p2")] {
             let head = shown(outgoing);
             assert_eq!(head.matches("secret-of-").count(), 1, "{head}");
@@ -124,9 +124,15 @@ fn no_attempt_carries_the_credential_of_another() {
                 assert!(!head.contains(private), "{head}");
             }
         }
-        assert!(Attempt::begin(Rc::clone(&asked), 2, b"provider_p1", &[], 1000).is_none(), "another's cluster");
-        assert!(Attempt::begin(Rc::clone(&asked), 4, b"provider_p1", &[], 1000).is_none(), "not in the Plan");
-        assert!(Attempt::begin(asked, 0, b"provider_p1", &[], 1000).is_none());
+        assert!(
+            Attempt::begin(Rc::clone(&asked), asked.turn(2), b"provider_p1", &[], 1000).is_none(),
+            "another's cluster"
+        );
+        assert!(
+            Attempt::begin(Rc::clone(&asked), asked.turn(4), b"provider_p1", &[], 1000).is_none(),
+            "not in the Plan"
+        );
+        assert!(Attempt::begin(Rc::clone(&asked), asked.turn(0), b"provider_p1", &[], 1000).is_none());
     }
 }
 

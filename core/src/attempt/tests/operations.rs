@@ -30,7 +30,7 @@ fn ask(
     let step = exchange.body(body.to_vec(), memory, 1000);
     let Some(asked) = exchange.asked() else { return Err(step) };
     let cluster = asked.provider(&asked.plan[0]).unwrap().cluster.clone();
-    Ok(Attempt::begin(asked, 1, cluster.as_bytes(), &[], 1000).unwrap())
+    Ok(Attempt::begin(Rc::clone(&asked), asked.turn(1), cluster.as_bytes(), &[], 1000).unwrap())
 }
 
 fn serving(dialect: DialectId, operations: &[Operation]) -> Memory {

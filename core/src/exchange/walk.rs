@@ -1,0 +1,158 @@
+//! In which order the targets of a Plan are asked, and which of them are asked again.
+//!
+//! ```text
+//!  Plan    A B C
+//!  walk    A B C  A B …     those that failed in passing, as long as repeats are free and there is room
+//!          A      A A       with one target only: what says that it has too much to do is believed
+//! ```
+//!
+//! Envoy reads where an attempt goes when the one before has failed, from a header that can be changed only while that one begins.
+//! So each attempt decides, when it begins, who comes after it: by what is known then, which is not yet what becomes of it.
+
+use super::{Asked, Exchange, Phase, SLOT};
+use crate::catalog::Operation;
+use crate::failure::Failure;
+use crate::health::{Fitness, Health};
+use crate::memory::Memory;
+use crate::record::{Outcome, Record};
+
+/// Most attempts of one exchange. Three providers of which each fails three times out of ten are asked in vain twice in a hundred
+/// thousand times.
+pub const MAX_WALK: usize = 9;
+
+/// Most times that a target is asked again right after it failed.
+const MAX_ITSELF: usize = 2;
+
+/// Who comes after an attempt that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Nobody.
+    Nobody,
+    /// Another target.
+    Another,
+    /// The same target.
+    Itself,
+}
+
+/// An attempt's turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Its number, from 1.
+    pub number: usize,
+    /// Whose turn: a place in the Plan, from 0.
+    pub place: usize,
+    /// Who comes after it.
+    pub after: After,
+}
+
+/// Places in the Plan by attempts, as far as it is decided.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    places: Vec<usize>,
+}
+
+impl Walk {
+    /// That of a Plan of so many targets.
+    pub(super) fn through(targets: usize) -> Walk {
+        Walk { places: (0..targets).collect() }
+    }
+
+    /// The place of an attempt.
+    pub(super) fn place(&self, number: usize) -> Option<usize> {
+        self.places.get(number.checked_sub(1)?).copied()
+    }
+}
+
+impl Exchange {
+    /// The turn of that attempt, which begins now, and the slot header by which the next one finds its way, where it has none yet.
+    pub fn turn(
+        &mut self,
+        number: usize,
+        memory: &mut Memory,
+        now_ms: u64,
+    ) -> Option<(Turn, Option<(String, String)>)> {
+        let Phase::Sent(asked) = &self.phase else { return None };
+        let place = self.walk.place(number)?;
+        let health = &mut memory.health;
+        let target = &asked.plan.get(place)?.target.id;
+        health.asked(target, now_ms);
+        match number {
+            1 => health.retries.earn(health.settings.retry_percent),
+            number if number > asked.plan.len() => health.retries.spend(),
+            _ => {}
+        }
+        let mut slot = None;
+        let is_open = self.walk.places.len() == number && number < MAX_WALK;
+        if is_open
+            && asked.may_repeat()
+            && health.settings.retry_percent > 0
+            && health.retries.is_free()
+            && let Some(next) = again(asked, &self.walk, &self.record, health, now_ms)
+        {
+            self.walk.places.push(next);
+            let value = asked.snapshot.slot(asked.plan.get(next)?.target.provider).unwrap_or_default();
+            slot = Some((format!("{SLOT}{}", number + 1), value.to_string()));
+        }
+        let after = match self.walk.place(number + 1) {
+            None => After::Nobody,
+            Some(next) if next == place => After::Itself,
+            Some(_) => After::Another,
+        };
+        Some((Turn { number, place, after }, slot))
+    }
+}
+
+/// Who is asked again after the last attempt of the walk, which begins now.
+fn again(asked: &Asked, walk: &Walk, record: &Record, health: &Health, now_ms: u64) -> Option<usize> {
+    let current = *walk.places.last()?;
+    let last_asked = |place: usize| walk.places.iter().rposition(|known| *known == place);
+    let may_be_asked = |place: &usize| {
+        asked.plan.get(*place).is_some_and(|planned| {
+            let fitness = health.fitness(&planned.target.id, planned.opening.whose(), &record.account, now_ms);
+            !matches!(fitness, Fitness::Banned(_))
+        })
+    };
+    let failed_in_passing = |place: &usize| {
+        let target = asked.plan.get(*place).map(|planned| planned.target.id.as_str());
+        let last = record.outcomes.iter().rfind(|outcome| Some(outcome.target.as_str()) == target);
+        last.is_some_and(in_passing)
+    };
+    let others = (0..asked.plan.len()).filter(|place| *place != current);
+    let other =
+        others.filter(|place| failed_in_passing(place) && may_be_asked(place)).min_by_key(|place| last_asked(*place));
+    let itself = || {
+        let row = walk.places.iter().rev().take_while(|place| **place == current).count();
+        (row <= MAX_ITSELF && may_be_asked(&current)).then_some(current)
+    };
+    other.or_else(itself)
+}
+
+/// Whether the next moment may be better.
+fn in_passing(outcome: &Outcome) -> bool {
+    let short = matches!(
+        outcome.failure,
+        Some(Failure::Overloaded | Failure::Faulty | Failure::Unreachable | Failure::Throttled)
+    );
+    short && outcome.retry_after_ms.unwrap_or(0) == 0
+}
+
+impl Asked {
+    /// The turn of the attempt of that number, where everybody is asked once.
+    pub fn turn(&self, number: usize) -> Turn {
+        let after = if number < self.plan.len() { After::Another } else { After::Nobody };
+        Turn { number, place: number.wrapping_sub(1), after }
+    }
+
+    /// Whether the same may be asked of the same provider twice: what makes something there is not.
+    pub(super) fn may_repeat(&self) -> bool {
+        matches!(self.endpoint.operation, Operation::Generate | Operation::Embed | Operation::CountTokens)
+    }
+
+    /// How often Envoy may try again.
+    pub(super) fn retries(&self) -> usize {
+        if self.may_repeat() { MAX_WALK - 1 } else { self.plan.len().saturating_sub(1) }
+    }
+}
+
+#[cfg(test)]
+mod tests;
