@@ -127,6 +127,7 @@ impl Watching {
             changes: missed.write(),
             revision: missed.until,
             cool_downs: cooling.borrow_and_update().clone(),
+            health: None,
         };
         let mut update = Some(first);
         // A telling that was made before the first update may be sent after it, and must not look like a store that was put back.
@@ -176,6 +177,7 @@ impl Watching {
                     update = Some(SnapshotUpdate {
                         version: last.version,
                         cool_downs: cooling.borrow_and_update().clone(),
+                        health: None,
                         ..SnapshotUpdate::default()
                     });
                 }
