@@ -6,7 +6,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | bytes | [`json`], [`framing`], [`percent`] |
-//! | meaning | [`hub`], [`usage`], [`price`], [`budget`], [`catalog`], [`refusal`], [`hints`], [`loss`], [`record`], [`secret`] |
+//! | meaning | [`hub`], [`usage`], [`price`], [`budget`], [`catalog`], [`refusal`], [`health`], [`hints`], [`loss`], [`record`], [`secret`] |
 //! | judgement | [`dialect`], [`snapshot`], [`rule`], [`select`], [`admission`], [`memory`], [`interpret`] |
 //! | machines | [`exchange`] (one client request), [`attempt`] (one try at one target), [`explain`] (what both would do) |
 #![forbid(unsafe_code)]
@@ -22,6 +22,7 @@ pub mod estimate;
 pub mod exchange;
 pub mod explain;
 pub mod framing;
+pub mod health;
 pub mod hints;
 pub mod hub;
 pub mod interpret;

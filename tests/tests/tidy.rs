@@ -63,7 +63,7 @@ const LAYERS: [&[&str]; 7] = [
     &["framing"],
     &["usage", "estimate", "price", "budget", "catalog", "loss", "hints"],
     &["hub"],
-    &["refusal", "record", "snapshot", "admission", "rule"],
+    &["refusal", "record", "health", "snapshot", "admission", "rule"],
     &["dialect", "select", "memory", "interpret"],
     &["exchange", "attempt", "explain"],
 ];

@@ -1,0 +1,5 @@
+//! How the targets do, as one worker sees it.
+
+mod pulse;
+
+pub use pulse::{Pulse, Pulses};
