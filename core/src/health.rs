@@ -2,4 +2,4 @@
 
 mod pulse;
 
-pub use pulse::{Pulse, Pulses};
+pub use pulse::{FULL, Pulse, Pulses};

@@ -10,7 +10,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::admission::{Grant, KeyDigest, Purse, digest};
+use crate::health::Pulses;
 use crate::secret::Secret;
+use crate::select::balance::hash;
+use crate::select::{Choosing, Rounds};
 use crate::snapshot::Snapshot;
 
 pub use changes::Changes;
@@ -82,6 +85,9 @@ pub struct Memory {
     pub purse: Purse,
     /// Whom providers want to be left alone by.
     pub cool_downs: CoolDowns,
+    /// How the targets do.
+    pub pulses: Pulses,
+    rounds: Rounds,
     credentials: HashMap<CredentialId, (Rc<Credential>, u64)>,
     /// Those of accounts.
     own: HashMap<CredentialId, Own>,
@@ -100,6 +106,11 @@ impl Memory {
     /// Takes a newer Snapshot; an older one (a control plane that was restored) is taken too, as the last word counts.
     pub fn publish(&mut self, snapshot: Snapshot) {
         self.snapshot = Some(Rc::new(snapshot));
+    }
+
+    /// What this worker knows when it chooses for that exchange.
+    pub fn choosing(&mut self, exchange: &str, now_ms: u64) -> Choosing<'_> {
+        Choosing { seed: hash(exchange), now_ms, ..Choosing::new(&self.pulses, &mut self.rounds) }
     }
 
     /// What is known about a key.

@@ -149,7 +149,7 @@ impl Exchange {
                 wants,
             },
             Err(Short::Downgrade(route)) => {
-                asked.plan_anew(&route, grant, &memory.cool_downs, now_ms)?;
+                asked.plan_anew(&route, grant, memory, now_ms)?;
                 (*questions, *manner) = (Questions::Unasked, Manner::Downgraded);
                 self.record.downgraded = route;
                 return self.equip(memory, now_ms).map(Some);

@@ -64,6 +64,7 @@ fn judge<'s>(record: &Record, needs: Needs, snapshot: &'s Snapshot) -> Option<Ju
         "" => select::judge_keeper(record.plan.first().map(String::as_str), needs, snapshot),
         model => select::judge(model, needs, snapshot),
     };
+    judgement.recall(&record.plan);
     let nobody_left = matches!(record.refusal.as_str(), "cannot_say" | "no_credential");
     if !record.plan.is_empty() || nobody_left {
         judgement.strike(|_, target| (!record.plan.contains(&target.id)).then_some(Verdict::NotRecorded));

@@ -17,6 +17,9 @@ fn provider(id: &str, dialect: DialectId) -> Provider {
         set: vec![],
         price: crate::price::Price::default(),
         rate_limits: std::sync::Arc::default(),
+        dispatch: crate::catalog::Dispatch::default(),
+        share: None,
+        region: String::new(),
     }
 }
 
@@ -33,7 +36,7 @@ fn snapshot() -> Snapshot {
             provider("here", DialectId::ChatCompletions),
         ],
         vec![target("one/big", 0), target("two/big-2", 1)],
-        vec![Route { name: "big".into(), candidates: vec![0, 1], loss: Loss::Strict }],
+        vec![Route { name: "big".into(), candidates: vec![0, 1], loss: Loss::Strict, ..Route::default() }],
         vec![Family { prefix: "small-".into(), provider: 1 }, Family { prefix: String::new(), provider: 2 }],
     )
     .unwrap()

@@ -21,6 +21,9 @@ fn provider(id: &str) -> Provider {
         set: vec![("version".into(), "\"2\"".into())],
         price: price(),
         rate_limits: std::sync::Arc::default(),
+        dispatch: crate::catalog::Dispatch::default(),
+        share: None,
+        region: String::new(),
     }
 }
 
@@ -59,7 +62,7 @@ fn a_snapshot_reads_back_as_written() {
         7,
         vec![provider("a"), provider("b")],
         vec![target("a/m", 0), target("b/m", 1)],
-        vec![Route { name: "m".into(), candidates: vec![1, 0], loss: Loss::Strict }],
+        vec![Route { name: "m".into(), candidates: vec![1, 0], loss: Loss::Strict, ..Route::default() }],
         vec![Family { prefix: "claude-".into(), provider: 0 }, Family { prefix: String::new(), provider: 1 }],
     )
     .unwrap();
@@ -88,7 +91,7 @@ fn every_mistake_is_reported_at_once() {
         1,
         vec![provider("a"), provider("a")],
         vec![target("a/m", 5)],
-        vec![Route { name: "m".into(), candidates: vec![], loss: Loss::Warn }],
+        vec![Route { name: "m".into(), candidates: vec![], loss: Loss::Warn, ..Route::default() }],
         vec![],
     )
     .unwrap_err();
