@@ -10,9 +10,9 @@
 //! | `remaining_quota` | most quota left ÷ (attempts under way + 1), for its weight |
 //! | `cheapest` | the lowest price for about so many tokens |
 //!
-//! Where several are as good as one another, chance decides, by weight. Above these stand, in this order: affinity, and the
-//! providers' shares: whose turn it is, and among these only is balanced. One that is slow and that nobody asks is tried again in one of [`RETRIALS`] requests, once it can be thought
-//! to be well.
+//! Where several are as good as one another, chance decides, by weight. Above these stand affinity, and then the providers' shares:
+//! whose turn it is, and only among its targets is balanced. One that was slow and that nobody asks is tried again in one of
+//! [`RETRIALS`] requests, once it can be thought to be well.
 //!
 //! **Affinity** is rendezvous hashing by weight: each target has a number for a key, and the best one is it. When one leaves, only
 //! its keys move; when one comes, it takes only its share.

@@ -73,6 +73,32 @@ fn a_snapshot_reads_back_as_written() {
 }
 
 #[test]
+fn how_a_route_is_shared_reads_back_as_written_and_older_documents_say_nothing_of_it() {
+    let pool = Pool {
+        size: 1,
+        balance: Balance::LeastLatency,
+        weights: vec![3],
+        affinity: Some(Affinity::Header("x-session".into())),
+        slow_start_ms: 30_000,
+    };
+    let regions = Regions { required: vec!["eu".into()], preferred: vec!["eu-west".into()] };
+    let route = Route { name: "m".into(), candidates: vec![1, 0], pool, regions, ..Route::default() };
+    let mut row = provider("a");
+    (row.dispatch, row.share, row.region) = (crate::catalog::Dispatch::Fallback, Some(20), "eu".into());
+    let targets = vec![target("a/m", 0), target("a/n", 0)];
+    let snapshot = Snapshot::new(7, vec![row], targets.clone(), vec![route.clone()], vec![]).unwrap();
+    assert_eq!(Snapshot::read(&snapshot.write()).unwrap(), snapshot);
+
+    let older = Route { pool: Pool::default(), regions: Regions::default(), ..route };
+    let snapshot = Snapshot::new(7, vec![provider("a")], targets, vec![older.clone()], vec![]).unwrap();
+    let text = String::from_utf8(snapshot.write()).unwrap();
+    assert!(!["pool", "balance", "regions", "dispatch", "share"].iter().any(|word| text.contains(word)), "{text}");
+    assert_eq!(Snapshot::read(text.as_bytes()).unwrap().routes, [older]);
+    let wrong = text.replace(r#""loss":"warn""#, r#""loss":"warn","balance":"dice""#);
+    assert!(Snapshot::read(wrong.as_bytes()).unwrap_err()[0].starts_with("routes[0]"));
+}
+
+#[test]
 fn who_may_come_without_a_key_reads_back_as_written() {
     use crate::catalog::{Identity, Proof};
     let identity = |name: &str, proof| Identity { name: name.into(), mark: "0f".into(), proof };
