@@ -3,8 +3,9 @@
 //! Both are written in the same words (`catalog/*.toml` and `dragoman.toml`) and read by the same code. A provider takes
 //! part when it is enabled and its key is found; a row of the operator changes the members it names.
 
+mod registered;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use dragoman_core::catalog::{DialectId, Origin, Paths, Service};
@@ -12,9 +13,11 @@ use dragoman_core::price::Rates;
 
 use crate::prices;
 use crate::settings::{
-    Auth, Enabled, File, Known, Mistakes, ModelRow, ModelsPath, PriceRow, ProviderRow, RateLimit, Said, Secret, SignIn,
-    Signing, Variables,
+    Enabled, File, Known, Mistakes, ModelRow, ModelsPath, PriceRow, ProviderRow, Said, Secret, SignIn, Signing,
+    Variables,
 };
+
+pub use registered::Registered;
 
 /// The shipped providers, as written.
 pub(crate) const PROVIDERS: &str = include_str!("../catalog/providers.toml");
@@ -28,76 +31,6 @@ pub const LOCAL: &str = "local";
 
 /// A look at the environment; tests bring their own.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
-
-/// A provider that can be asked now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Registered {
-    /// Its id.
-    pub id: String,
-    /// Where it is.
-    pub origin: Origin,
-    /// The dialects it serves, the preferred one first.
-    pub services: Vec<Service>,
-    /// Its credential header, name and value; `None` when it needs none.
-    pub credential: Option<(String, Secret)>,
-    /// How any key for it is sent, the gateway's or an account's own.
-    pub auth: Auth,
-    /// The gateway has no key for it, and whoever asks it brings one.
-    pub own_only: bool,
-    /// How tokens begin that callers bring for it.
-    pub passthrough: Vec<String>,
-    /// How Envoy signs its requests; `None` when they carry a credential or nothing.
-    pub signing: Option<Signing>,
-    /// Headers of every request.
-    pub headers: Vec<(String, String)>,
-    /// Members it refuses.
-    pub omit: Vec<String>,
-    /// Members it calls otherwise.
-    pub rename: Vec<(String, String)>,
-    /// Members it wants: (name, JSON text).
-    pub set: Vec<(String, String)>,
-    /// Prefixes of names that are its own.
-    pub families: Vec<String>,
-    /// Where it lists its models, when not where its first dialect does.
-    pub models_path: Option<ModelsPath>,
-    /// Whether plain text speaks HTTP/2.
-    pub http2: bool,
-    /// How fast it may be asked.
-    pub rate_limits: Vec<RateLimit>,
-    /// The addresses that Envoy connects to; empty when it resolves the name by itself.
-    pub pinned: Vec<IpAddr>,
-}
-
-impl Registered {
-    /// The name of its cluster in Envoy.
-    pub fn cluster(&self) -> String {
-        format!("provider_{}", self.id)
-    }
-
-    /// The built-in demo, listening at `origin`.
-    pub fn demo(origin: Origin) -> Registered {
-        Registered {
-            id: DEMO.into(),
-            origin,
-            services: plain_service(),
-            credential: None,
-            auth: Auth::default(),
-            own_only: false,
-            passthrough: Vec::new(),
-            signing: None,
-            headers: Vec::new(),
-            omit: Vec::new(),
-            rename: Vec::new(),
-            set: Vec::new(),
-            families: vec![String::new()],
-            // Its one model stands in the catalogue already.
-            models_path: Some(ModelsPath::Never),
-            http2: false,
-            rate_limits: Vec::new(),
-            pinned: Vec::new(),
-        }
-    }
-}
 
 /// The demo as a model, so that whoever lists the models sees that something can be asked.
 pub fn demo_model() -> ModelRow {
@@ -244,6 +177,9 @@ fn change(shipped: &mut ProviderRow, row: &ProviderRow) {
     take(&mut shipped.models_path, &row.models_path);
     take(&mut shipped.rate_limits, &row.rate_limits);
     take(&mut shipped.http2, &row.http2);
+    take(&mut shipped.dispatch, &row.dispatch);
+    take(&mut shipped.share, &row.share);
+    take(&mut shipped.region, &row.region);
     match (&mut shipped.sign_in, &row.sign_in) {
         (Some(sign_in), Some(other)) => sign_in.change(other),
         (sign_in, other) => take(sign_in, other),
@@ -337,6 +273,9 @@ fn register(row: &ProviderRow, sign_in: Option<&SignIn>, environment: Environmen
             other => other.clone(),
         },
         rate_limits: row.rate_limits.clone().unwrap_or_default(),
+        dispatch: row.dispatch.unwrap_or_default(),
+        share: row.share,
+        region: row.region.as_deref().map(fill).transpose()?.unwrap_or_default(),
         http2: row.http2.unwrap_or(false),
         pinned: Vec::new(),
     })

@@ -14,13 +14,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use dragoman_core::admission::Budget;
 use dragoman_core::catalog::{Provider, Target};
 use dragoman_core::price::Price;
-use dragoman_core::snapshot::{Family, Loss, Route, Snapshot};
+use dragoman_core::snapshot::{Family, Pool, Regions, Route, Snapshot};
 
 use crate::catalog::{Catalog, Registered};
 use crate::prices::PriceBook;
-use crate::settings::{File, IdentityRow, ModelRow, RateLimit, Status, Strategy};
+use crate::settings::{File, IdentityRow, ModelRow, PoolRow, RateLimit, RouteRow, Status, Strategy};
 use fallbacks::{MOST, Ranking};
-use names::{Names, Resolved};
+use names::{Meant, Names, Resolved};
 
 /// Makes the Snapshot of a catalogue as of now; the second value lists what the operator should know.
 pub fn snapshot(version: u64, catalog: &Catalog, file: &File) -> anyhow::Result<(Snapshot, Vec<String>)> {
@@ -70,6 +70,9 @@ fn provider(row: &Registered, book: &PriceBook, at_ms: u64) -> Provider {
         // What must not be asked without a price is withheld; should it be asked all the same, it is not for nothing.
         price: book.unlisted(&row.id, at_ms).map_or_else(|| Price::of(*book.ceiling()), |priced| as_of(priced.price)),
         rate_limits: rate_limits(row, None),
+        dispatch: row.dispatch,
+        share: row.share,
+        region: row.region.clone(),
     }
 }
 
@@ -221,38 +224,55 @@ impl<'r> Builder<'r> {
         }
     }
 
-    /// Adds whom the strategy finds beside those that are there.
-    fn extend(&mut self, candidates: &mut Vec<usize>, strategy: Strategy) {
+    /// Whom the strategy finds beside those that are there.
+    fn others(&mut self, candidates: &[usize], strategy: Strategy) -> Vec<usize> {
+        let mut others = Vec::new();
         let Some(first) = candidates.first().and_then(|at| self.targets.get(*at)).map(|target| target.id.clone())
         else {
-            return;
+            return others;
         };
-        let mut added = 0;
         for found in self.ranking.after(&first, strategy) {
-            let Some(target) = self.target(found.provider, found.model).filter(|at| !candidates.contains(at)) else {
+            let Some(target) =
+                self.target(found.provider, found.model).filter(|at| !candidates.contains(at) && !others.contains(at))
+            else {
                 continue;
             };
-            candidates.push(target);
-            added += 1;
-            if added == MOST {
-                return;
+            others.push(target);
+            if others.len() == MOST {
+                break;
             }
         }
+        others
     }
 
-    fn route(&mut self, name: &str, mut candidates: Vec<usize>, loss: Option<Loss>) {
+    /// A route, unless the name has one: these, and after them whom the strategy finds.
+    fn route(&mut self, name: &str, pool: Vec<usize>, strategy: Strategy) {
+        let added = self.others(&pool, strategy);
+        self.publish(name, Meant { pool, added, row: None });
+    }
+
+    fn publish(&mut self, name: &str, meant: Meant<'_>) {
+        let Meant { pool, added, row } = meant;
+        let size = pool.len();
+        let mut candidates = pool;
+        candidates.extend(added);
         candidates.truncate(crate::settings::MAX_CANDIDATES);
-        if !candidates.is_empty() && self.named.insert(name.to_string()) {
-            self.routes.push(Route { name: name.to_string(), candidates, loss: loss.unwrap_or(self.file.loss) });
+        if candidates.is_empty() || !self.named.insert(name.to_string()) {
+            return;
         }
+        let ids: Vec<&str> =
+            candidates.iter().filter_map(|at| self.targets.get(*at)).map(|row| row.id.as_str()).collect();
+        let (pool, regions) = row.map(|row| shared(row, &ids, size)).unwrap_or_default();
+        let pool = Pool { size, ..pool };
+        let loss = row.and_then(|row| row.loss).unwrap_or(self.file.loss);
+        self.routes.push(Route { name: name.to_string(), candidates, loss, pool, regions });
     }
 
     fn models(&mut self) {
         let catalog = self.catalog;
         for model in &catalog.models {
-            let mut candidates = self.offers(model);
-            self.extend(&mut candidates, self.file.fallback);
-            self.route(&model.name, candidates, None);
+            let offers = self.offers(model);
+            self.route(&model.name, offers, self.file.fallback);
         }
         // Whoever asks by the name that one provider has means that provider first.
         for model in &catalog.models {
@@ -263,12 +283,20 @@ impl<'r> Builder<'r> {
                 }
                 let Some(first) = self.target(provider, name) else { continue };
                 let others = self.offers(model).into_iter().filter(|target| *target != first);
-                let mut candidates: Vec<usize> = [first].into_iter().chain(others).collect();
-                self.extend(&mut candidates, self.file.fallback);
-                self.route(name, candidates, None);
+                let pool = [first].into_iter().chain(others).collect();
+                self.route(name, pool, self.file.fallback);
             }
         }
     }
+}
+
+/// How a route's candidates, of which so many are its pool, share its requests.
+fn shared(row: &RouteRow, candidates: &[&str], size: usize) -> (Pool, Regions) {
+    let PoolRow { balance, weights, affinity, slow_start, regions } = &row.pool;
+    let weight = |id: &&str| weights.iter().find(|(target, _)| target.value == **id).map_or(1, |(_, weight)| *weight);
+    let weights = if weights.is_empty() { Vec::new() } else { candidates.iter().take(size).map(weight).collect() };
+    let slow_start_ms = slow_start.map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    (Pool { size, balance: *balance, weights, affinity: affinity.clone(), slow_start_ms }, regions.clone())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! A provider is a row, not code: where it is, which dialects it speaks at which paths, which members it rejects. The
 //! control plane owns the full rows (prices, discovery, who changed what); here stands what a request needs.
 
+mod dispatch;
 mod identity;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use crate::budget::Budget;
 use crate::price::Price;
 
+pub use dispatch::Dispatch;
 pub use identity::{Identity, Proof};
 
 /// A wire format. What each one can say stands in its file under [`crate::dialect`].
@@ -308,6 +310,12 @@ pub struct Provider {
     pub price: Price,
     /// How fast it may be asked, whichever model answers; see [`crate::budget::OF_TARGET`].
     pub rate_limits: Arc<[Budget]>,
+    /// When it is asked.
+    pub dispatch: Dispatch,
+    /// How many of a hundred requests of a pool go to it, where somebody said so.
+    pub share: Option<u8>,
+    /// Where it is; empty when nobody said.
+    pub region: String,
 }
 
 /// What stands for a cluster in a slot header: 16 hexadecimal digits of its name's SHA-256. Envoy keeps one header map for all

@@ -14,6 +14,7 @@
 //! The machine decides; the filter carries. Everything it needs to know comes as an argument: the head, the body, what the
 //! worker remembers ([`Memory`]) and the time.
 
+mod affinity;
 mod answering;
 mod brought;
 mod content;
@@ -262,8 +263,8 @@ impl Exchange {
         }
     }
 
-    fn plan(&mut self, body: Vec<u8>, grant: &Grant, memory: &Memory) -> Result<Asked, Refusal> {
-        let snapshot = memory.snapshot().ok_or(Refusal::NotReady)?;
+    fn plan(&mut self, body: Vec<u8>, grant: &Grant, memory: &mut Memory) -> Result<Asked, Refusal> {
+        let snapshot = &Rc::clone(memory.snapshot().ok_or(Refusal::NotReady)?);
         let endpoint = self.endpoint.clone().ok_or(Refusal::UnknownPath)?;
         let head = core::mem::take(&mut self.head);
         let content = Content::read(endpoint.operation, &head, body)?;
@@ -272,7 +273,8 @@ impl Exchange {
         self.record.snapshot = snapshot.version;
         let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
         sought.admit(grant)?;
-        let plan = sought.judge(Some(grant), snapshot).into_plan(&wish.model, wish.needs)?;
+        let mut choosing = memory.choosing(&self.id, self.began_ms);
+        let plan = sought.judge(Some(grant), snapshot, &mut choosing).into_plan(&wish.model, wish.needs)?;
         self.record.route.clone_from(&wish.model);
         let rules = sought.rules(Some(grant), snapshot, self.began_ms);
         self.record.rules = rules.names().map(str::to_string).collect();

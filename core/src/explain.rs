@@ -25,11 +25,12 @@ use crate::admission::Grant;
 use crate::attempt::{self, Telling};
 use crate::catalog::{Abilities, DialectId, Operation};
 use crate::exchange::{Asked, Bounds, Content, Head, MAX_BODY, Opening, Planned, Sought, Wish};
+use crate::health::Pulses;
 use crate::hub::Delivery;
 use crate::refusal::Refusal;
 use crate::rule::Touched;
-use crate::select::{Judgement, Needs, Resolution, Verdict};
-use crate::snapshot::{Loss, Snapshot};
+use crate::select::{Choosing, Judgement, Needs, Place, Resolution, Rounds, Verdict};
+use crate::snapshot::{Loss, Pool, Snapshot};
 
 pub use past::explain_record;
 
@@ -52,6 +53,8 @@ pub struct Explanation<'s> {
     pub wanted: Option<Wanted>,
     /// What is done about loss.
     pub loss: Option<Loss>,
+    /// How the first is chosen, where a route has more than one in its pool.
+    pub pool: Option<&'s Pool>,
     /// Names of the rules that hold, in order.
     pub rules: Vec<String>,
     /// What they do to an answer.
@@ -82,6 +85,8 @@ pub struct Weighed {
     pub target: String,
     /// The provider's id.
     pub provider: String,
+    /// How it came to be a candidate.
+    pub place: Place,
     /// What is thought of it.
     pub verdict: Verdict,
     /// How it is told the request, when it is asked.
@@ -151,6 +156,7 @@ impl<'s> Explanation<'s> {
             delivery: None,
             wanted: None,
             loss: None,
+            pool: None,
             rules: Vec::new(),
             answered: Vec::new(),
             candidates: Vec::new(),
@@ -196,7 +202,10 @@ impl<'s> Explanation<'s> {
         self.want(&wish.model, wish.needs, wish.output_limit);
         let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
         grant.map_or(Ok(()), |grant| sought.admit(grant))?;
-        let judgement = sought.judge(grant, snapshot);
+        // Nobody here knows what a worker does: the order is that of one which has just begun.
+        let (pulses, mut rounds) = (Pulses::default(), Rounds::default());
+        let mut choosing = Choosing::new(&pulses, &mut rounds);
+        let judgement = sought.judge(grant, snapshot, &mut choosing);
         let refusal = judgement.refusal(&wish.model, wish.needs);
         let (loss, planned) = (judgement.loss, judgement.planned().cloned());
         let plan = planned.map(|target| Planned { target, opening: Opening::Free, credential: None }).collect();
@@ -244,11 +253,14 @@ impl<'s> Explanation<'s> {
     fn weigh(&mut self, judgement: Judgement<'s>, snapshot: &Snapshot) {
         self.resolution = Some(judgement.resolution);
         self.loss = Some(judgement.loss).filter(|_| judgement.resolution != Resolution::Nobody);
+        let is_pool = judgement.candidates.iter().filter(|one| matches!(one.place, Place::Pool(_))).count() > 1;
+        self.pool = judgement.route.map(|route| &route.pool).filter(|_| is_pool);
         let weighed = judgement.candidates.into_iter().map(|candidate| {
             let provider = snapshot.providers.get(candidate.target.provider);
             Weighed {
                 target: candidate.target.id.clone(),
                 provider: provider.map(|provider| provider.id.clone()).unwrap_or_default(),
+                place: candidate.place,
                 verdict: candidate.verdict,
                 telling: None,
             }

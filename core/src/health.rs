@@ -16,6 +16,7 @@
 
 mod breaker;
 mod fleet;
+mod pulse;
 mod rest;
 mod retries;
 mod settings;
@@ -28,6 +29,7 @@ use crate::record::{Ending, Outcome, Whose};
 
 pub use breaker::{Breaker, Passage};
 pub use fleet::{Fleet, Force, Told};
+pub use pulse::{FULL, Pulse, Pulses};
 pub use rest::{Firmness, Rest};
 pub use retries::Retries;
 pub use settings::Settings;

@@ -18,9 +18,11 @@
 //! At most [`MAX_WAIT_MS`] are believed. What makes no sense says nothing. The forms were collected from recordings and from
 //! public reports about the providers' APIs.
 
+mod quota;
 mod time;
 
 use crate::json::{Json, Kind};
+pub use quota::quota_left;
 use time::{duration_ms, http_date_ms, rfc3339_ms};
 
 /// The longest wait that is believed: a provider that wants more is asked again after it, in case it was wrong.

@@ -6,7 +6,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | bytes | [`json`], [`framing`], [`percent`] |
-//! | meaning | [`hub`], [`usage`], [`price`], [`budget`], [`catalog`], [`refusal`], [`hints`], [`loss`], [`record`], [`secret`] |
+//! | meaning | [`hub`], [`usage`], [`price`], [`budget`], [`catalog`], [`refusal`], [`health`], [`hints`], [`loss`], [`record`], [`secret`] |
 //! | judgement | [`dialect`], [`snapshot`], [`rule`], [`select`], [`admission`], [`memory`], [`interpret`] |
 //! | machines | [`exchange`] (one client request), [`attempt`] (one try at one target), [`explain`] (what both would do) |
 #![forbid(unsafe_code)]

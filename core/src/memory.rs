@@ -10,8 +10,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::admission::{Grant, KeyDigest, Purse, digest};
-use crate::health::Health;
+use crate::health::{Health, Pulses};
 use crate::secret::Secret;
+use crate::select::balance::hash;
+use crate::select::{Choosing, Rounds};
 use crate::snapshot::Snapshot;
 
 pub use changes::Changes;
@@ -85,6 +87,9 @@ pub struct Memory {
     pub cool_downs: CoolDowns,
     /// How the targets do.
     pub health: Health,
+    /// What is felt of them.
+    pub pulses: Pulses,
+    rounds: Rounds,
     credentials: HashMap<CredentialId, (Rc<Credential>, u64)>,
     /// Those of accounts.
     own: HashMap<CredentialId, Own>,
@@ -104,6 +109,12 @@ impl Memory {
     pub fn publish(&mut self, snapshot: Snapshot) {
         self.health.settings = snapshot.health;
         self.snapshot = Some(Rc::new(snapshot));
+    }
+
+    /// What this worker knows when it chooses for that exchange.
+    pub fn choosing(&mut self, exchange: &str, now_ms: u64) -> Choosing<'_> {
+        let health = Some(&self.health);
+        Choosing { seed: hash(exchange), now_ms, health, ..Choosing::new(&self.pulses, &mut self.rounds) }
     }
 
     /// What is known about a key.

@@ -106,6 +106,8 @@ pub struct Outcome {
     pub total_ms: u64,
     /// How long the provider asked to be left alone, in milliseconds.
     pub retry_after_ms: Option<u64>,
+    /// How much of the quota is left that it was asked with, in thousandths, where the provider says it.
+    pub quota_left: Option<u64>,
     /// Until when the caller's own token is not sent to this provider again, in milliseconds since 1970 by the data plane's
     /// clock; 0 when it may be at once.
     pub cool_until_ms: u64,

@@ -12,18 +12,26 @@
 //! | tools, a JSON schema, pictures, sound, films, documents | is not asked; the model's row and the provider's dialect must both have it |
 //! | thinking, room for its words | is not asked while another one has it. When none has, all are: agents ask for thought by habit, and a token count is an estimate |
 //!
+//! Nor are those whose provider is off, those out of the route's region, and others while an exclusive one can answer
+//! ([`Judgement::arrange`]). The first of a route's pool is chosen by its [`balance`].
+//!
 //! Every candidate gets a [`Verdict`]; the Plan is those that are planned, and [`crate::explain`] tells of all.
 //!
-//! The same name, Snapshot and needs always give the same Plan, and no Plan names a target that cannot serve the request.
+//! The same name, Snapshot, needs and knowledge of a worker always give the same Plan, and no Plan names a target that cannot serve the request.
 
+mod arrange;
+pub mod balance;
 mod judgement;
+mod rounds;
 
 use crate::catalog::{Abilities, DialectId, Operation, Provider, Service, Target};
 use crate::dialect;
 use crate::refusal::Refusal;
 use crate::snapshot::{Loss, Snapshot};
 
-pub use judgement::{Candidate, Judgement, Resolution, Verdict, judge, judge_keeper};
+pub use balance::Choosing;
+pub use judgement::{Candidate, Judgement, Place, Resolution, Verdict, judge, judge_keeper};
+pub use rounds::Rounds;
 
 /// Most targets of one Plan: the route configuration has a slot header for each, and five failed tries are an outage.
 pub const MAX_ATTEMPTS: usize = 5;

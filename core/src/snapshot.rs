@@ -10,6 +10,7 @@
 //! ```
 
 mod document;
+mod pool;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -18,11 +19,13 @@ use crate::catalog::{self, Identity, Provider, Target};
 use crate::health::Settings;
 use crate::rule::{MAX_RULES, Rule};
 
+pub use pool::{Affinity, Balance, Pool, Regions};
+
 /// Largest Snapshot document accepted, in bytes: 5,000 models with their routes take about 2 MiB.
 pub const MAX_SNAPSHOT: usize = 32 << 20;
 
 /// A route: the name a client asks for, and who may answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Route {
     /// What stands in the request's `model`.
     pub name: String,
@@ -30,6 +33,10 @@ pub struct Route {
     pub candidates: Vec<usize>,
     /// What to do when a target's dialect cannot say something the client said.
     pub loss: Loss,
+    /// How the candidates share its requests.
+    pub pool: Pool,
+    /// Where they may be answered.
+    pub regions: Regions,
 }
 
 /// What happens to a member that cannot be said in the target's dialect.

@@ -49,7 +49,7 @@ impl Translator {
         if let Body::Replace(body) = outgoing.body {
             self.request = Some(body);
         }
-        exchange.attempt_began();
+        exchange.attempt_began(number, &mut worker.memory);
         self.attempt = Some(attempt);
         Some(())
     }
@@ -173,10 +173,7 @@ impl Stream for Translator {
         }
         let now = host::now_ms();
         if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
-            exchange.attempt_ended(attempt.end(now));
-            if let Some((outcome, account)) = exchange.met() {
-                worker.memory.health.met(outcome, account, worker.ids.below(u64::MAX), now);
-            }
+            exchange.attempt_ended(attempt.end(now), &mut worker.memory, now);
             if let Some(met) = exchange.cool_down() {
                 worker.memory.cool_downs.meet(met, now);
             }

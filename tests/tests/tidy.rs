@@ -64,7 +64,7 @@ const LAYERS: [&[&str]; 8] = [
     &["usage", "estimate", "price", "budget", "catalog", "loss", "hints"],
     &["hub"],
     &["failure"],
-    &["refusal", "record", "snapshot", "admission", "rule", "health"],
+    &["refusal", "record", "health", "snapshot", "admission", "rule"],
     &["dialect", "select", "memory", "interpret"],
     &["exchange", "attempt", "explain"],
 ];

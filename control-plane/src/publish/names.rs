@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use dragoman_core::snapshot::Loss;
-
 use super::Builder;
 use crate::catalog::{Catalog, Registered};
 use crate::settings::{File, MAX_CHAIN, ModelRow, RouteRow};
@@ -16,8 +14,16 @@ pub(super) enum Resolved<'r> {
     Target(&'r str, String),
 }
 
-/// What routes and aliases were found to mean.
-type Found = (Vec<usize>, Option<Loss>);
+/// What a route or an alias means.
+#[derive(Clone, Default)]
+pub(super) struct Meant<'r> {
+    /// Those that somebody wrote down.
+    pub(super) pool: Vec<usize>,
+    /// Those that strategies found, after them.
+    pub(super) added: Vec<usize>,
+    /// The route's row, where it is one.
+    pub(super) row: Option<&'r RouteRow>,
+}
 
 /// Every name of the catalogue and of the file.
 pub(super) struct Names<'r> {
@@ -30,7 +36,7 @@ pub(super) struct Names<'r> {
     offer: HashMap<(&'r str, &'r str), &'r ModelRow>,
     route: HashMap<&'r str, &'r RouteRow>,
     alias: HashMap<&'r str, &'r str>,
-    found: HashMap<&'r str, Found>,
+    found: HashMap<&'r str, Meant<'r>>,
 }
 
 impl<'r> Names<'r> {
@@ -86,78 +92,106 @@ impl<'r> Builder<'r> {
     pub(super) fn configured(&mut self) {
         let file = self.file;
         for row in &file.routes {
-            let (candidates, loss) = self.name(&row.name.value, &mut Vec::new());
-            if candidates.is_empty() {
-                self.warnings
-                    .push(format!("route {}: left out, for none of its candidates can be asked now", row.name.value));
+            let name = &row.name.value;
+            let meant = self.name(name, &mut Vec::new());
+            if meant.pool.is_empty() {
+                self.warnings.push(format!("route {name}: left out, for none of its candidates can be asked now"));
             }
-            self.route(&row.name.value, candidates, loss);
+            self.check_pool(row, &meant);
+            self.publish(name, meant);
         }
+    }
+
+    /// Tells of words about a pool that change nothing.
+    fn check_pool(&mut self, row: &RouteRow, meant: &Meant<'_>) {
+        let ids = |list: &[usize]| -> Vec<&str> {
+            list.iter().filter_map(|at| self.targets.get(*at)).map(|target| target.id.as_str()).collect()
+        };
+        let pool = ids(&meant.pool);
+        let strange =
+            row.pool.weights.iter().map(|(target, _)| &target.value).filter(|id| !pool.contains(&id.as_str()));
+        let name = &row.name.value;
+        let mut warnings: Vec<String> =
+            strange.map(|id| format!("route {name}: {id} has a weight, and is none of its candidates now")).collect();
+        let allowed = |at: &usize| {
+            let provider = self.targets.get(*at).and_then(|target| self.catalog.providers.get(target.provider));
+            provider.is_some_and(|provider| row.pool.regions.allow(&provider.region))
+        };
+        if !meant.pool.is_empty() && !meant.pool.iter().chain(&meant.added).any(allowed) {
+            let regions = row.pool.regions.required.join(", ");
+            warnings.push(format!("route {name}: nobody answers, for none of its candidates is in {regions}"));
+        }
+        self.warnings.append(&mut warnings);
     }
 
     /// The aliases of the settings.
     pub(super) fn aliases(&mut self) {
         let file = self.file;
         for (alias, name) in &file.aliases {
-            let (candidates, loss) = self.name(&alias.value, &mut Vec::new());
-            if candidates.is_empty() {
+            let meant = self.name(&alias.value, &mut Vec::new());
+            if meant.pool.is_empty() {
                 self.warnings.push(format!("alias {}: left out, for nobody can be asked for {name} now", alias.value));
             }
-            self.route(&alias.value, candidates, loss);
+            self.publish(&alias.value, meant);
         }
     }
 
     /// What a name means that may be a route's or an alias'. `chain` are the names that led here: the reader of the settings
     /// refuses circles, rows from elsewhere may have them all the same.
-    fn name(&mut self, name: &'r str, chain: &mut Vec<&'r str>) -> Found {
+    fn name(&mut self, name: &'r str, chain: &mut Vec<&'r str>) -> Meant<'r> {
         if let Some(known) = self.names.found.get(name) {
             return known.clone();
         }
         let itself = chain.last() == Some(&name);
         let (route, alias) = (self.names.route.get(name).copied(), self.names.alias.get(name).copied());
         if itself || (route.is_none() && alias.is_none()) {
-            return (self.model(name), None);
+            return Meant { pool: self.model(name), ..Meant::default() };
         }
         if chain.contains(&name) || chain.len() > MAX_CHAIN {
             self.warnings.push(format!("{name} leads back to itself: {} → {name}", chain.join(" → ")));
-            return Found::default();
+            return Meant::default();
         }
         chain.push(name);
         let found = match (route, alias) {
-            (Some(row), _) => (self.candidates(row, chain), row.loss),
+            (Some(row), _) => self.candidates(row, chain),
             (None, Some(meant)) => self.alias(meant, chain),
-            (None, None) => Found::default(),
+            (None, None) => Meant::default(),
         };
         chain.pop();
         self.names.found.insert(name, found.clone());
         found
     }
 
-    fn candidates(&mut self, row: &'r RouteRow, chain: &mut Vec<&'r str>) -> Vec<usize> {
-        let mut candidates: Vec<usize> = Vec::new();
+    /// What others add, that are candidates themselves, stands after all that is written.
+    fn candidates(&mut self, row: &'r RouteRow, chain: &mut Vec<&'r str>) -> Meant<'r> {
+        let (mut pool, mut added): (Vec<usize>, Vec<usize>) = Default::default();
         for candidate in &row.candidates {
-            let (found, _) = self.name(&candidate.value, chain);
-            if found.is_empty() {
+            let found = self.name(&candidate.value, chain);
+            if found.pool.is_empty() {
                 self.warnings
                     .push(format!("route {}: nobody can be asked for {} now", row.name.value, candidate.value));
             }
-            for target in found {
-                if !candidates.contains(&target) {
-                    candidates.push(target);
-                }
+            for (list, found) in [(&mut pool, found.pool), (&mut added, found.added)] {
+                found.into_iter().for_each(|target| {
+                    if !list.contains(&target) {
+                        list.push(target)
+                    }
+                });
             }
         }
-        self.extend(&mut candidates, row.strategy.unwrap_or_default());
-        candidates
+        added.retain(|target| !pool.contains(target));
+        let known: Vec<usize> = pool.iter().chain(&added).copied().collect();
+        added.extend(self.others(&known, row.strategy.unwrap_or_default()));
+        Meant { pool, added, row: Some(row) }
     }
 
     /// An alias of a route is that route; one of a model is that model with those who follow it.
-    fn alias(&mut self, meant: &'r str, chain: &mut Vec<&'r str>) -> Found {
+    fn alias(&mut self, meant: &'r str, chain: &mut Vec<&'r str>) -> Meant<'r> {
         let is_model = !self.names.route.contains_key(meant) && !self.names.alias.contains_key(meant);
-        let (mut candidates, loss) = self.name(meant, chain);
-        if is_model {
-            self.extend(&mut candidates, self.file.fallback);
+        let found = self.name(meant, chain);
+        match is_model {
+            true => Meant { added: self.others(&found.pool, self.file.fallback), ..found },
+            false => found,
         }
-        (candidates, loss)
     }
 }

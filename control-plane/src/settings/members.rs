@@ -114,11 +114,7 @@ impl<'d> Members<'d> {
     /// A whole number from `least` to `most`.
     pub fn number(&mut self, reading: &mut Reading<'_>, name: &'static str, least: u64, most: u64) -> Option<u64> {
         let wanted = format!("a whole number from {least} to {most}");
-        let number = |value: &DeValue<'_>| -> Option<u64> {
-            let integer = value.as_integer()?;
-            u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|n| (least..=most).contains(n))
-        };
-        self.typed(reading, name, &wanted, number).map(|placed| placed.value)
+        self.typed(reading, name, &wanted, |value| whole(value, least, most)).map(|placed| placed.value)
     }
 
     /// A time such as `"250ms"`, `"2s"`, `"10m"`.
@@ -153,6 +149,23 @@ impl<'d> Members<'d> {
             value.get_ref().as_str().map(|text| (key, text.to_string()))
         };
         self.typed(reading, name, "a table of strings", |value| value.as_table()?.iter().map(pair).collect())
+            .map(|placed| placed.value)
+    }
+
+    /// A table whose values are all whole numbers from `least` to `most`, in the order of its keys.
+    pub fn numbers(
+        &mut self,
+        reading: &mut Reading<'_>,
+        name: &'static str,
+        least: u64,
+        most: u64,
+    ) -> Option<Vec<(Placed<String>, u64)>> {
+        let wanted = format!("a table of whole numbers from {least} to {most}");
+        let pair = |(key, value): (&Spanned<std::borrow::Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
+            let key = Placed { at: key.span().start, value: key.get_ref().to_string() };
+            whole(value.get_ref(), least, most).map(|number| (key, number))
+        };
+        self.typed(reading, name, &wanted, |value| value.as_table()?.iter().map(pair).collect())
             .map(|placed| placed.value)
     }
 
@@ -192,6 +205,11 @@ fn described(value: &DeValue<'_>) -> String {
         DeValue::String(_) => "this string".to_string(),
         other => format!("a value of type {}", other.type_str()),
     }
+}
+
+fn whole(value: &DeValue<'_>, least: u64, most: u64) -> Option<u64> {
+    let integer = value.as_integer()?;
+    u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|n| (least..=most).contains(n))
 }
 
 fn duration(text: &str) -> Option<Duration> {

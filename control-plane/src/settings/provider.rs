@@ -1,8 +1,7 @@
 //! A provider's row, as written: every member optional, for a row may change another.
 
-use dragoman_core::catalog::Service;
+use dragoman_core::catalog::{Dispatch, Service};
 
-use super::MAX_NAME;
 use super::address::{BaseUrl, base_url};
 use super::members::{Members, Placed, Reading};
 use super::rate_limit::{RateLimit, rate_limits};
@@ -12,6 +11,7 @@ use super::set::set;
 use super::sign_in::{SignInRow, sign_in};
 use super::signing::{Signing, signing};
 use super::variable::{Variables, mention, variables};
+use super::{MAX_NAME, pool};
 
 /// One `[[provider]]`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -58,6 +58,12 @@ pub struct ProviderRow {
     pub rate_limits: Option<Vec<RateLimit>>,
     /// Whether a plain-text connection speaks HTTP/2 from the first byte.
     pub http2: Option<bool>,
+    /// When it is asked.
+    pub dispatch: Option<Dispatch>,
+    /// How many of a hundred requests of a pool go to it.
+    pub share: Option<u8>,
+    /// Where it is.
+    pub region: Option<String>,
 }
 
 /// Where a provider lists its models.
@@ -133,6 +139,9 @@ pub(super) fn provider(reading: &mut Reading<'_>, mut row: Members<'_>) -> Provi
         models_path: models_path(reading, &mut row, &mut mentions),
         rate_limits: rate_limits(reading, &mut row),
         http2: row.flag(reading, "http2").map(|placed| placed.value),
+        dispatch: pool::dispatch(reading, &mut row),
+        share: pool::share(reading, &mut row),
+        region: pool::region(reading, &mut row, &mut mentions),
         mentions,
     };
     row.end(reading);

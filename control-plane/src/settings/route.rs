@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use dragoman_core::snapshot::Loss;
 
 use super::members::{Members, Placed, Reading};
+use super::pool::{PoolRow, pool};
 use super::{File, Known};
 
 /// Most candidates of one route that are ever tried: as many as Envoy has slots for.
@@ -24,6 +25,8 @@ pub struct RouteRow {
     pub loss: Option<Loss>,
     /// Who else is asked after the candidates; nobody when nothing is said.
     pub strategy: Option<Strategy>,
+    /// How the candidates share its requests.
+    pub pool: PoolRow,
 }
 
 /// Who is asked after those that were named.
@@ -96,8 +99,9 @@ pub(super) fn route(reading: &mut Reading<'_>, mut row: Members<'_>) -> RouteRow
     }
     let loss = loss(reading, &mut row);
     let strategy = strategy(reading, &mut row, "strategy");
+    let pool = pool(reading, &mut row);
     row.end(reading);
-    RouteRow { name, candidates, loss, strategy }
+    RouteRow { name, candidates, loss, strategy, pool }
 }
 
 /// What routes and aliases name that is no other route or alias, with the places.

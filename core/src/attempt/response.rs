@@ -108,9 +108,10 @@ impl Attempt {
         let status = get(":status").and_then(|status| status.parse().ok()).unwrap_or(0);
         self.outcome.status = status;
         let good = (200..300).contains(&status);
+        let text = |bytes| core::str::from_utf8(bytes).unwrap_or_default();
+        let pairs = headers.iter().map(|(name, value)| (text(name.as_ref()), text(value.as_ref())));
+        self.outcome.quota_left = hints::quota_left(pairs.clone());
         if !good {
-            let text = |bytes| core::str::from_utf8(bytes).unwrap_or_default();
-            let pairs = headers.iter().map(|(name, value)| (text(name.as_ref()), text(value.as_ref())));
             self.outcome.retry_after_ms = hints::of_head(pairs, now_ms);
         }
         let asks_again = get("x-should-retry") != Some("false");

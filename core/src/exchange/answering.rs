@@ -1,6 +1,6 @@
 //! While attempts run: who answers, what became of the others, and what the client is told in the answer's head.
 
-use super::{Exchange, FinalHead, HeadEdits, Phase, REQUEST_ID};
+use super::{Exchange, FinalHead, HeadEdits, Opening, Phase, REQUEST_ID};
 use crate::attempt::{SURELY_SENT_MS, left_unheard};
 use crate::failure::Failure;
 use crate::loss::Losses;
@@ -22,14 +22,14 @@ impl Exchange {
         Some(CoolDown { provider, bearer, until_ms: outcome.cool_until_ms })
     }
 
-    /// What the last attempt says of its target's health, and in whose name it was asked.
-    pub fn met(&self) -> Option<(&Outcome, &str)> {
-        self.record.outcomes.last().map(|outcome| (outcome, self.record.account.as_str()))
-    }
-
-    /// An attempt begins.
-    pub fn attempt_began(&mut self) {
+    /// An attempt begins; its number is counted from 1.
+    pub fn attempt_began(&mut self, number: usize, memory: &mut Memory) {
         self.running += 1;
+        if let Phase::Sent(asked) = &self.phase
+            && let Some(planned) = self.walk.place(number).and_then(|place| asked.plan.get(place))
+        {
+            memory.pulses.began(&planned.target.id);
+        }
     }
 
     /// An attempt passes its answer on: what the client sees from now on is that attempt's.
@@ -45,7 +45,7 @@ impl Exchange {
 
     /// An attempt is over. One that is taken away while the client still listens was broken by its provider; one that is taken
     /// away after the client has gone was abandoned.
-    pub fn attempt_ended(&mut self, mut outcome: Outcome) {
+    pub fn attempt_ended(&mut self, mut outcome: Outcome, memory: &mut Memory, now_ms: u64) {
         outcome.ending = match (outcome.ending, self.closed) {
             (Ending::Abandoned, false) => Ending::Broken,
             (Ending::Silent, true) => Ending::Abandoned,
@@ -64,8 +64,25 @@ impl Exchange {
             Ending::Retriable | Ending::Refused => outcome.failure,
         };
         self.price(&mut outcome);
+        let chance = self.id.bytes().fold(0_u64, |chance, byte| chance.wrapping_mul(31).wrapping_add(byte.into()));
+        memory.health.met(&outcome, &self.record.account, chance, now_ms);
+        memory.pulses.ended(&outcome, now_ms);
+        if let Some(left) = outcome.quota_left.filter(|_| self.is_gateways(&outcome.target)) {
+            memory.pulses.has_left(&outcome.target, left, now_ms);
+        }
         self.running = self.running.saturating_sub(1);
         self.record.outcomes.push(outcome);
+    }
+
+    /// Whether that target is asked with what is the gateway's: an account's own quota is nobody else's.
+    fn is_gateways(&self, target: &str) -> bool {
+        let Phase::Sent(asked) = &self.phase else { return false };
+        let planned = asked.plan.iter().find(|planned| planned.target.id == target);
+        planned.is_some_and(|planned| match &planned.opening {
+            Opening::Free => true,
+            Opening::With(which) => which.account.is_empty(),
+            Opening::Brought | Opening::Cooling(_) | Opening::Closed => false,
+        })
     }
 
     /// Looks at the head that Envoy is about to send to the client, which may be Envoy's own.

@@ -19,7 +19,7 @@ use crate::memory::{CoolDowns, Credential, CredentialId, Memory};
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::rule::{Holding, Whom};
-use crate::select::{self, Judgement, Needs, Verdict};
+use crate::select::{self, Choosing, Judgement, MAX_ATTEMPTS, Needs, Verdict};
 use crate::snapshot::{Loss, Snapshot};
 
 /// What was asked and who may answer. Shared, unchanged, by all attempts.
@@ -170,7 +170,12 @@ impl Sought<'_> {
 
     /// What is thought of everybody who might answer; data path and explanation alike go by it. Without a Grant the caller may
     /// use everybody.
-    pub(crate) fn judge<'s>(&self, grant: Option<&Grant>, snapshot: &'s Snapshot) -> Judgement<'s> {
+    pub(crate) fn judge<'s>(
+        &self,
+        grant: Option<&Grant>,
+        snapshot: &'s Snapshot,
+        choosing: &mut Choosing<'_>,
+    ) -> Judgement<'s> {
         let Sought { head, endpoint, wish, .. } = self;
         let mut judgement = match wish.model.as_str() {
             "" => {
@@ -182,12 +187,21 @@ impl Sought<'_> {
         if let Some(grant) = grant.filter(|grant| !grant.scopes.is_empty()) {
             judgement.strike(|_, target| (!grant.allows_target(&target.id)).then_some(Verdict::NotGranted));
         }
+        choosing.affinity = judgement.route.and_then(|route| self.affinity(route.pool.affinity.as_ref()?, grant));
+        judgement.arrange(wish.needs.tokens, snapshot, choosing);
         if judgement.loss == Loss::Strict && endpoint.operation == Operation::Generate {
-            judgement.strike(|_, target| self.unsaid(target, snapshot));
+            // To say it to many takes long, and no more than these are asked.
+            let mut kept = 0;
+            judgement.strike(|_, target| {
+                let verdict = if kept == MAX_ATTEMPTS { Some(Verdict::Late) } else { self.unsaid(target, snapshot) };
+                kept += usize::from(verdict.is_none());
+                verdict
+            });
         }
         if is_kept(endpoint.operation) {
             judgement.strike(|number, _| (number > 1).then_some(Verdict::NotKeeper));
         }
+        judgement.limit();
         judgement
     }
 
@@ -269,16 +283,17 @@ impl Asked {
         &mut self,
         route: &str,
         grant: &Grant,
-        memory: &Memory,
+        memory: &mut Memory,
         record: &mut Record,
         now_ms: u64,
     ) -> Result<(), Refusal> {
         let wish = Wish::of(route.to_string(), self.needs);
         let sought = Sought { head: &self.head, endpoint: &self.endpoint, content: &self.content, wish: &wish };
-        let plan = sought.judge(Some(grant), &self.snapshot).into_plan(&wish.model, wish.needs)?;
+        let mut choosing = memory.choosing(&self.id, now_ms);
+        let plan = sought.judge(Some(grant), &self.snapshot, &mut choosing).into_plan(&wish.model, wish.needs)?;
         self.loss = plan.loss;
-        let (brought, endpoint) = (self.brought.as_ref(), &self.endpoint);
-        let bearing = Bearing { brought, endpoint, cool_downs: &memory.cool_downs, now_ms };
+        let (brought, endpoint, cool_downs) = (self.brought.as_ref(), &self.endpoint, &memory.cool_downs);
+        let bearing = Bearing { brought, endpoint, cool_downs, now_ms };
         self.plan = Planned::all(plan.targets, grant, &self.snapshot, &bearing);
         resting::arrange(&mut self.plan, record, &memory.health, now_ms)
     }

@@ -23,11 +23,14 @@ fn memory() -> Memory {
         set: vec![],
         price: crate::price::Price::default(),
         rate_limits: std::sync::Arc::default(),
+        dispatch: crate::catalog::Dispatch::default(),
+        share: None,
+        region: String::new(),
     };
     let target = Target::unlisted("p/m".into(), 0, "m");
     let routes = vec![
-        Route { name: "m".into(), candidates: vec![0], loss: Loss::Warn },
-        Route { name: "closed".into(), candidates: vec![0], loss: Loss::Warn },
+        Route { name: "m".into(), candidates: vec![0], loss: Loss::Warn, ..Route::default() },
+        Route { name: "closed".into(), candidates: vec![0], loss: Loss::Warn, ..Route::default() },
     ];
     memory.publish(Snapshot::new(1, vec![provider], vec![target], routes, vec![]).unwrap());
     memory
@@ -201,11 +204,15 @@ fn a_client_who_leaves_before_anything_is_heard_is_billed_for_what_was_asked() {
         let mut memory = admitted();
         let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &mut memory, 0);
         assert!(matches!(exchange.body(BODY.to_vec(), &mut memory, 0), Step::Send(_)));
-        exchange.attempt_began();
+        exchange.attempt_began(1, &mut memory);
         if leaves {
             exchange.close();
         }
-        exchange.attempt_ended(Outcome { target: "p/m".into(), ending: Ending::Silent, ..Outcome::default() });
+        exchange.attempt_ended(
+            Outcome { target: "p/m".into(), ending: Ending::Silent, ..Outcome::default() },
+            &mut memory,
+            0,
+        );
         exchange.close();
         let outcome = &exchange.record().unwrap().outcomes[0];
         assert_eq!((outcome.ending, outcome.estimate.is_some_and(|estimate| estimate.input > 0)), (ending, leaves));
@@ -217,10 +224,10 @@ fn a_record_waits_for_the_client_and_for_every_attempt() {
     let mut memory = admitted();
     let (mut exchange, _) = Exchange::begin(head(CHAT), "x".into(), &mut memory, 0);
     exchange.body(BODY.to_vec(), &mut memory, 0);
-    exchange.attempt_began();
+    exchange.attempt_began(1, &mut memory);
     exchange.close();
     assert!(exchange.record().is_none());
-    exchange.attempt_ended(Outcome { target: "p/m".into(), ..Outcome::default() });
+    exchange.attempt_ended(Outcome { target: "p/m".into(), ..Outcome::default() }, &mut memory, 0);
     let record = exchange.record().unwrap();
     assert_eq!((record.caller.as_str(), record.route.as_str(), record.plan.len()), ("c", "m", 1));
 }

@@ -3,9 +3,10 @@
 use super::{Denial, Explanation, Fate};
 use crate::attempt::{Telling, Way};
 use crate::catalog::{Abilities, DialectId, Operation};
+use crate::health::Pulses;
 use crate::hub::Delivery;
 use crate::record::{Outcome, Record};
-use crate::select::{self, Judgement, Needs, Verdict};
+use crate::select::{self, Choosing, Judgement, MAX_ATTEMPTS, Needs, Rounds, Verdict};
 use crate::snapshot::Snapshot;
 
 /// Stands for a member whose name only the Record knows.
@@ -66,8 +67,15 @@ fn judge<'s>(record: &Record, needs: Needs, snapshot: &'s Snapshot) -> Option<Ju
     };
     let nobody_left = matches!(record.refusal.as_str(), "cannot_say" | "no_credential");
     if !record.plan.is_empty() || nobody_left {
-        judgement.strike(|_, target| (!record.plan.contains(&target.id)).then_some(Verdict::NotRecorded));
+        let is_full = record.plan.len() == MAX_ATTEMPTS;
+        let left_out = if is_full { Verdict::Late } else { Verdict::NotRecorded };
+        judgement.strike(|_, target| (!record.plan.contains(&target.id)).then(|| left_out.clone()));
+        judgement.recall(&record.plan);
+    } else {
+        let (pulses, mut rounds) = (Pulses::default(), Rounds::default());
+        judgement.arrange(needs.tokens, snapshot, &mut Choosing::new(&pulses, &mut rounds));
     }
+    judgement.limit();
     Some(judgement)
 }
 

@@ -36,6 +36,9 @@ fn snapshot(loss: Loss) -> Snapshot {
             set: vec![],
             price: crate::price::Price::default(),
             rate_limits: std::sync::Arc::default(),
+            dispatch: crate::catalog::Dispatch::default(),
+            share: None,
+            region: String::new(),
             id: id.clone(),
         });
         targets.push(Target::unlisted(format!("{id}/large"), index, "large"));
@@ -45,9 +48,9 @@ fn snapshot(loss: Loss) -> Snapshot {
     }
     let all = (0..targets.len()).collect();
     let routes = vec![
-        Route { name: "all".into(), candidates: all, loss },
-        Route { name: "small".into(), candidates: vec![1, 3, 5, 7, 9, 11, 1], loss },
-        Route { name: "foreign".into(), candidates: vec![8, 10], loss },
+        Route { name: "all".into(), candidates: all, loss, ..Route::default() },
+        Route { name: "small".into(), candidates: vec![1, 3, 5, 7, 9, 11, 1], loss, ..Route::default() },
+        Route { name: "foreign".into(), candidates: vec![8, 10], loss, ..Route::default() },
     ];
     let families = vec![Family { prefix: "f-".into(), provider: 1 }];
     Snapshot::new(7, providers, targets, routes, families).unwrap()
@@ -82,8 +85,8 @@ fn lived(method: &str, path: &str, body: &[u8], memory: &mut Memory) -> (Record,
             let losses = attempt.losses().clone();
             let outcome = attempt.end(0);
             told.push((outcome.dialect.clone(), losses));
-            exchange.attempt_began();
-            exchange.attempt_ended(outcome);
+            exchange.attempt_began(1, memory);
+            exchange.attempt_ended(outcome, memory, 0);
         }
     }
     exchange.close();
@@ -228,9 +231,9 @@ fn what_a_strict_route_leaves_out_is_explained_by_what_cannot_be_said() {
     let explanation = explain("POST", "/v1/chat/completions", &headers(), body, None, &snapshot);
     assert_eq!(explanation.planned().collect::<Vec<_>>(), ["chat_completions/large", "chat_completions/small"]);
     let text = written(&explanation);
-    let said = r#"{"target":"messages/large","provider":"messages","verdict":"excluded","reason":"loss","unsaid":["logprobs"]}"#;
+    let said = r#"{"target":"messages/large","provider":"messages","verdict":"excluded","reason":"loss","unsaid":["logprobs"],"pool":true,"weight":1}"#;
     assert!(text.contains(said), "{text}");
-    assert!(text.contains(r#""verdict":"beyond_most_attempts""#), "{text}");
+    assert_eq!(text.matches(r#""reason":"loss""#).count(), 10, "all are asked for whom it can be said: {text}");
 }
 
 #[test]

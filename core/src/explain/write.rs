@@ -5,7 +5,8 @@ use crate::attempt::{Telling, Way};
 use crate::hub::Delivery;
 use crate::json::Writer;
 use crate::rule::Touched;
-use crate::select::{Resolution, Verdict};
+use crate::select::{Place, Resolution, Verdict};
+use crate::snapshot::Pool;
 
 impl Explanation<'_> {
     /// Writes it as JSON. Members that were not reached are left out.
@@ -34,6 +35,9 @@ impl Explanation<'_> {
             }
             if let Some(loss) = self.loss {
                 out.field("loss").string(loss.name());
+            }
+            if let Some(pool) = self.pool {
+                write_pool(pool, out.field("balance"));
             }
             if !self.rules.is_empty() {
                 out.field("rules").strings(&self.rules);
@@ -119,6 +123,10 @@ impl Weighed {
                 }
                 _ => {}
             }
+            if let Place::Pool(weight) = self.place {
+                out.field("pool").bool(true);
+                out.field("weight").number(weight);
+            }
             if let Some(telling) = &self.telling {
                 write_telling(telling, out);
             }
@@ -132,7 +140,10 @@ fn kind(verdict: &Verdict) -> &'static str {
         Verdict::Thoughtless | Verdict::Cramped => "set_aside",
         Verdict::Late => "beyond_most_attempts",
         Verdict::Repeated => "repeated",
-        Verdict::NoService
+        Verdict::Off
+        | Verdict::Elsewhere
+        | Verdict::NotExclusive
+        | Verdict::NoService
         | Verdict::Lacks(_)
         | Verdict::Unsaid(_)
         | Verdict::NotGranted
@@ -147,6 +158,9 @@ fn reason(verdict: &Verdict) -> Option<&'static str> {
         Verdict::Planned(_) | Verdict::Late | Verdict::Repeated => None,
         Verdict::Thoughtless => Some("thinking"),
         Verdict::Cramped => Some("context"),
+        Verdict::Off => Some("dispatch"),
+        Verdict::Elsewhere => Some("region"),
+        Verdict::NotExclusive => Some("exclusive"),
         Verdict::NoService => Some("service"),
         Verdict::Lacks(_) => Some("abilities"),
         Verdict::Unsaid(_) => Some("loss"),
@@ -154,6 +168,16 @@ fn reason(verdict: &Verdict) -> Option<&'static str> {
         Verdict::NotKeeper => Some("keeper"),
         Verdict::NotRecorded => Some("not_recorded"),
     }
+}
+
+/// How the first of the pool is chosen.
+fn write_pool(pool: &Pool, out: &mut Writer) {
+    out.object(|out| {
+        out.field("by").string(pool.balance.name());
+        if let Some(affinity) = &pool.affinity {
+            out.field("affinity").string(&affinity.written());
+        }
+    });
 }
 
 /// Which rule changes what: names, never values.

@@ -135,6 +135,7 @@ fn write_outcome(outcome: &Outcome, out: &mut Writer) {
         let optional = [
             ("first_event_ms", outcome.first_event_ms),
             ("retry_after_ms", outcome.retry_after_ms),
+            ("quota_left", outcome.quota_left),
             ("cool_until_ms", (outcome.cool_until_ms > 0).then_some(outcome.cool_until_ms)),
             ("input_tokens", usage.input),
             ("cache_read_tokens", usage.cache_read),
@@ -177,6 +178,7 @@ fn read_outcome(json: Json<'_>) -> Option<Outcome> {
         first_event_ms: optional("first_event_ms"),
         total_ms: json.get("total_ms")?.u64()?,
         retry_after_ms: optional("retry_after_ms"),
+        quota_left: optional("quota_left"),
         cool_until_ms: optional("cool_until_ms").unwrap_or(0),
         lost: optional_strings(json, "lost")?,
         estimate: json.get("estimate").and_then(|estimate| {
@@ -281,6 +283,7 @@ mod tests {
                     ending: Ending::Answered,
                     status: 200,
                     first_event_ms: Some(12),
+                    quota_left: Some(250),
                     total_ms: 90,
                     usage: Usage {
                         input: Some(10),

@@ -265,6 +265,9 @@ mod tests {
             set: vec![],
             price: crate::price::Price::default(),
             rate_limits: std::sync::Arc::default(),
+            dispatch: crate::catalog::Dispatch::default(),
+            share: None,
+            region: String::new(),
         };
         let target = Target::unlisted("p/m-4.1:free".into(), 0, "m-4.1:free");
         Snapshot::new(1, vec![provider], vec![target], vec![], vec![]).unwrap()

@@ -17,9 +17,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Lack, MAX_ATTEMPTS, Needs, Plan, able, is_safe, lack, service, shown};
-use crate::catalog::{Abilities, Provider, Target};
+use crate::catalog::{Abilities, Dispatch, Provider, Target};
 use crate::refusal::Refusal;
-use crate::snapshot::{Loss, Snapshot};
+use crate::snapshot::{Loss, Route, Snapshot};
 
 /// How a name was understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,12 @@ pub enum Resolution<'s> {
 pub enum Verdict {
     /// It is asked, as the one of this number, from 1.
     Planned(usize),
+    /// Its provider is off.
+    Off,
+    /// It is in none of the regions that the route requires.
+    Elsewhere,
+    /// One is asked whose provider is exclusive.
+    NotExclusive,
     /// Its provider does not do this, or not in the dialect it must be done in.
     NoService,
     /// It, or the way to it, lacks these abilities.
@@ -59,7 +65,8 @@ pub enum Verdict {
     NotGranted,
     /// What is kept is kept by one provider, and that is another.
     NotKeeper,
-    /// It was not in the Plan that was recorded: it had no credential, or a strict route's words could not be said to it.
+    /// It was not in the Plan that was recorded: it had no credential, or a strict route's words could not be said to it, or an
+    /// exclusive one could answer.
     NotRecorded,
 }
 
@@ -68,8 +75,21 @@ pub enum Verdict {
 pub struct Candidate<'s> {
     /// Who: a row of the Snapshot, or one made on the spot for a model nobody listed.
     pub target: Cow<'s, Target>,
+    /// How it came to be one.
+    pub place: Place,
     /// What is thought of it.
     pub verdict: Verdict,
+}
+
+/// How a target came to be a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The request names it, or its provider.
+    Named,
+    /// It is one of the route's pool, with this weight.
+    Pool(u64),
+    /// It stands in for the pool.
+    Added,
 }
 
 /// What is thought of everybody who might answer.
@@ -77,21 +97,31 @@ pub struct Candidate<'s> {
 pub struct Judgement<'s> {
     /// How the name was understood.
     pub resolution: Resolution<'s>,
+    /// The route that lists the candidates, where one does.
+    pub route: Option<&'s Route>,
     /// The route's word on what cannot be said.
     pub loss: Loss,
     /// All candidates, in their order.
     pub candidates: Vec<Candidate<'s>>,
 }
 
-/// Judges the candidates of a request that asks for `model`.
+/// Judges the candidates of a request that asks for `model`. All that can answer are planned, as they are listed;
+/// [`Judgement::arrange`] has the last word on their order, and [`Judgement::limit`] on their number.
 pub fn judge<'s>(model: &str, needs: Needs, snapshot: &'s Snapshot) -> Judgement<'s> {
-    let (resolution, loss, targets) = candidates(model, snapshot).unwrap_or((Resolution::Nobody, Loss::Warn, vec![]));
-    let judged = targets.into_iter().map(|target| {
-        let verdict = lack(&target, needs, snapshot).map(|lack| match lack {
-            Lack::Service => Verdict::NoService,
-            Lack::Abilities(abilities) => Verdict::Lacks(abilities),
-        });
-        (target, verdict)
+    let Found { resolution, route, targets } = found(model, snapshot);
+    let judged = targets.into_iter().map(|(target, place)| {
+        let provider = snapshot.providers.get(target.provider);
+        let regions = route.map(|route| &route.regions).filter(|_| place != Place::Named);
+        let away = |provider: &Provider| regions.is_some_and(|regions| !regions.allow(&provider.region));
+        let verdict = match provider {
+            Some(provider) if provider.dispatch == Dispatch::Off => Some(Verdict::Off),
+            Some(provider) if away(provider) => Some(Verdict::Elsewhere),
+            _ => lack(&target, needs, snapshot).map(|lack| match lack {
+                Lack::Service => Verdict::NoService,
+                Lack::Abilities(abilities) => Verdict::Lacks(abilities),
+            }),
+        };
+        (target, place, verdict)
     });
     let mut judged: Vec<_> = judged.collect();
     prefer(&mut judged, &Verdict::Thoughtless, |target| able(target, needs, snapshot).cover(needs.abilities));
@@ -99,52 +129,66 @@ pub fn judge<'s>(model: &str, needs: Needs, snapshot: &'s Snapshot) -> Judgement
     prefer(&mut judged, &Verdict::Cramped, fits);
     let mut candidates: Vec<Candidate<'s>> = Vec::with_capacity(judged.len());
     let mut planned = 0;
-    for (target, verdict) in judged {
-        let is_planned = |known: &Candidate<'_>| matches!(known.verdict, Verdict::Planned(_));
-        let repeated = || candidates.iter().any(|known| is_planned(known) && known.target.id == target.id);
+    for (target, place, verdict) in judged {
+        let repeated = || candidates.iter().any(|known| known.is_planned() && known.target.id == target.id);
         let verdict = match verdict {
             Some(verdict) => verdict,
             None if repeated() => Verdict::Repeated,
-            None if planned == MAX_ATTEMPTS => Verdict::Late,
             None => {
                 planned += 1;
                 Verdict::Planned(planned)
             }
         };
-        candidates.push(Candidate { target, verdict });
+        candidates.push(Candidate { target, place, verdict });
     }
-    Judgement { resolution, loss, candidates }
+    Judgement { resolution, route, loss: route.map_or(Loss::Warn, |route| route.loss), candidates }
 }
 
 /// Judges who keeps what a request without a model is about: the provider that the caller names, else the first that does such
 /// things.
 pub fn judge_keeper<'s>(provider: Option<&str>, needs: Needs, snapshot: &'s Snapshot) -> Judgement<'s> {
-    let serves = |row: &Provider| service(row, needs.dialect, needs.operation).is_some();
+    let serves =
+        |row: &Provider| row.dispatch != Dispatch::Off && service(row, needs.dialect, needs.operation).is_some();
     let index = match provider {
         Some(id) => snapshot.provider_index(id),
         None => snapshot.providers.iter().position(serves),
     };
     let Some((index, row)) = index.and_then(|index| Some((index, snapshot.providers.get(index)?))) else {
-        return Judgement { resolution: Resolution::Keeper(""), loss: Loss::Warn, candidates: vec![] };
+        return Judgement { resolution: Resolution::Keeper(""), route: None, loss: Loss::Warn, candidates: vec![] };
     };
-    let verdict = if serves(row) { Verdict::Planned(1) } else { Verdict::NoService };
+    let verdict = match row.dispatch {
+        _ if serves(row) => Verdict::Planned(1),
+        Dispatch::Off => Verdict::Off,
+        _ => Verdict::NoService,
+    };
     let target = Target { price: row.price.clone(), ..Target::unlisted(row.id.clone(), index, "") };
     let target = Cow::Owned(target);
-    let candidates = vec![Candidate { target, verdict }];
-    Judgement { resolution: Resolution::Keeper(&row.id), loss: Loss::Warn, candidates }
+    let candidates = vec![Candidate { target, place: Place::Named, verdict }];
+    Judgement { resolution: Resolution::Keeper(&row.id), route: None, loss: Loss::Warn, candidates }
+}
+
+impl Candidate<'_> {
+    /// Whether it is asked.
+    pub fn is_planned(&self) -> bool {
+        matches!(self.verdict, Verdict::Planned(_))
+    }
 }
 
 impl Judgement<'_> {
     /// Those that are asked, in order.
     pub fn planned(&self) -> impl Iterator<Item = &Target> {
-        let planned = |candidate: &&Candidate<'_>| matches!(candidate.verdict, Verdict::Planned(_));
-        self.candidates.iter().filter(planned).map(|candidate| candidate.target.as_ref())
+        self.candidates.iter().filter(|known| known.is_planned()).map(|candidate| candidate.target.as_ref())
+    }
+
+    /// Plans no more than may be asked.
+    pub fn limit(&mut self) {
+        self.strike(|number, _| (number > MAX_ATTEMPTS).then_some(Verdict::Late));
     }
 
     /// Takes those out of the Plan on whom `verdict` has a verdict, given their number; who comes after them moves up.
     pub fn strike(&mut self, mut verdict: impl FnMut(usize, &Target) -> Option<Verdict>) {
         let mut kept = 0;
-        for Candidate { target, verdict: known } in &mut self.candidates {
+        for Candidate { target, verdict: known, .. } in &mut self.candidates {
             let Verdict::Planned(number) = known else { continue };
             match verdict(*number, target) {
                 Some(verdict) => *known = verdict,
@@ -186,48 +230,68 @@ impl Judgement<'_> {
     }
 
     /// Those that are asked, or why nobody is.
-    pub fn into_plan(self, model: &str, needs: Needs) -> Result<Plan, Refusal> {
+    pub fn into_plan(mut self, model: &str, needs: Needs) -> Result<Plan, Refusal> {
+        self.limit();
         if let Some(refusal) = self.refusal(model, needs) {
             return Err(refusal);
         }
-        let planned = self.candidates.into_iter().filter(|known| matches!(known.verdict, Verdict::Planned(_)));
+        let planned = self.candidates.into_iter().filter(Candidate::is_planned);
         Ok(Plan { targets: planned.map(|candidate| candidate.target.into_owned()).collect(), loss: self.loss })
     }
 }
 
 /// A candidate on whom there may be no verdict yet.
-type Judged<'s> = (Cow<'s, Target>, Option<Verdict>);
+type Judged<'s> = (Cow<'s, Target>, Place, Option<Verdict>);
 
 /// Sets those aside that do not satisfy, if any does.
 fn prefer(judged: &mut [Judged<'_>], aside: &Verdict, satisfies: impl Fn(&Target) -> bool) {
-    if judged.iter().any(|(target, verdict)| verdict.is_none() && satisfies(target)) {
-        for (_, verdict) in judged.iter_mut().filter(|(target, verdict)| verdict.is_none() && !satisfies(target)) {
+    if judged.iter().any(|(target, _, verdict)| verdict.is_none() && satisfies(target)) {
+        for (_, _, verdict) in judged.iter_mut().filter(|(target, _, known)| known.is_none() && !satisfies(target)) {
             *verdict = Some(aside.clone());
         }
     }
 }
 
-type Candidates<'s> = (Resolution<'s>, Loss, Vec<Cow<'s, Target>>);
+/// What a name means.
+struct Found<'s> {
+    resolution: Resolution<'s>,
+    route: Option<&'s Route>,
+    targets: Vec<(Cow<'s, Target>, Place)>,
+}
 
-fn candidates<'s>(model: &str, snapshot: &'s Snapshot) -> Option<Candidates<'s>> {
-    let listed =
-        |indexes: &'s [usize]| indexes.iter().filter_map(|index| snapshot.targets.get(*index)).map(Cow::Borrowed);
+fn found<'s>(model: &str, snapshot: &'s Snapshot) -> Found<'s> {
+    let nobody = Found { resolution: Resolution::Nobody, route: None, targets: Vec::new() };
     if let Some(route) = snapshot.route(model) {
-        return Some((Resolution::Route(&route.name), route.loss, listed(&route.candidates).collect()));
+        let resolution = Resolution::Route(&route.name);
+        return Found { resolution, route: Some(route), targets: listed(route, snapshot).collect() };
     }
     if let Some((provider, name)) = model.split_once(['/', ':'])
         && let Some(index) = snapshot.provider_index(provider)
         && is_safe(name)
     {
-        let (provider, first) = target_at(index, name, snapshot)?;
+        let Some((provider, first)) = target_at(index, name, snapshot) else { return nobody };
         let route = snapshot.route(name);
-        let others = route.map_or(&[][..], |route| &route.candidates);
-        let targets = std::iter::once(first).chain(listed(others)).collect();
-        return Some((Resolution::Provider(&provider.id), route.map_or(Loss::Warn, |route| route.loss), targets));
+        let others = route.into_iter().flat_map(|route| listed(route, snapshot));
+        let targets = std::iter::once((first, Place::Named)).chain(others).collect();
+        return Found { resolution: Resolution::Provider(&provider.id), route, targets };
     }
-    let family = snapshot.families.iter().find(|family| model.starts_with(&family.prefix))?;
-    let (_, only) = is_safe(model).then(|| target_at(family.provider, model, snapshot)).flatten()?;
-    Some((Resolution::Family(&family.prefix), Loss::Warn, vec![only]))
+    let family = snapshot.families.iter().find(|family| model.starts_with(&family.prefix));
+    let only = family.filter(|_| is_safe(model)).and_then(|family| target_at(family.provider, model, snapshot));
+    match family.zip(only) {
+        Some((family, (_, only))) => {
+            let resolution = Resolution::Family(&family.prefix);
+            Found { resolution, route: None, targets: vec![(only, Place::Named)] }
+        }
+        None => nobody,
+    }
+}
+
+/// The candidates of a route.
+fn listed<'s>(route: &'s Route, snapshot: &'s Snapshot) -> impl Iterator<Item = (Cow<'s, Target>, Place)> {
+    route.candidates.iter().enumerate().filter_map(|(place, index)| {
+        let place = route.pool.weight(place).map_or(Place::Added, Place::Pool);
+        snapshot.targets.get(*index).map(|target| (Cow::Borrowed(target), place))
+    })
 }
 
 /// The target of a name at a provider: the listed one, or one made on the spot for a model nobody listed, unless that is

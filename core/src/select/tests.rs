@@ -1,5 +1,6 @@
 use super::*;
 use crate::catalog::Origin;
+use crate::health::{Fleet, Force, Health, Told};
 use crate::snapshot::{Family, Route};
 
 fn provider(id: &str, dialect: DialectId) -> Provider {
@@ -17,6 +18,9 @@ fn provider(id: &str, dialect: DialectId) -> Provider {
         set: vec![],
         price: crate::price::Price::default(),
         rate_limits: std::sync::Arc::default(),
+        dispatch: crate::catalog::Dispatch::default(),
+        share: None,
+        region: String::new(),
     }
 }
 
@@ -33,7 +37,7 @@ fn snapshot() -> Snapshot {
             provider("here", DialectId::ChatCompletions),
         ],
         vec![target("one/big", 0), target("two/big-2", 1)],
-        vec![Route { name: "big".into(), candidates: vec![0, 1], loss: Loss::Strict }],
+        vec![Route { name: "big".into(), candidates: vec![0, 1], loss: Loss::Strict, ..Route::default() }],
         vec![Family { prefix: "small-".into(), provider: 1 }, Family { prefix: String::new(), provider: 2 }],
     )
     .unwrap()
@@ -134,4 +138,112 @@ fn a_hostile_name_goes_nowhere() {
     for name in ["", "../../x", "http://evil", "m\r\nx: 1", "{{7*7}}", "a?b", "a%2fb", "ü", &long, "one/../x"] {
         assert_eq!(ids(name, false), ["model_not_found"], "{name:?}");
     }
+}
+
+/// Three providers of one model each in a pool, and one that stands in for them.
+fn pool(change: impl FnOnce(&mut Vec<Provider>, &mut Route)) -> Snapshot {
+    let mut providers = ["one", "two", "three", "stand-in"].map(|id| provider(id, DialectId::ChatCompletions)).to_vec();
+    let targets = providers.iter().enumerate();
+    let targets = targets.map(|(at, row)| Target::unlisted(format!("{}/m", row.id), at, "m")).collect();
+    let pool = crate::snapshot::Pool { size: 3, ..Default::default() };
+    let mut route = Route { name: "m".into(), candidates: vec![0, 1, 2, 3], pool, ..Route::default() };
+    change(&mut providers, &mut route);
+    let snapshot = Snapshot::new(1, providers, targets, vec![route], vec![]).unwrap();
+    Snapshot::read(&snapshot.write()).unwrap()
+}
+
+/// Who is asked, in order, and the verdicts on the others.
+fn arranged(model: &str, snapshot: &Snapshot, resting: &[&str]) -> (Vec<String>, Vec<Verdict>) {
+    let (pulses, mut rounds) = (crate::health::Pulses::default(), Rounds::default());
+    let mut health = Health::default();
+    let forced =
+        |subject: &&str| Told { subject: (*subject).into(), since_ms: 1, force: Some(Force::Open), ..Told::default() };
+    health.learn(Fleet { told: resting.iter().map(forced).collect() }, 0);
+    let mut choosing = Choosing { health: Some(&health), ..Choosing::new(&pulses, &mut rounds) };
+    let mut judgement = judge(model, Needs::only(DialectId::ChatCompletions, Operation::Generate), snapshot);
+    judgement.arrange(0, snapshot, &mut choosing);
+    judgement.limit();
+    let others = judgement.candidates.iter().filter(|one| !one.is_planned()).map(|one| one.verdict.clone()).collect();
+    (judgement.planned().map(|target| target.id.clone()).collect(), others)
+}
+
+fn first_letters((asked, others): (Vec<String>, Vec<Verdict>)) -> (String, Vec<Verdict>) {
+    (asked.iter().map(|id| &id[..2]).collect::<Vec<_>>().join(" "), others)
+}
+
+#[test]
+fn who_rests_is_asked_last_and_a_stand_in_after_the_pool() {
+    let snapshot = pool(|_, _| {});
+    assert_eq!(first_letters(arranged("m", &snapshot, &[])).0, "on tw th st");
+    assert_eq!(first_letters(arranged("m", &snapshot, &["one/m"])).0, "tw th st on");
+}
+
+#[test]
+fn a_fallback_comes_after_all_others_and_one_that_is_off_never() {
+    use crate::catalog::Dispatch;
+    let snapshot = pool(|providers, _| {
+        providers[0].dispatch = Dispatch::Fallback;
+        providers[1].dispatch = Dispatch::Off;
+    });
+    assert_eq!(first_letters(arranged("m", &snapshot, &[])), ("th st on".into(), vec![Verdict::Off]));
+    assert_eq!(first_letters(arranged("m", &snapshot, &["three/m", "stand-in/m"])).0, "on th st");
+    assert_eq!(first_letters(arranged("one/m", &snapshot, &[])).0, "on th st", "who is named is asked first");
+    assert_eq!(arranged("two/m", &snapshot, &[]).0[0], "three/m", "not even by its name");
+    assert_eq!(arranged("two/other", &snapshot, &[]), (vec![], vec![Verdict::Off]));
+    let needs = Needs::only(DialectId::ChatCompletions, Operation::Generate);
+    assert!(keeper(Some("two"), needs, &snapshot).is_err());
+}
+
+#[test]
+fn while_an_exclusive_one_can_answer_nobody_else_is_asked() {
+    use crate::catalog::Dispatch;
+    let snapshot = pool(|providers, _| providers[1].dispatch = Dispatch::Exclusive);
+    assert_eq!(first_letters(arranged("m", &snapshot, &[])), ("tw".into(), vec![Verdict::NotExclusive; 3]));
+    assert_eq!(first_letters(arranged("m", &snapshot, &["two/m"])).0, "on th st tw");
+    assert_eq!(first_letters(arranged("three/m", &snapshot, &[])).0, "th tw", "who is named is asked first");
+    let stand_in = pool(|providers, _| providers[3].dispatch = Dispatch::Exclusive);
+    assert_eq!(
+        first_letters(arranged("m", &stand_in, &[])).0,
+        "on tw th st",
+        "another model is no reason to ask it only"
+    );
+}
+
+#[test]
+fn a_region_is_required_or_preferred() {
+    use crate::snapshot::Regions;
+    let regions = |required: &[&str], preferred: &[&str]| {
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_string()).collect();
+        pool(|providers, route| {
+            for (row, region) in providers.iter_mut().zip(["us", "", "eu", "eu"]) {
+                row.region = region.into();
+            }
+            route.regions = Regions { required: list(required), preferred: list(preferred) };
+        })
+    };
+    let required = regions(&["eu"], &[]);
+    assert_eq!(first_letters(arranged("m", &required, &[])), ("th st".into(), vec![Verdict::Elsewhere; 2]));
+    assert_eq!(first_letters(arranged("m", &regions(&[], &["eu"]), &[])).0, "th on tw st");
+    assert_eq!(first_letters(arranged("m", &regions(&["us", "eu"], &["eu"]), &[])).0, "th on st");
+    assert_eq!(arranged("m", &regions(&["asia"], &[]), &[]).0, [String::new(); 0]);
+}
+
+#[test]
+fn the_first_of_a_pool_of_any_size_is_balanced_and_five_are_asked() {
+    let ids: Vec<String> = (0..20).map(|number| format!("p{number}")).collect();
+    let providers: Vec<Provider> = ids.iter().map(|id| provider(id, DialectId::ChatCompletions)).collect();
+    let targets = ids.iter().enumerate().map(|(at, id)| Target::unlisted(format!("{id}/m"), at, "m")).collect();
+    let pool = crate::snapshot::Pool { balance: crate::snapshot::Balance::RoundRobin, ..Default::default() };
+    let route = Route { name: "m".into(), candidates: (0..20).collect(), pool, ..Route::default() };
+    let snapshot = Snapshot::new(1, providers, targets, vec![route], vec![]).unwrap();
+    let (pulses, mut rounds) = (crate::health::Pulses::default(), Rounds::default());
+    let mut firsts = std::collections::HashSet::new();
+    for _ in 0..20 {
+        let mut judgement = judge("m", Needs::only(DialectId::ChatCompletions, Operation::Generate), &snapshot);
+        judgement.arrange(0, &snapshot, &mut Choosing::new(&pulses, &mut rounds));
+        judgement.limit();
+        assert_eq!(judgement.planned().count(), MAX_ATTEMPTS);
+        firsts.insert(judgement.planned().next().unwrap().id.clone());
+    }
+    assert_eq!(firsts.len(), 20);
 }

@@ -2,12 +2,15 @@
 
 mod identity;
 mod price;
+mod route;
 
 use std::sync::Arc;
 
-use super::{Family, Loss, MAX_SNAPSHOT, Route, Snapshot};
+use super::{Family, MAX_SNAPSHOT, Snapshot};
 use crate::admission::Budget;
-use crate::catalog::{Abilities, DialectId, Operation, Origin, Paths, Provider, Service, Target, ThinkingStyle};
+use crate::catalog::{
+    Abilities, DialectId, Dispatch, Operation, Origin, Paths, Provider, Service, Target, ThinkingStyle,
+};
 use crate::health::Settings;
 use crate::json::{Json, Writer};
 use crate::rule::Rule;
@@ -18,7 +21,7 @@ pub(super) fn write(snapshot: &Snapshot) -> Vec<u8> {
         out.field("version").number(snapshot.version);
         out.field("providers").array(|out| snapshot.providers.iter().for_each(|row| write_provider(row, out)));
         out.field("targets").array(|out| snapshot.targets.iter().for_each(|row| write_target(row, out)));
-        out.field("routes").array(|out| snapshot.routes.iter().for_each(|row| write_route(row, out)));
+        out.field("routes").array(|out| snapshot.routes.iter().for_each(|row| route::write(row, out)));
         out.field("families").array(|out| {
             for family in &snapshot.families {
                 out.object(|out| {
@@ -79,6 +82,15 @@ fn write_provider(row: &Provider, out: &mut Writer) {
         out.field("set").array(|out| row.set.iter().for_each(|pair| write_pair(pair, out)));
         price::write(&row.price, out.field("price"));
         write_rate_limits(&row.rate_limits, out);
+        if row.dispatch != Dispatch::default() {
+            out.field("dispatch").string(row.dispatch.name());
+        }
+        if let Some(share) = row.share {
+            out.field("share").number(u64::from(share));
+        }
+        if !row.region.is_empty() {
+            out.field("region").string(&row.region);
+        }
     });
 }
 
@@ -110,14 +122,6 @@ fn write_rate_limits(limits: &[Budget], out: &mut Writer) {
     }
 }
 
-fn write_route(row: &Route, out: &mut Writer) {
-    out.object(|out| {
-        out.field("name").string(&row.name);
-        out.field("candidates").array(|out| row.candidates.iter().for_each(|index| out.number(*index as u64)));
-        out.field("loss").string(row.loss.name());
-    });
-}
-
 pub(super) fn read(document: &[u8]) -> Result<Snapshot, Vec<String>> {
     if document.len() > MAX_SNAPSHOT {
         return Err(vec![format!("snapshot: larger than {MAX_SNAPSHOT} bytes")]);
@@ -130,7 +134,7 @@ pub(super) fn read(document: &[u8]) -> Result<Snapshot, Vec<String>> {
     }
     let providers = rows(json, "providers", read_provider, &mut mistakes);
     let targets = rows(json, "targets", read_target, &mut mistakes);
-    let routes = rows(json, "routes", read_route, &mut mistakes);
+    let routes = rows(json, "routes", route::read, &mut mistakes);
     let families = rows(json, "families", read_family, &mut mistakes);
     let rules = read_rules(json, &mut mistakes);
     let identities = match json.get("identities") {
@@ -187,19 +191,25 @@ fn read_provider(row: Json<'_>) -> Option<Provider> {
         services: row.get("services")?.items().map(read_service).collect::<Option<_>>()?,
         credential: row.get("credential").and_then(Json::string)?,
         own_only: row.get("own_only").and_then(Json::bool).unwrap_or(false),
-        passthrough: row
-            .get("passthrough")
-            .into_iter()
-            .flat_map(Json::items)
-            .map(Json::string)
-            .collect::<Option<_>>()?,
+        passthrough: strings_of(row, "passthrough")?,
         headers: row.get("headers")?.items().map(read_pair).collect::<Option<_>>()?,
         omit: row.get("omit")?.items().map(Json::string).collect::<Option<_>>()?,
         rename: row.get("rename")?.items().map(read_pair).collect::<Option<_>>()?,
         set: row.get("set")?.items().map(read_pair).collect::<Option<Vec<_>>>().filter(|set| all_json(set))?,
         price: price::read(row.get("price")?)?,
         rate_limits: read_rate_limits(row)?,
+        dispatch: row.get("dispatch").map_or(Some(Dispatch::default()), |name| Dispatch::named(&name.string()?))?,
+        share: match row.get("share") {
+            Some(share) => Some(share.u64().and_then(|share| u8::try_from(share).ok()).filter(|share| *share <= 100)?),
+            None => None,
+        },
+        region: row.get("region").map_or(Some(String::new()), Json::string)?,
     })
+}
+
+/// A list of strings, which older documents do not have.
+fn strings_of(row: Json<'_>, name: &str) -> Option<Vec<String>> {
+    row.get(name).into_iter().flat_map(Json::items).map(Json::string).collect()
 }
 
 fn read_service(row: Json<'_>) -> Option<Service> {
@@ -254,14 +264,6 @@ fn read_rate_limits(row: Json<'_>) -> Option<Arc<[Budget]>> {
 
 fn ability(name: Json<'_>) -> Option<Abilities> {
     Abilities::named(&name.string()?)
-}
-
-fn read_route(row: Json<'_>) -> Option<Route> {
-    Some(Route {
-        name: row.get("name").and_then(Json::string)?,
-        candidates: row.get("candidates")?.items().map(index).collect::<Option<_>>()?,
-        loss: Loss::named(&row.get("loss").and_then(Json::string)?)?,
-    })
 }
 
 fn read_family(row: Json<'_>) -> Option<Family> {

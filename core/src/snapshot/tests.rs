@@ -21,6 +21,9 @@ fn provider(id: &str) -> Provider {
         set: vec![("version".into(), "\"2\"".into())],
         price: price(),
         rate_limits: std::sync::Arc::default(),
+        dispatch: crate::catalog::Dispatch::default(),
+        share: None,
+        region: String::new(),
     }
 }
 
@@ -59,7 +62,7 @@ fn a_snapshot_reads_back_as_written() {
         7,
         vec![provider("a"), provider("b")],
         vec![target("a/m", 0), target("b/m", 1)],
-        vec![Route { name: "m".into(), candidates: vec![1, 0], loss: Loss::Strict }],
+        vec![Route { name: "m".into(), candidates: vec![1, 0], loss: Loss::Strict, ..Route::default() }],
         vec![Family { prefix: "claude-".into(), provider: 0 }, Family { prefix: String::new(), provider: 1 }],
     )
     .unwrap();
@@ -67,6 +70,32 @@ fn a_snapshot_reads_back_as_written() {
     assert_eq!(again, snapshot);
     assert_eq!(again.route("m").unwrap().candidates, [1, 0]);
     assert_eq!(again.target("b/m").unwrap().provider, 1);
+}
+
+#[test]
+fn how_a_route_is_shared_reads_back_as_written_and_older_documents_say_nothing_of_it() {
+    let pool = Pool {
+        size: 1,
+        balance: Balance::LeastLatency,
+        weights: vec![3],
+        affinity: Some(Affinity::Header("x-session".into())),
+        slow_start_ms: 30_000,
+    };
+    let regions = Regions { required: vec!["eu".into()], preferred: vec!["eu-west".into()] };
+    let route = Route { name: "m".into(), candidates: vec![1, 0], pool, regions, ..Route::default() };
+    let mut row = provider("a");
+    (row.dispatch, row.share, row.region) = (crate::catalog::Dispatch::Fallback, Some(20), "eu".into());
+    let targets = vec![target("a/m", 0), target("a/n", 0)];
+    let snapshot = Snapshot::new(7, vec![row], targets.clone(), vec![route.clone()], vec![]).unwrap();
+    assert_eq!(Snapshot::read(&snapshot.write()).unwrap(), snapshot);
+
+    let older = Route { pool: Pool::default(), regions: Regions::default(), ..route };
+    let snapshot = Snapshot::new(7, vec![provider("a")], targets, vec![older.clone()], vec![]).unwrap();
+    let text = String::from_utf8(snapshot.write()).unwrap();
+    assert!(!["pool", "balance", "regions", "dispatch", "share"].iter().any(|word| text.contains(word)), "{text}");
+    assert_eq!(Snapshot::read(text.as_bytes()).unwrap().routes, [older]);
+    let wrong = text.replace(r#""loss":"warn""#, r#""loss":"warn","balance":"dice""#);
+    assert!(Snapshot::read(wrong.as_bytes()).unwrap_err()[0].starts_with("routes[0]"));
 }
 
 #[test]
@@ -88,7 +117,7 @@ fn every_mistake_is_reported_at_once() {
         1,
         vec![provider("a"), provider("a")],
         vec![target("a/m", 5)],
-        vec![Route { name: "m".into(), candidates: vec![], loss: Loss::Warn }],
+        vec![Route { name: "m".into(), candidates: vec![], loss: Loss::Warn, ..Route::default() }],
         vec![],
     )
     .unwrap_err();

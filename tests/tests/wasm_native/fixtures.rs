@@ -66,18 +66,26 @@ pub fn plane(generation: &str) -> ControlPlane {
             set: vec![],
             price: dragoman_core::price::Price::default(),
             rate_limits: std::sync::Arc::default(),
+            dispatch: dragoman_core::catalog::Dispatch::default(),
+            share: None,
+            region: String::new(),
             id: id.clone(),
         });
         for own_name in [true, false] {
             let name = route(dialect, own_name);
             let model = if own_name { name.clone() } else { "target-model".into() };
-            routes.push(Route { name: name.clone(), candidates: vec![targets.len()], loss: Loss::Warn });
+            routes.push(Route {
+                name: name.clone(),
+                candidates: vec![targets.len()],
+                loss: Loss::Warn,
+                ..Route::default()
+            });
             let id = format!("{id}/{name}");
             targets.push(Target { output_limit: 8192, ..Target::unlisted(id, index, &model) });
         }
     }
     let candidates = vec![1, 3, 5];
-    routes.push(Route { name: CHAIN.into(), candidates, loss: Loss::Warn });
+    routes.push(Route { name: CHAIN.into(), candidates, loss: Loss::Warn, ..Route::default() });
     // One fixture's failure must not decide where the next one goes, nor what is asked again.
     let closed = |provider: &Provider| Told {
         subject: provider.id.clone(),

@@ -126,7 +126,7 @@ fn attempts(
         let current: Vec<_> = head.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
         let (mut attempt, outgoing) =
             Attempt::begin(Rc::clone(&asked), turn, cluster.as_bytes(), &current, NOW_MS).unwrap();
-        exchange.attempt_began();
+        exchange.attempt_began(number, memory);
         head = outgoing.head;
         head.extend(slot.map(|(name, value)| (name.into_bytes(), value.into_bytes())));
         let body = match outgoing.body {
@@ -143,9 +143,7 @@ fn attempts(
         if !again && answer.is_some_and(|answer| answer.ends == Ends::Leaves) {
             exchange.close();
         }
-        exchange.attempt_ended(attempt.end(NOW_MS));
-        let (outcome, account) = exchange.met().unwrap();
-        memory.health.met(outcome, account, 0, NOW_MS);
+        exchange.attempt_ended(attempt.end(NOW_MS), memory, NOW_MS);
         if !again || turn.after == After::Nobody {
             return told.unwrap_or_else(|| {
                 let Answer { head, chunks, ends } = envoy::unreachable();

@@ -28,6 +28,9 @@ pub(super) fn memory_with(dialects: &[DialectId], change: impl Fn(&mut Provider)
             set: vec![],
             price: crate::price::Price::default(),
             rate_limits: std::sync::Arc::default(),
+            dispatch: crate::catalog::Dispatch::default(),
+            share: None,
+            region: String::new(),
         });
         if let Some(provider) = providers.last_mut() {
             change(provider);
@@ -37,7 +40,12 @@ pub(super) fn memory_with(dialects: &[DialectId], change: impl Fn(&mut Provider)
         let value = Secret::new(format!("secret-of-{id}").into_bytes());
         memory.equip(CredentialId::of_gateway(&id), Credential { header: "x-api-key".into(), value }, 0, 0);
     }
-    let routes = vec![Route { name: "m".into(), candidates: (0..targets.len()).collect(), loss: Loss::Warn }];
+    let routes = vec![Route {
+        name: "m".into(),
+        candidates: (0..targets.len()).collect(),
+        loss: Loss::Warn,
+        ..Route::default()
+    }];
     memory.publish(Snapshot::new(1, providers, targets, routes, vec![]).unwrap());
     memory.admit(digest(b"caller-key"), Some(Grant { caller: "c".into(), ..Grant::default() }), 1_000_000, 0);
     memory

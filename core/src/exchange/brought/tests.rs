@@ -26,6 +26,9 @@ fn memory() -> Memory {
         set: vec![],
         price: Default::default(),
         rate_limits: Arc::default(),
+        dispatch: crate::catalog::Dispatch::default(),
+        share: None,
+        region: String::new(),
     };
     let providers = vec![
         provider("people", DialectId::Messages),
@@ -38,6 +41,7 @@ fn memory() -> Memory {
         name: name.into(),
         candidates: candidates.to_vec(),
         loss: Loss::Warn,
+        ..Route::default()
     };
     let routes = vec![route("both", &[0, 1]), route("theirs", &[0]), route("foreign", &[2, 1])];
     let mut memory = Memory::default();
@@ -132,13 +136,12 @@ fn what_stands_for_a_token_is_one_callers_and_tells_nothing_of_it() {
 fn who_met_the_limit_of_their_own_token_leaves_that_provider_alone_and_nobody_else_does() {
     let mut memory = memory();
     let (mut exchange, _) = with_token(&mut memory, "both", TOKEN);
-    exchange.attempt_began();
-    exchange.attempt_ended(Outcome {
-        target: "people/m".into(),
-        status: 429,
-        cool_until_ms: 5000,
-        ..Outcome::default()
-    });
+    exchange.attempt_began(1, &mut memory);
+    exchange.attempt_ended(
+        Outcome { target: "people/m".into(), status: 429, cool_until_ms: 5000, ..Outcome::default() },
+        &mut memory,
+        0,
+    );
     let met = exchange.cool_down().unwrap();
     assert_eq!(met, CoolDown { provider: "people".into(), bearer: exchange.record.bearer.clone(), until_ms: 5000 });
     memory.cool_downs.meet(met, 0);

@@ -25,13 +25,17 @@ fn memory(budgets: Vec<Budget>) -> Memory {
         set: vec![],
         price: Price::default(),
         rate_limits: std::sync::Arc::default(),
+        dispatch: crate::catalog::Dispatch::default(),
+        share: None,
+        region: String::new(),
     };
     let target = |model: &str, output: u64| Target {
         price: Price::of(Rates { input: 1_000_000, output, ..Rates::default() }),
         output_limit: 1000,
         ..Target::unlisted(format!("p/{model}"), 0, model)
     };
-    let route = |name: &str, at| Route { name: name.into(), candidates: vec![at], loss: Loss::Warn };
+    let route =
+        |name: &str, at| Route { name: name.into(), candidates: vec![at], loss: Loss::Warn, ..Route::default() };
     let targets = vec![target("dear", 100_000_000), target("cheap", 1_000_000)];
     let routes = vec![route("dear", 0), route("cheap", 1)];
     let mut memory = Memory::default();
@@ -78,9 +82,9 @@ fn a_warm_lease_pays_and_gets_back_what_was_not_needed() {
     // A thousand tokens at a hundred dollars a million are reserved: a tenth of a dollar; a second one does not fit.
     let (_, second) = ask(&mut memory, &body(""));
     assert!(matches!(second, Step::Ask(_)), "{second:?}");
-    exchange.attempt_began();
+    exchange.attempt_began(1, &mut memory);
     let usage = Usage { input: Some(10), output: Some(20), ..Usage::default() };
-    exchange.attempt_ended(Outcome { target: "p/dear".into(), usage, ..Outcome::default() });
+    exchange.attempt_ended(Outcome { target: "p/dear".into(), usage, ..Outcome::default() }, &mut memory, 0);
     exchange.close();
     exchange.true_up(&mut memory);
     let record = exchange.record().unwrap();

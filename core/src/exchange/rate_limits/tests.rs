@@ -28,12 +28,15 @@ fn memory(first: &[&str], second: &[&str]) -> Memory {
         set: vec![],
         price: Default::default(),
         rate_limits: Arc::default(),
+        dispatch: crate::catalog::Dispatch::default(),
+        share: None,
+        region: String::new(),
     };
     let targets = vec![
         Target { rate_limits: limits(first), ..Target::unlisted("p/first".into(), 0, "first") },
         Target { rate_limits: limits(second), ..Target::unlisted("q/second".into(), 1, "second") },
     ];
-    let route = Route { name: "m".into(), candidates: vec![0, 1], loss: Loss::Warn };
+    let route = Route { name: "m".into(), candidates: vec![0, 1], loss: Loss::Warn, ..Route::default() };
     let mut memory = Memory::default();
     memory.publish(Snapshot::new(1, vec![provider("p"), provider("q")], targets, vec![route], vec![]).unwrap());
     memory.admit(digest(b"k"), Some(Grant { caller: "key_1".into(), ..Grant::default() }), 1_000_000, 0);
@@ -61,8 +64,8 @@ fn plan(exchange: &Exchange) -> Vec<&str> {
 fn over(exchange: &mut Exchange, targets: &[&str], memory: &mut Memory) -> Record {
     let usage = Usage { input: Some(3), output: Some(4), ..Usage::default() };
     for target in targets {
-        exchange.attempt_began();
-        exchange.attempt_ended(Outcome { target: (*target).into(), usage, ..Outcome::default() });
+        exchange.attempt_began(1, memory);
+        exchange.attempt_ended(Outcome { target: (*target).into(), usage, ..Outcome::default() }, memory, 0);
     }
     exchange.close();
     exchange.true_up(memory);

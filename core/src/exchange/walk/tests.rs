@@ -3,7 +3,7 @@ use crate::admission::{Grant, digest};
 use crate::catalog::{DialectId, Origin, Provider, Service, Target};
 use crate::exchange::{Head, HeadEdits, Step};
 use crate::health::{Fleet, Force, Told};
-use crate::record::{Ending, Whose};
+use crate::record::Ending;
 use crate::snapshot::{Loss, Route, Snapshot};
 
 /// A route `m` to so many targets `a/m`, `b/m`, …, each at its own provider.
@@ -23,9 +23,12 @@ fn memory(targets: usize) -> Memory {
         set: vec![],
         price: Default::default(),
         rate_limits: Default::default(),
+        dispatch: Default::default(),
+        region: String::new(),
+        share: None,
     };
     let target = |(place, id): (usize, &String)| Target::unlisted(format!("{id}/m"), place, "m");
-    let route = Route { name: "m".into(), candidates: (0..targets).collect(), loss: Loss::Warn };
+    let route = Route { name: "m".into(), candidates: (0..targets).collect(), loss: Loss::Warn, ..Route::default() };
     let targets = ids.iter().enumerate().map(target).collect();
     let mut memory = Memory::default();
     memory.publish(Snapshot::new(1, ids.iter().map(provider).collect(), targets, vec![route], vec![]).unwrap());
@@ -64,10 +67,8 @@ fn walk(memory: &mut Memory, now_ms: u64, fails: impl Fn(&str, usize) -> Option<
             After::Another | After::Nobody => outcome.is_none(),
         };
         let outcome = outcome.unwrap_or(Outcome { ending: Ending::Answered, ..Outcome::default() });
-        exchange.attempt_began();
-        exchange.attempt_ended(Outcome { target, ..outcome });
-        let (met, account) = exchange.met().unwrap();
-        memory.health.met(met, account, 0, now_ms);
+        exchange.attempt_began(number, memory);
+        exchange.attempt_ended(Outcome { target, ..outcome }, memory, now_ms);
         assert_eq!(turn.after == After::Nobody, known == number, "Envoy finds its way as far as the walk goes");
         if is_over || turn.after == After::Nobody {
             break;
@@ -175,9 +176,9 @@ fn what_the_client_left_says_nothing_of_a_target() {
     let mut memory = memory(1);
     let (mut exchange, _) = ask(&mut memory, 0);
     exchange.turn(1, &mut memory, 0).unwrap();
-    exchange.attempt_began();
+    exchange.attempt_began(1, &mut memory);
     exchange.close();
-    exchange.attempt_ended(Outcome { target: "a/m".into(), total_ms: 60_000, ..Outcome::default() });
-    assert_eq!(exchange.met().unwrap().0.failure, None);
-    assert_eq!(exchange.met().unwrap().0.whose, Whose::Gateway);
+    let outcome = Outcome { target: "a/m".into(), total_ms: 60_000, ..Outcome::default() };
+    exchange.attempt_ended(outcome, &mut memory, 0);
+    assert_eq!(exchange.record.outcomes[0].failure, None);
 }
