@@ -215,6 +215,8 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     tokio::spawn(publication.clone().run());
     tokio::spawn(oauth.clone().run());
     let rounds = discover(&options, &file, &store, &metrics, &publication)?;
+    let (asker, probed) = (Asker::new(std::fs::read(options.ca_file(&file)).ok().as_deref())?, health.clone());
+    tokio::spawn(async move { probed.probe(asker).await });
     {
         let (publication, metrics) = (publication.clone(), metrics.clone());
         tokio::spawn(async move {
@@ -243,6 +245,7 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
             envoys,
             metrics,
             rounds,
+            health,
         };
         tokio::spawn(admin::serve(listener, state));
     }

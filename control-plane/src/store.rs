@@ -22,6 +22,7 @@ mod engine;
 pub mod health;
 pub mod keys;
 pub mod ledger;
+pub mod minutes;
 pub mod notices;
 pub mod pepper;
 pub mod records;

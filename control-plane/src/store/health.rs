@@ -3,6 +3,8 @@
 //! Each change has the next number, so that others ask for what is newer than they know. Of two who tell of the same subject, the later
 //! word holds; an operator's is changed by operators alone.
 
+mod status;
+
 use anyhow::Context;
 use dragoman_core::failure::Failure;
 use dragoman_core::health::{Firmness, Force, Rest, Told};
@@ -11,6 +13,8 @@ use sqlx::any::AnyRow;
 
 use super::attempts::signed;
 use super::{Change, Store, now_ms};
+
+pub use status::HealthNotice;
 
 /// Most that one transaction writes, so that Records need not wait for long behind it.
 const BATCH: usize = 500;
