@@ -40,6 +40,8 @@ const EXPIRE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(50);
 /// So much is told to each stream in a second, in bytes: with thousands of subjects it is told more rarely, and still within a second.
 const RATE: u32 = 4 << 20;
+/// Shortest pause between two writings of what changed.
+const KEEP: Duration = Duration::from_millis(200);
 /// How often minutes are kept.
 const KEEP_MINUTES: Duration = Duration::from_secs(5);
 /// How long the store is left alone after it failed.
@@ -188,7 +190,7 @@ impl FleetView {
         changed.mark_changed();
         while changed.changed().await.is_ok() {
             let changes = self.view().changes();
-            let mut pause = PAUSE;
+            let mut pause = KEEP;
             if let Err(failed) = self.store.keep_health(&changes).await {
                 error!("the store failed, and other control planes do not learn how providers do: {failed:#}");
                 self.view().not_kept(changes);

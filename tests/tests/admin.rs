@@ -9,6 +9,8 @@ mod budgets;
 mod canary;
 #[path = "admin/changes.rs"]
 mod changes;
+#[path = "admin/health.rs"]
+mod health;
 #[path = "admin/identities.rs"]
 mod identities;
 #[path = "admin/issuer.rs"]

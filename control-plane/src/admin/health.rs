@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::Admin;
 use super::api::{Api, Endpoint, Verb};
 use super::body::{Asked, Id};
 use super::page::{self, Listed, Page};
 use super::policy::{Caller, Policy};
 use super::problem::Problem;
+use super::{Admin, costs};
 use crate::current::Current;
 use crate::health::status::{self, Reason, Report};
 use crate::health::{MINUTE_MS, Minute};
@@ -142,8 +142,8 @@ struct MinutesQuery {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TimelineQuery {
-    from: Option<i64>,
-    to: Option<i64>,
+    from: Option<String>,
+    to: Option<String>,
     model: Option<String>,
 }
 
@@ -164,13 +164,17 @@ pub fn add(api: &mut Api) {
     let words =
         "What a provider or a target of it did, minute by minute, for a week; minutes without an attempt are left out.";
     let line = Endpoint::new(Verb::Get, "/health/providers/{id}/timeline", Policy::Read, "get_health_timeline", words);
-    let moment = || json!({ "type": "integer", "minimum": 0 });
+    let text = || json!({ "type": "string" });
     let line = line
-        .query("from", moment(), "From this moment on, in milliseconds since 1970; an hour before `to` when left out.")
-        .query("to", moment(), "Before this moment; now when left out.")
-        .query("model", json!({ "type": "string" }), "Of this model at the provider; of all when left out.");
+        .query(
+            "from",
+            text(),
+            "From then on: `2026-11-01` in UTC, or `2026-11-01T08:00:00Z`; an hour before `to` when left out.",
+        )
+        .query("to", text(), "Before that; until now when left out.")
+        .query("model", text(), "Of this model at the provider; of all when left out.");
     let schema = json!({ "type": "object", "required": ["items"], "properties": { "items": { "type": "array", "items": minute } } });
-    api.add(line.gives(200, Some(schema)).refuses(&[404]), get_timeline);
+    api.add(line.gives(200, Some(schema)).refuses(&[404, 422]), get_timeline);
     let does = [
         ("force-open", "force_open", "Nobody asks that provider or target (`provider/model`) until another word."),
         ("force-close", "force_closed", "That provider or target is asked whatever is measured, until another word."),
@@ -235,11 +239,16 @@ async fn get_timeline(
     if !current.snapshot.providers.iter().any(|row| row.id == id) {
         return Err(Problem::missing("provider", &id));
     }
-    let to = query.to.unwrap_or_else(now_ms);
-    let from = query.from.unwrap_or_else(|| to.saturating_sub(USUAL_TIMELINE_MS));
-    if from < 0 || to < from || to - from > KEPT_MS {
-        return Err(Problem::bad("A timeline goes from one moment to a later one, a week at most."));
-    }
+    let moment = |said: Option<String>| match said {
+        None => Ok(None),
+        Some(said) => costs::moment(&said).map(Some).ok_or_else(|| {
+            let wrong = "`from` and `to` are days such as 2026-11-01 or moments such as 2026-11-01T08:00:00Z";
+            Problem::mistakes(vec![wrong.to_string()])
+        }),
+    };
+    let to = moment(query.to)?.unwrap_or_else(now_ms);
+    // What is older is not there any more.
+    let from = moment(query.from)?.unwrap_or_else(|| to.saturating_sub(USUAL_TIMELINE_MS)).max(now_ms() - KEPT_MS);
     let minutes = admin.store.minutes(&id, query.model.as_deref().unwrap_or_default(), from, to).await?;
     let view = |(began_ms, minute): (i64, Minute)| MinuteView { began_ms, figures: Figures::of(Some(&minute)) };
     Ok(Json(json!({ "items": minutes.into_iter().map(view).collect::<Vec<_>>() })))

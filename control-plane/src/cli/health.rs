@@ -36,12 +36,12 @@ pub enum HealthCommand {
         /// Of this model of it only.
         #[arg(long)]
         model: Option<String>,
-        /// From this moment on, in milliseconds since 1970.
-        #[arg(long, value_name = "MS")]
-        from: Option<u64>,
-        /// Before this moment.
-        #[arg(long, value_name = "MS")]
-        to: Option<u64>,
+        /// From then on: a day such as 2026-11-01, or a moment such as 2026-11-01T08:00:00Z.
+        #[arg(long)]
+        from: Option<String>,
+        /// Before that.
+        #[arg(long)]
+        to: Option<String>,
         #[command(flatten)]
         at: At,
     },
@@ -87,8 +87,7 @@ impl HealthCommand {
             HealthCommand::Timeline { provider, model, from, to, at } => {
                 let client = at.api.client()?;
                 let mut question = client.ask(Method::GET, &["health", "providers", &provider, "timeline"])?;
-                let said =
-                    [("model", model), ("from", from.map(|ms| ms.to_string())), ("to", to.map(|ms| ms.to_string()))];
+                let said = [("model", model), ("from", from), ("to", to)];
                 for (name, value) in said {
                     if let Some(value) = value {
                         question = question.query(name, &value);

@@ -38,8 +38,15 @@ impl Default for HealthSettings {
     }
 }
 
-/// Reads `[health]`.
-pub(super) fn health(reading: &mut Reading<'_>, mut table: Members<'_>) -> HealthSettings {
+impl HealthSettings {
+    /// Those of a file that says nothing of it. Who does not want providers to be asked for their models does not want probes, either.
+    pub(super) fn where_discovery_is(on: bool) -> HealthSettings {
+        HealthSettings { probes: on.then_some(PROBES), ..HealthSettings::default() }
+    }
+}
+
+/// Reads `[health]`; what it does not say is as in `base`.
+pub(super) fn health(reading: &mut Reading<'_>, mut table: Members<'_>, base: HealthSettings) -> HealthSettings {
     let usual = Settings::USUAL;
     let small = |number: Option<u64>, usual: u32| number.and_then(|number| u32::try_from(number).ok()).unwrap_or(usual);
     let time = |time: Option<Duration>, usual: u64| {
@@ -54,22 +61,19 @@ pub(super) fn health(reading: &mut Reading<'_>, mut table: Members<'_>) -> Healt
         successes: small(table.number(reading, "successes", 1, 1000), usual.successes),
         retry_percent: table.number(reading, "retry_share", 0, 100).unwrap_or(usual.retry_percent),
     };
-    let probes = probes(reading, &mut table);
+    let probes = probes(reading, &mut table, base.probes);
     let webhook = table.table(reading, "webhook", "`webhook`").and_then(|table| webhook(reading, table));
     table.end(reading);
     HealthSettings { judged, probes, webhook }
 }
 
 /// A time, or `"off"`.
-fn probes(reading: &mut Reading<'_>, table: &mut Members<'_>) -> Option<Duration> {
-    if !table.has("probes") {
-        return Some(PROBES);
-    }
+fn probes(reading: &mut Reading<'_>, table: &mut Members<'_>, base: Option<Duration>) -> Option<Duration> {
     if table.peek("probes") == Some("off") {
         table.value("probes");
         return None;
     }
-    table.duration(reading, "probes").or(Some(PROBES))
+    table.duration(reading, "probes").or(base)
 }
 
 fn webhook(reading: &mut Reading<'_>, mut table: Members<'_>) -> Option<OperatorsWebhook> {
@@ -116,6 +120,11 @@ mod tests {
         assert_eq!((health.judged, health.probes), (judged, None));
         assert_eq!(health.webhook.unwrap().webhook.url, "https://h/x");
         assert_eq!(read("[health]\nprobes = \"5s\"\n").unwrap().probes, Some(Duration::from_secs(5)));
+        for (text, probes) in
+            [("", None), ("[health]\n", None), ("[health]\nprobes = \"5s\"\n", Some(Duration::from_secs(5)))]
+        {
+            assert_eq!(read(&format!("discovery = false\n{text}")).unwrap().probes, probes, "{text}");
+        }
     }
 
     #[test]
