@@ -192,6 +192,11 @@ impl Gateway {
         self.process.dragoman(arguments)
     }
 
+    /// The same, not yet run: for tests that end it midway.
+    pub fn command(&self, arguments: &[&str]) -> std::process::Command {
+        self.process.command(arguments)
+    }
+
     /// Waits until the log has these words.
     pub fn wait_for_log(&self, words: &str, deadline: Duration) -> anyhow::Result<()> {
         self.process.wait_for_log(words, 0, deadline)
