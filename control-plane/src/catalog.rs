@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-use dragoman_core::catalog::{DialectId, Origin, Paths, Service};
+use dragoman_core::catalog::{DialectId, Origin, Passthrough, Paths, Service};
 use dragoman_core::price::Rates;
 
 use crate::prices;
@@ -45,7 +45,7 @@ pub struct Registered {
     /// The gateway has no key for it, and whoever asks it brings one.
     pub own_only: bool,
     /// How tokens begin that callers bring for it.
-    pub passthrough: Vec<String>,
+    pub passthrough: Passthrough,
     /// How Envoy signs its requests; `None` when they carry a credential or nothing.
     pub signing: Option<Signing>,
     /// Headers of every request.
@@ -83,7 +83,7 @@ impl Registered {
             credential: None,
             auth: Auth::default(),
             own_only: false,
-            passthrough: Vec::new(),
+            passthrough: Passthrough::default(),
             signing: None,
             headers: Vec::new(),
             omit: Vec::new(),
@@ -325,7 +325,7 @@ fn register(row: &ProviderRow, sign_in: Option<&SignIn>, environment: Environmen
         credential,
         auth: row.auth.clone().unwrap_or_default(),
         own_only,
-        passthrough: sign_in.map(|sign_in| sign_in.passthrough().to_vec()).unwrap_or_default(),
+        passthrough: sign_in.map(SignIn::passthrough).unwrap_or_default(),
         signing,
         headers: row.headers.clone().unwrap_or_default(),
         omit: row.omit.clone().unwrap_or_default(),

@@ -31,7 +31,7 @@ use core::net::IpAddr;
 use std::rc::Rc;
 
 use crate::admission::Grant;
-use crate::catalog::{DialectId, Identity, Operation};
+use crate::catalog::{DialectId, Operation};
 use crate::dialect::Endpoint;
 use crate::memory::{Memory, Standing};
 use crate::record::Record;
@@ -145,7 +145,7 @@ impl Exchange {
             return (exchange, step);
         }
         let presented = endpoint.and_then(|_| exchange.head.acceptable());
-        let presented = presented.and_then(|()| Presented::of(&exchange.head, identities(memory)));
+        let presented = presented.and_then(|()| Presented::of(&exchange.head, memory.snapshot().map(Rc::as_ref)));
         let step = match presented {
             Err(refusal) => exchange.refuse(refusal),
             Ok(presented) => {
@@ -237,7 +237,7 @@ impl Exchange {
     /// What the host says of [`Step::Identify`]; `None` when it knows of nothing.
     pub fn is_proven_by(&mut self, said: Option<&[u8]>, memory: &mut Memory, now_ms: u64) -> Step {
         let presented = core::mem::replace(&mut self.presented, Presented::Nothing);
-        match presented.proven_by(said, identities(memory)) {
+        match presented.proven_by(said, memory.snapshot().map(Rc::as_ref)) {
             Err(refusal) => self.refuse(refusal),
             Ok(presented) => {
                 self.presented = presented;
@@ -271,7 +271,7 @@ impl Exchange {
         let rules = sought.rules(Some(grant), snapshot, self.began_ms);
         self.record.rules = rules.names().map(str::to_string).collect();
         let bounds = Bounds::of(&wish, &content, &rules);
-        let brought = self.presented.digest().map(|key| Brought::of(&head, &key)).transpose()?.flatten();
+        let brought = self.presented.caller().map(|caller| Brought::of(&head, caller)).transpose()?.flatten();
         self.record.bearer = brought.as_ref().map(|brought| brought.bearer.clone()).unwrap_or_default();
         let cool_downs = &memory.cool_downs;
         let bearing = Bearing { brought: brought.as_ref(), endpoint: &endpoint, cool_downs, now_ms: self.began_ms };
@@ -351,11 +351,6 @@ impl Exchange {
     pub fn record(&self) -> Option<&Record> {
         (self.closed && self.running == 0).then_some(&self.record)
     }
-}
-
-/// Who is known without a key.
-fn identities(memory: &Memory) -> &[Identity] {
-    memory.snapshot().map_or(&[], |snapshot| &snapshot.identities)
 }
 
 #[cfg(test)]

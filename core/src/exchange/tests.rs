@@ -16,7 +16,7 @@ fn memory() -> Memory {
         services: vec![Service::new(DialectId::ChatCompletions, "/v1")],
         credential: "p".into(),
         own_only: false,
-        passthrough: Vec::new(),
+        passthrough: Default::default(),
         headers: vec![],
         omit: vec![],
         rename: vec![],

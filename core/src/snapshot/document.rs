@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use super::{Family, Loss, MAX_SNAPSHOT, Route, Snapshot};
 use crate::admission::Budget;
-use crate::catalog::{Abilities, DialectId, Operation, Origin, Paths, Provider, Service, Target, ThinkingStyle};
+use crate::catalog::{
+    Abilities, DialectId, Operation, Origin, Passthrough, Paths, Provider, Service, Target, ThinkingStyle,
+};
 use crate::json::{Json, Writer};
 use crate::rule::Rule;
 
@@ -66,8 +68,11 @@ fn write_provider(row: &Provider, out: &mut Writer) {
         if row.own_only {
             out.field("own_only").bool(true);
         }
-        if !row.passthrough.is_empty() {
-            out.field("passthrough").strings(&row.passthrough);
+        if !row.passthrough.prefixes.is_empty() {
+            out.field("passthrough").strings(&row.passthrough.prefixes);
+        }
+        if !row.passthrough.issuers.is_empty() {
+            out.field("passthrough_issuers").strings(&row.passthrough.issuers);
         }
         out.field("headers").array(|out| row.headers.iter().for_each(|pair| write_pair(pair, out)));
         out.field("omit").strings(&row.omit);
@@ -181,12 +186,10 @@ fn read_provider(row: Json<'_>) -> Option<Provider> {
         services: row.get("services")?.items().map(read_service).collect::<Option<_>>()?,
         credential: row.get("credential").and_then(Json::string)?,
         own_only: row.get("own_only").and_then(Json::bool).unwrap_or(false),
-        passthrough: row
-            .get("passthrough")
-            .into_iter()
-            .flat_map(Json::items)
-            .map(Json::string)
-            .collect::<Option<_>>()?,
+        passthrough: Passthrough {
+            prefixes: read_strings(row, "passthrough")?,
+            issuers: read_strings(row, "passthrough_issuers")?,
+        },
         headers: row.get("headers")?.items().map(read_pair).collect::<Option<_>>()?,
         omit: row.get("omit")?.items().map(Json::string).collect::<Option<_>>()?,
         rename: row.get("rename")?.items().map(read_pair).collect::<Option<_>>()?,
@@ -213,6 +216,11 @@ fn read_service(row: Json<'_>) -> Option<Service> {
 /// Whether every second one is JSON: it will stand in request bodies.
 fn all_json(pairs: &[(String, String)]) -> bool {
     pairs.iter().all(|(_, value)| Json::parse(value.as_bytes()).is_ok())
+}
+
+/// A list of texts, which may be left out.
+fn read_strings(row: Json<'_>, name: &str) -> Option<Vec<String>> {
+    row.get(name).into_iter().flat_map(Json::items).map(Json::string).collect()
 }
 
 fn read_pair(row: Json<'_>) -> Option<(String, String)> {

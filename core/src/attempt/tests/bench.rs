@@ -21,7 +21,7 @@ pub(super) fn memory_with(dialects: &[DialectId], change: impl Fn(&mut Provider)
             services: vec![Service::new(*dialect, prefix)],
             credential: id.clone(),
             own_only: false,
-            passthrough: Vec::new(),
+            passthrough: Default::default(),
             headers: vec![],
             omit: vec![],
             rename: vec![],
