@@ -26,7 +26,7 @@ use std::rc::Rc;
 
 use crate::exchange::{Asked, Brought, HeadEdits, HeaderRef, Opening};
 use crate::loss::Losses;
-use crate::memory::CredentialId;
+use crate::memory::{Credential, CredentialId};
 use crate::record::{Ending, Outcome};
 use crate::rule::Retouch;
 
@@ -62,6 +62,8 @@ pub struct Attempt {
     asked: Rc<Asked>,
     /// From 1; the place in the Plan.
     number: usize,
+    /// What authenticates it.
+    credential: Option<Rc<Credential>>,
     began_ms: u64,
     state: State,
     losses: Losses,
@@ -85,16 +87,30 @@ impl Attempt {
         current: &[HeaderRef<'_>],
         now_ms: u64,
     ) -> Option<(Attempt, Outgoing)> {
-        let planned = asked.plan.get(number.checked_sub(1)?)?;
+        let credential = asked.planned(number)?.credential.clone();
+        Attempt::begin_with(credential, asked, number, cluster, current, now_ms)
+    }
+
+    /// The same with another credential than the planned one.
+    pub fn begin_with(
+        credential: Option<Rc<Credential>>,
+        asked: Rc<Asked>,
+        number: usize,
+        cluster: &[u8],
+        current: &[HeaderRef<'_>],
+        now_ms: u64,
+    ) -> Option<(Attempt, Outgoing)> {
+        let planned = asked.planned(number)?;
         let provider = asked.provider(planned)?;
         if provider.cluster.as_bytes() != cluster {
             return None;
         }
-        let (outgoing, told) = request::outgoing(&asked, planned, current)?;
+        let (outgoing, told) = request::outgoing(&asked, planned, credential.as_deref(), current)?;
         let dialect = asked.service(planned)?.dialect.name().to_string();
         let outcome = Outcome { target: planned.target.id.clone(), dialect, ..Outcome::default() };
         let attempt = Attempt {
             number,
+            credential,
             began_ms: now_ms,
             state: State::AwaitingHead(told.awaiting),
             losses: told.losses,
@@ -120,7 +136,7 @@ impl Attempt {
 
     /// The credential to forget, when the provider rejected it: the one that was sent, and nobody else's for that provider.
     pub fn rejected_credential(&self) -> Option<&CredentialId> {
-        match &self.asked.plan.get(self.number - 1)?.opening {
+        match &self.asked.planned(self.number)?.opening {
             Opening::With(which) if matches!(self.outcome.status, 401 | 403) => Some(which),
             _ => None,
         }
@@ -146,7 +162,7 @@ impl Attempt {
 
     /// The caller's own token, where that is what was sent.
     fn brought(&self) -> Option<&Brought> {
-        let planned = self.asked.plan.get(self.number - 1)?;
+        let planned = self.asked.planned(self.number)?;
         self.asked.brought.as_ref().filter(|_| planned.opening == Opening::Brought)
     }
 
@@ -159,6 +175,12 @@ impl Attempt {
 
     fn is_last(&self) -> bool {
         self.number >= self.asked.plan.len()
+    }
+
+    /// Whether the same target is asked once more: it rejects what authenticates this attempt, and another can be had.
+    pub fn may_renew(&self) -> bool {
+        let is_rejected = matches!(self.outcome.status, 401 | 403);
+        is_rejected && self.number == self.asked.plan.len() && self.asked.once_more().is_some()
     }
 
     /// The changes that a good head needs on its way to the client.

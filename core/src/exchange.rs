@@ -106,6 +106,8 @@ pub struct Exchange {
     record: Record,
     /// The attempt whose answer is being passed to the client, from 1; 0 while there is none.
     answering: usize,
+    /// The last target of the Plan has rejected its credential.
+    rejected: bool,
     /// What is to be said of an answer whose head came without a body.
     unsaid: Option<Vec<u8>>,
     /// Attempts that have begun and not ended.
@@ -129,6 +131,7 @@ impl Exchange {
             phase: Phase::Reading { admission: Admission::Unasked, body: None },
             record: Record { exchange: id.clone(), began_ms: now_ms, trace: head.trace(), ..Record::default() },
             answering: 0,
+            rejected: false,
             unsaid: None,
             running: 0,
             closed: false,

@@ -129,7 +129,7 @@ impl Attempt {
             self.retouch = self.retouching(content_type);
             return HeadVerdict::Hold;
         }
-        let retries = !self.is_last() && is_retriable(status, asks_again);
+        let retries = self.may_renew() || (!self.is_last() && is_retriable(status, asks_again));
         if retries && status == 429 && self.outcome.retry_after_ms.is_none() && !ends {
             // Some say only in the body how long to wait, and whoever plans the next request should know.
             self.state = State::Failing { status, body: Vec::new(), next: Next::Retry };
@@ -220,7 +220,7 @@ impl Attempt {
 
     /// The dialect in which the provider was asked.
     pub(super) fn theirs(&self) -> DialectId {
-        let service = self.asked.plan.get(self.number - 1).and_then(|planned| self.asked.service(planned));
+        let service = self.asked.planned(self.number).and_then(|planned| self.asked.service(planned));
         service.map_or(self.asked.endpoint.dialect, |service| service.dialect)
     }
 
@@ -237,7 +237,7 @@ impl Attempt {
             Operation::Generate => {
                 let writer = awaiting.writer.unwrap_or_else(|| self.asked.writer());
                 let reader = dialect::of(theirs).reader(awaiting.aliases);
-                let planned = self.asked.plan.get(self.number - 1).filter(|_| theirs != own);
+                let planned = self.asked.planned(self.number).filter(|_| theirs != own);
                 let maker = planned.map(|planned| self.asked.maker(planned));
                 let call_tokens = dialect::of(theirs).usage().said.call_tokens;
                 let interpreter = Interpreter::new(framing, reader, writer, self.asked.delivery, maker);

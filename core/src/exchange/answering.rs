@@ -26,6 +26,18 @@ impl Exchange {
         self.running += 1;
     }
 
+    /// An attempt's credential was rejected, and the next attempt asks the same target with another one.
+    pub fn attempt_rejected(&mut self) {
+        self.rejected = true;
+    }
+
+    /// Whether attempt `number` may begin: beyond the Plan's end only where a credential was rejected. Envoy would also go there
+    /// from a connection that broke.
+    pub fn may_begin(&self, number: usize) -> bool {
+        let Phase::Sent(asked) = &self.phase else { return false };
+        number <= asked.plan.len() || self.rejected
+    }
+
     /// An attempt passes its answer on: what the client sees from now on is that attempt's.
     pub fn attempt_answers(&mut self, number: usize, losses: &Losses) {
         self.answering = number;
@@ -62,7 +74,7 @@ impl Exchange {
             self.record.status = status;
             let mut edits = HeadEdits::default();
             let dialect = asked.endpoint.dialect;
-            if let Some(planned) = asked.plan.get(self.answering - 1).filter(|_| !asked.rules.masks(dialect)) {
+            if let Some(planned) = asked.planned(self.answering).filter(|_| !asked.rules.masks(dialect)) {
                 edits.set("x-dragoman-target", &planned.target.id);
             }
             for (name, value) in asked.rules.response_headers(dialect) {

@@ -34,7 +34,7 @@ impl Brought {
         let token_at = value.len() - token.len();
         let bearer = bearer(&caller.digest(), token);
         let header = String::from_utf8_lossy(name).into_owned();
-        let credential = Rc::new(Credential { header, value: Secret::new(value.to_vec()) });
+        let credential = Rc::new(Credential { header, value: Secret::new(value.to_vec()), renewable: false });
         Ok(Some(Brought { credential, bearer, token_at }))
     }
 

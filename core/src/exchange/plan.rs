@@ -17,7 +17,7 @@ use crate::loss::Losses;
 use crate::memory::{CoolDowns, Credential, CredentialId, Memory};
 use crate::refusal::Refusal;
 use crate::rule::{Holding, Whom};
-use crate::select::{self, Judgement, Needs, Verdict};
+use crate::select::{self, Judgement, MAX_ATTEMPTS, Needs, Verdict};
 use crate::snapshot::{Loss, Snapshot};
 
 /// What was asked and who may answer. Shared, unchanged, by all attempts.
@@ -227,6 +227,29 @@ impl Asked {
         select::service(self.provider(planned)?, self.endpoint.dialect, self.endpoint.operation)
     }
 
+    /// Who attempt `number` (from 1) goes to.
+    pub fn planned(&self, number: usize) -> Option<&Planned> {
+        match number.checked_sub(1)? {
+            at if at == self.plan.len() => self.once_more(),
+            at => self.plan.get(at),
+        }
+    }
+
+    /// Who may be asked once more behind the Plan's end: its last target, when that rejects a credential of which another can be
+    /// had. Only the last one: Envoy knows where each attempt goes before it knows how the one before it ends.
+    pub fn once_more(&self) -> Option<&Planned> {
+        let last = self.plan.last().filter(|_| self.plan.len() < MAX_ATTEMPTS)?;
+        last.credential.as_ref().is_some_and(|credential| credential.renewable).then_some(last)
+    }
+
+    /// The credential to ask for anew before attempt `number`; `None` when the planned one is good.
+    pub fn renewed(&self, number: usize) -> Option<&CredentialId> {
+        match &self.planned(number).filter(|_| number > self.plan.len())?.opening {
+            Opening::With(which) => Some(which),
+            _ => None,
+        }
+    }
+
     /// What a writer needs to know of the exchange.
     pub fn reply(&self) -> Reply {
         Reply {
@@ -313,13 +336,15 @@ impl Asked {
     /// What the router writes into the request's head: the Plan for Envoy, the exchange for the translator.
     pub(super) fn slots(&self) -> HeadEdits {
         let mut edits = HeadEdits { remove: self.head.spoofed().map(<[u8]>::to_vec).collect(), set: Vec::new() };
-        for (index, planned) in self.plan.iter().enumerate() {
+        let all = self.plan.iter().chain(self.once_more());
+        let retries = all.clone().count() - 1;
+        for (index, planned) in all.enumerate() {
             let slot = self.snapshot.slot(planned.target.provider).unwrap_or_default();
             edits.set(&format!("{}{}", super::SLOT, index + 1), slot);
         }
         edits.set(super::EXCHANGE, &self.id);
-        // Envoy tries exactly as often as there are targets.
-        edits.set("x-envoy-max-retries", &(self.plan.len() - 1).to_string());
+        // Envoy tries exactly as often as there are slots.
+        edits.set("x-envoy-max-retries", &retries.to_string());
         edits
     }
 }

@@ -44,7 +44,12 @@ fn grant() -> Grant {
 fn admitted() -> Memory {
     let mut memory = memory();
     memory.admit(digest(b"k"), Some(grant()), 1_000_000, 0);
-    memory.equip(CredentialId::of_gateway("p"), Credential { header: "x".into(), value: Secret::new(vec![]) }, 0, 0);
+    memory.equip(
+        CredentialId::of_gateway("p"),
+        Credential { header: "x".into(), value: Secret::new(vec![]), renewable: false },
+        0,
+        0,
+    );
     memory
 }
 
@@ -152,7 +157,7 @@ fn an_unknown_key_is_asked_for_once_and_the_body_may_come_first_or_last() {
         );
         memory.equip(
             CredentialId::of_gateway("p"),
-            Credential { header: "x".into(), value: Secret::new(vec![]) },
+            Credential { header: "x".into(), value: Secret::new(vec![]), renewable: false },
             0,
             0,
         );

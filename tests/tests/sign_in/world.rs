@@ -36,6 +36,7 @@ const NAMES: &[&str] = &[
     "polled",
     "race",
     "refused",
+    "rejected",
     "replayed",
     "revoked",
     "secret",

@@ -50,7 +50,8 @@ fn memory() -> Memory {
     let mut memory = Memory::default();
     memory.publish(Snapshot::new(1, providers, targets, routes, vec![]).unwrap());
     memory.admit(digest(b"k"), Some(Grant { caller: "key_1".into(), ..Grant::default() }), 1_000_000, 0);
-    let gateways = Credential { header: "x-api-key".into(), value: Secret::new(b"gateways".to_vec()) };
+    let gateways =
+        Credential { header: "x-api-key".into(), value: Secret::new(b"gateways".to_vec()), renewable: false };
     memory.equip(CredentialId::of_gateway("keyed"), gateways, 0, 0);
     memory
 }
