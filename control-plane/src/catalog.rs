@@ -8,7 +8,7 @@ mod registered;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
-use dragoman_core::catalog::{DialectId, Origin, Paths, Service};
+use dragoman_core::catalog::{DialectId, Origin, Passthrough, Paths, Service};
 use dragoman_core::price::Rates;
 
 use crate::prices;
@@ -261,7 +261,7 @@ fn register(row: &ProviderRow, sign_in: Option<&SignIn>, environment: Environmen
         credential,
         auth: row.auth.clone().unwrap_or_default(),
         own_only,
-        passthrough: sign_in.map(|sign_in| sign_in.passthrough().to_vec()).unwrap_or_default(),
+        passthrough: sign_in.map(SignIn::passthrough).unwrap_or_default(),
         signing,
         headers: row.headers.clone().unwrap_or_default(),
         omit: row.omit.clone().unwrap_or_default(),

@@ -33,6 +33,8 @@ pub struct Credential {
     pub header: String,
     /// Its value.
     pub value: Secret,
+    /// Whether another one may be had when the provider rejects it.
+    pub renewable: bool,
 }
 
 /// Which credential: that of the gateway, or that of an account, for a provider.
@@ -345,12 +347,13 @@ mod tests {
 
     #[test]
     fn a_credential_never_prints_its_value() {
-        let credential = Credential { header: "x-api-key".into(), value: Secret::new(b"hidden".to_vec()) };
+        let credential =
+            Credential { header: "x-api-key".into(), value: Secret::new(b"hidden".to_vec()), renewable: false };
         assert!(!format!("{credential:?}").contains("hidden"));
     }
 
     fn secret(value: &str) -> Credential {
-        Credential { header: "x-api-key".into(), value: Secret::new(value.into()) }
+        Credential { header: "x-api-key".into(), value: Secret::new(value.into()), renewable: false }
     }
 
     #[test]

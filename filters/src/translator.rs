@@ -8,7 +8,7 @@
 //! the stream is reset instead, so that it does not look complete.
 
 use dragoman_core::attempt::{Attempt, Body, HeadVerdict};
-use dragoman_core::exchange::{EXCHANGE, Head, HeadEdits, RETRY, error_reply};
+use dragoman_core::exchange::{EXCHANGE, Head, HeadEdits, Question, RETRY, error_reply};
 use dragoman_core::refusal::Refusal;
 
 use crate::dispatch::{BodyFlow, End, HeadFlow, Stream};
@@ -19,10 +19,21 @@ use crate::worker::Worker;
 /// whole answers are shorter.
 const MAX_LEFT: usize = 16 << 10;
 
+/// What became of the request's head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RequestHead {
+    /// It is here, or has not come yet.
+    Here,
+    /// It is held until there is another credential.
+    Held,
+}
+
 /// The upstream filter, once per attempt.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Translator {
+    stream: u32,
     exchange: String,
+    request_head: RequestHead,
     /// None when nothing may be sent.
     attempt: Option<Attempt>,
     /// What takes the place of the request's body: this with the first chunk, then nothing.
@@ -33,6 +44,22 @@ pub struct Translator {
 }
 
 impl Translator {
+    /// A new stream, named `stream` by the host.
+    pub fn new(stream: u32) -> Self {
+        let (exchange, request_head, response) = (String::new(), RequestHead::Here, End::Open);
+        Translator { stream, exchange, request_head, attempt: None, request: None, response, left: 0 }
+    }
+
+    /// Whether another credential is awaited: the provider has rejected the one that was planned.
+    fn awaits_credential(&self, worker: &mut Worker) -> Option<()> {
+        let current = host::headers(Map::RequestHead).ok()?;
+        let exchange = worker.exchanges.get(str::from_utf8(current.get(EXCHANGE)?).ok()?)?;
+        let number = str::from_utf8(current.get("x-envoy-attempt-count")?).ok()?.parse().ok()?;
+        let which = exchange.renewed(number)?;
+        let is_here = worker.memory.credential(&which, host::now_ms()).is_some();
+        (!is_here && worker.ask(&Question::Credential(which), Some(self.stream))).then_some(())
+    }
+
     /// Finds the exchange and writes the attempt's head. None when there is no such exchange or attempt.
     fn begin(&mut self, worker: &mut Worker) -> Option<()> {
         let current = host::headers(Map::RequestHead).ok()?;
@@ -42,8 +69,11 @@ impl Translator {
         let cluster = host::property(&["xds", "cluster_name"]).ok()??;
         let now = host::now_ms();
         let current: Vec<_> = current.iter().collect();
+        let renewed = exchange.renewed(number).and_then(|which| worker.memory.credential(&which, now));
         let (turn, slot) = exchange.turn(number, &mut worker.memory, now)?;
-        let (attempt, mut outgoing) = Attempt::begin(exchange.asked()?, turn, &cluster, &current, now)?;
+        let asked = exchange.asked()?;
+        let credential = renewed.or_else(|| asked.plan.get(turn.place)?.credential.clone());
+        let (attempt, mut outgoing) = Attempt::begin_with(credential, asked, turn, &cluster, &current, now)?;
         outgoing.head.extend(slot.map(|(name, value)| (name.into_bytes(), value.into_bytes())));
         host::set_headers(Map::RequestHead, &outgoing.head).ok()?;
         if let Body::Replace(body) = outgoing.body {
@@ -98,8 +128,9 @@ impl Translator {
     }
 }
 
-impl Stream for Translator {
-    fn on_request_head(&mut self, worker: &mut Worker, _end: End) -> HeadFlow {
+impl Translator {
+    /// Sends the attempt's head on, or answers when there is no attempt.
+    fn send_head(&mut self, worker: &mut Worker) -> HeadFlow {
         if self.begin(worker).is_some() {
             return HeadFlow::Continue;
         }
@@ -110,6 +141,25 @@ impl Stream for Translator {
             let _ = host::close(Direction::Request);
         }
         HeadFlow::PauseAll
+    }
+}
+
+impl Stream for Translator {
+    fn on_request_head(&mut self, worker: &mut Worker, _end: End) -> HeadFlow {
+        if self.awaits_credential(worker).is_some() {
+            self.request_head = RequestHead::Held;
+            return HeadFlow::PauseAll;
+        }
+        self.send_head(worker)
+    }
+
+    fn on_wake(&mut self, worker: &mut Worker) {
+        if self.request_head == RequestHead::Held && !worker.calls.awaited_by(self.stream) {
+            self.request_head = RequestHead::Here;
+            if self.send_head(worker) == HeadFlow::Continue {
+                let _ = host::resume(Direction::Request);
+            }
+        }
     }
 
     fn on_request_body(&mut self, _worker: &mut Worker, _size: usize, _end: End) -> BodyFlow {
@@ -130,7 +180,17 @@ impl Stream for Translator {
         self.response = end;
         let headers = host::headers(Map::ResponseHead).unwrap_or_default();
         let headers: Vec<_> = headers.iter().collect();
-        match attempt.response_head(&headers, end == End::Reached, host::now_ms()) {
+        let verdict = attempt.response_head(&headers, end == End::Reached, host::now_ms());
+        // Now, and not when the attempt is over: the next one may begin before.
+        if let Some(credential) = attempt.rejected_credential() {
+            worker.memory.reject_credential(credential);
+        }
+        if attempt.may_renew()
+            && let Some(exchange) = worker.exchanges.get_mut(&self.exchange)
+        {
+            exchange.attempt_rejected();
+        }
+        match verdict {
             HeadVerdict::Hold => HeadFlow::Pause,
             HeadVerdict::Pass(edits) => {
                 edit_head(&edits);
@@ -168,9 +228,6 @@ impl Stream for Translator {
 
     fn on_done(&mut self, worker: &mut Worker) {
         let Some(attempt) = self.attempt.take() else { return };
-        if let Some(credential) = attempt.rejected_credential() {
-            worker.memory.reject_credential(credential);
-        }
         let now = host::now_ms();
         if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
             exchange.attempt_ended(attempt.end(now), &mut worker.memory, now);

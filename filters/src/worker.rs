@@ -164,11 +164,11 @@ impl Worker {
             }
             Question::Credential(which) => {
                 let answer = CredentialResponse::decode(answer).ok()?;
-                let CredentialResponse { header, value, valid_for_ms, revision } = answer;
+                let CredentialResponse { header, value, valid_for_ms, revision, renewable } = answer;
                 if header.is_empty() {
                     self.memory.forget_credential(&which);
                 } else {
-                    let credential = Credential { header, value: Secret::new(value) };
+                    let credential = Credential { header, value: Secret::new(value), renewable };
                     self.memory.equip_as_of(which, credential, revision, valid_for_ms, now);
                 }
             }

@@ -23,5 +23,7 @@ mod panel;
 mod race;
 #[path = "sign_in/renewal.rs"]
 mod renewal;
+#[path = "sign_in/rotation.rs"]
+mod rotation;
 #[path = "sign_in/world.rs"]
 mod world;

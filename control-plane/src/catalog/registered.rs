@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use dragoman_core::catalog::{Dispatch, Origin, Service};
+use dragoman_core::catalog::{Dispatch, Origin, Passthrough, Service};
 
 use super::{DEMO, plain_service};
 use crate::settings::{Auth, ModelsPath, RateLimit, Secret, Signing};
@@ -23,7 +23,7 @@ pub struct Registered {
     /// The gateway has no key for it, and whoever asks it brings one.
     pub own_only: bool,
     /// How tokens begin that callers bring for it.
-    pub passthrough: Vec<String>,
+    pub passthrough: Passthrough,
     /// How Envoy signs its requests; `None` when they carry a credential or nothing.
     pub signing: Option<Signing>,
     /// Headers of every request.
@@ -67,7 +67,7 @@ impl Registered {
             credential: None,
             auth: Auth::default(),
             own_only: false,
-            passthrough: Vec::new(),
+            passthrough: Passthrough::default(),
             signing: None,
             headers: Vec::new(),
             omit: Vec::new(),

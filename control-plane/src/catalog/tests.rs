@@ -284,9 +284,10 @@ fn tokens_pass_through_to_who_says_so_and_are_kept_or_passed_never_both() {
     let of = |id: &str, sign_in: &str, set: &[&str]| {
         let catalog = join(&format!("[[provider]]\nid = \"{id}\"\n{sign_in}\n"), set);
         let found = catalog.providers.iter().find(|row| row.id == id);
-        found.map(|row| (row.own_only, row.credential.is_some(), row.passthrough.len()))
+        found.map(|row| (row.own_only, row.credential.is_some(), row.passthrough.prefixes.len()))
     };
     assert_eq!(of("claude", "", &[]), Some((true, false, 1)));
+    assert_eq!(of("chatgpt", "", &[]), Some((true, false, 0)), "whose they are, their issuer says");
     let kept = "sign_in = { policy = \"owner_only\" }";
     assert_eq!(of("claude", kept, &["CLAUDE_CLIENT_ID"]), Some((true, false, 0)));
     assert_eq!(of("claude", "sign_in = { policy = \"disabled\" }", &["CLAUDE_CLIENT_ID"]), None);

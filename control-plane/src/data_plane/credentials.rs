@@ -49,7 +49,8 @@ pub(super) async fn of_account(
             let (header, value) = Auth::default().header(&token);
             // To a filter 0 is for ever.
             let valid_for_ms = u64::try_from(valid_for_ms).unwrap_or(0).max(1);
-            return Ok(CredentialResponse { header, value: value.expose().into(), valid_for_ms, revision: 0 });
+            let value = value.expose().into();
+            return Ok(CredentialResponse { header, value, valid_for_ms, revision: 0, renewable: true });
         }
         Err(Stuck::None) => {}
         Err(Stuck::Fault(Fault::Failed(error))) => return Err(unavailable(error)),
@@ -62,7 +63,13 @@ pub(super) async fn of_account(
         Ok(Some((_, secret))) => {
             let (header, value) = row.auth.header(&secret);
             let value = value.expose().into();
-            Ok(CredentialResponse { header, value, valid_for_ms: millis(GRANT_VALIDITY), revision: 0 })
+            Ok(CredentialResponse {
+                header,
+                value,
+                valid_for_ms: millis(GRANT_VALIDITY),
+                revision: 0,
+                renewable: false,
+            })
         }
         Ok(None) => Ok(CredentialResponse::default()),
         Err(Fault::Failed(error)) => Err(unavailable(error)),

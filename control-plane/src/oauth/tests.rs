@@ -39,7 +39,7 @@ pub(crate) fn terms(url: &str) -> SignIn {
         headers: Vec::new(),
         style: Style::Form,
         verification_hosts: Vec::new(),
-        token_prefixes: Vec::new(),
+        tokens: Default::default(),
     }
 }
 

@@ -15,6 +15,8 @@
 
 use std::net::SocketAddr;
 
+use dragoman_core::catalog::Passthrough;
+
 use super::address::origin;
 use super::members::{Members, Placed, Reading};
 use super::provider::{headers, plain, secret_ref};
@@ -25,6 +27,12 @@ pub const CALLBACK: &str = "/sign-in/callback/";
 
 /// Fewer characters say nothing of whose a token is.
 const SHORTEST_PREFIX: usize = 3;
+
+/// How other things begin than tokens of one provider, and what to say of them instead.
+const NO_PREFIX: [(&str, &str); 2] = [
+    ("eyJ", "JSON Web Tokens of all issuers begin so: say whose they are in `token_issuers`"),
+    ("dgm_", "the gateway's own keys begin so, and go to no provider"),
+];
 
 /// What may be done with people's own tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +88,7 @@ pub struct SignInRow {
     style: Option<Style>,
     verification_hosts: Option<Vec<String>>,
     token_prefixes: Option<Vec<String>>,
+    token_issuers: Option<Vec<String>>,
 }
 
 /// Where the provider sends people back to.
@@ -124,8 +133,8 @@ pub struct SignIn {
     pub style: Style,
     /// Hosts where people type device codes, besides those of its own addresses.
     pub verification_hosts: Vec<String>,
-    /// How tokens begin that pass through.
-    pub token_prefixes: Vec<String>,
+    /// The tokens that pass through, where the policy says that any do.
+    pub tokens: Passthrough,
 }
 
 impl SignInRow {
@@ -151,6 +160,7 @@ impl SignInRow {
         take(&mut self.style, &other.style);
         take(&mut self.verification_hosts, &other.verification_hosts);
         take(&mut self.token_prefixes, &other.token_prefixes);
+        take(&mut self.token_issuers, &other.token_issuers);
     }
 
     /// With what the environment says; `api` is where the admin API is reached, whose pages they are.
@@ -191,15 +201,18 @@ impl SignInRow {
             headers: row.headers.unwrap_or_default(),
             style: row.style.unwrap_or_default(),
             verification_hosts: row.verification_hosts.unwrap_or_default(),
-            token_prefixes: row.token_prefixes.unwrap_or_default(),
+            tokens: Passthrough {
+                prefixes: row.token_prefixes.unwrap_or_default(),
+                issuers: row.token_issuers.unwrap_or_default(),
+            },
         }
     }
 }
 
 impl SignIn {
-    /// How tokens begin that callers bring and that pass through; empty when none does.
-    pub fn passthrough(&self) -> &[String] {
-        if self.policy == SignInPolicy::CallerPassthrough { &self.token_prefixes } else { &[] }
+    /// The tokens that callers bring and that pass through.
+    pub fn passthrough(&self) -> Passthrough {
+        if self.policy == SignInPolicy::CallerPassthrough { self.tokens.clone() } else { Passthrough::default() }
     }
 
     /// Why nobody's token is kept for this provider; `None` when somebody's can be.
@@ -242,8 +255,7 @@ fn address(text: &str) -> Result<(), String> {
     }
 }
 
-/// Reads `sign_in = { … }`.
-/// Beginnings of tokens. A short one would send tokens of others there.
+/// Beginnings of tokens. A short one, or one of other things, would send those of others there.
 fn token_prefixes(reading: &mut Reading<'_>, table: &mut Members<'_>) -> Option<Vec<String>> {
     let prefixes = table.strings(reading, "token_prefixes")?;
     for short in prefixes.iter().filter(|prefix| prefix.value.len() < SHORTEST_PREFIX) {
@@ -253,9 +265,16 @@ fn token_prefixes(reading: &mut Reading<'_>, table: &mut Members<'_>) -> Option<
             format!("a beginning of tokens has at least {least} characters: it says whose they are"),
         );
     }
+    for prefix in &prefixes {
+        let other = NO_PREFIX.iter().find(|(begins, _)| prefix.value.starts_with(begins));
+        if let Some((_, why)) = other {
+            reading.mistake(prefix.at.clone(), (*why).to_string());
+        }
+    }
     plain(Some(prefixes))
 }
 
+/// Reads `sign_in = { … }`.
 pub(super) fn sign_in(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<SignInRow> {
     let mut table = row.table(reading, "sign_in", "`sign_in`")?;
     let policy = table
@@ -285,6 +304,7 @@ pub(super) fn sign_in(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Optio
         style,
         verification_hosts: plain(table.strings(reading, "verification_hosts")),
         token_prefixes: token_prefixes(reading, &mut table),
+        token_issuers: plain(table.strings(reading, "token_issuers")),
     };
     table.end(reading);
     Some(read)

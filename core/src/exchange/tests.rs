@@ -16,7 +16,7 @@ fn memory() -> Memory {
         services: vec![Service::new(DialectId::ChatCompletions, "/v1")],
         credential: "p".into(),
         own_only: false,
-        passthrough: Vec::new(),
+        passthrough: Default::default(),
         headers: vec![],
         omit: vec![],
         rename: vec![],
@@ -47,7 +47,12 @@ fn grant() -> Grant {
 fn admitted() -> Memory {
     let mut memory = memory();
     memory.admit(digest(b"k"), Some(grant()), 1_000_000, 0);
-    memory.equip(CredentialId::of_gateway("p"), Credential { header: "x".into(), value: Secret::new(vec![]) }, 0, 0);
+    memory.equip(
+        CredentialId::of_gateway("p"),
+        Credential { header: "x".into(), value: Secret::new(vec![]), renewable: false },
+        0,
+        0,
+    );
     memory
 }
 
@@ -155,7 +160,7 @@ fn an_unknown_key_is_asked_for_once_and_the_body_may_come_first_or_last() {
         );
         memory.equip(
             CredentialId::of_gateway("p"),
-            Credential { header: "x".into(), value: Secret::new(vec![]) },
+            Credential { header: "x".into(), value: Secret::new(vec![]), renewable: false },
             0,
             0,
         );

@@ -29,7 +29,7 @@ fn snapshot(loss: Loss) -> Snapshot {
             services: vec![Service { operations, ..Service::new(dialect, "/v1") }],
             credential: String::new(),
             own_only: false,
-            passthrough: Vec::new(),
+            passthrough: Default::default(),
             headers: vec![],
             omit: vec!["seed".into()],
             rename: vec![],

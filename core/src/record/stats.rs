@@ -258,7 +258,7 @@ mod tests {
             services: vec![Service::new(DialectId::Messages, "/v1")],
             credential: String::new(),
             own_only: false,
-            passthrough: Vec::new(),
+            passthrough: Default::default(),
             headers: vec![],
             omit: vec![],
             rename: vec![],

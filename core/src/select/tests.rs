@@ -11,7 +11,7 @@ fn provider(id: &str, dialect: DialectId) -> Provider {
         services: vec![Service::new(dialect, "/v1")],
         credential: String::new(),
         own_only: false,
-        passthrough: Vec::new(),
+        passthrough: Default::default(),
         headers: vec![],
         omit: vec![],
         rename: vec![],

@@ -1,5 +1,5 @@
 use super::*;
-use crate::catalog::{Abilities, DialectId, Operation, Origin, Paths, Service, ThinkingStyle};
+use crate::catalog::{Abilities, DialectId, Operation, Origin, Passthrough, Paths, Service, ThinkingStyle};
 use crate::price::{Price, Rates, Tier};
 
 fn provider(id: &str) -> Provider {
@@ -14,7 +14,7 @@ fn provider(id: &str) -> Provider {
         }],
         credential: id.into(),
         own_only: false,
-        passthrough: Vec::new(),
+        passthrough: Passthrough { prefixes: vec!["sub-oat".into()], issuers: vec!["https://id.corp".into()] },
         headers: vec![("anthropic-version".into(), "2023-06-01".into())],
         omit: vec!["seed".into()],
         rename: vec![("max_completion_tokens".into(), "max_tokens".into())],

@@ -21,7 +21,7 @@ pub(super) fn memory_with(dialects: &[DialectId], change: impl Fn(&mut Provider)
             services: vec![Service::new(*dialect, prefix)],
             credential: id.clone(),
             own_only: false,
-            passthrough: Vec::new(),
+            passthrough: Default::default(),
             headers: vec![],
             omit: vec![],
             rename: vec![],
@@ -38,7 +38,12 @@ pub(super) fn memory_with(dialects: &[DialectId], change: impl Fn(&mut Provider)
         let target = format!("{id}/m");
         targets.push(Target::unlisted(target, index, "m"));
         let value = Secret::new(format!("secret-of-{id}").into_bytes());
-        memory.equip(CredentialId::of_gateway(&id), Credential { header: "x-api-key".into(), value }, 0, 0);
+        memory.equip(
+            CredentialId::of_gateway(&id),
+            Credential { header: "x-api-key".into(), value, renewable: false },
+            0,
+            0,
+        );
     }
     let routes = vec![Route {
         name: "m".into(),

@@ -21,7 +21,7 @@ fn memory(first: &[&str], second: &[&str]) -> Memory {
         services: vec![Service::new(DialectId::ChatCompletions, "/v1")],
         credential: String::new(),
         own_only: false,
-        passthrough: Vec::new(),
+        passthrough: Default::default(),
         headers: vec![],
         omit: vec![],
         rename: vec![],

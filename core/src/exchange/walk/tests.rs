@@ -16,7 +16,7 @@ fn memory(targets: usize) -> Memory {
         services: vec![Service::new(DialectId::ChatCompletions, "/v1")],
         credential: String::new(),
         own_only: false,
-        passthrough: Vec::new(),
+        passthrough: Default::default(),
         headers: vec![],
         omit: vec![],
         rename: vec![],
