@@ -155,6 +155,13 @@ pub const DISCOVERY: Row = row(
     &["provider", "result"],
     "Times that a provider was asked for its models, by what came of it",
 );
+/// Tokens that are minted.
+pub const MINTED: Row = row(
+    "dragoman_credentials_minted_total",
+    Kind::Counter,
+    &["provider", "result"],
+    "Tokens that service accounts were given and that sessions' tokens were exchanged for (`minted`), and those that they were not (`failed`)",
+);
 /// Requests to the admin API.
 pub const ADMIN: Row = row(
     "dragoman_admin_requests_total",
@@ -179,7 +186,7 @@ pub const WEBHOOKS: Row = row(
 );
 
 /// All of them, in the order of the page.
-pub const TABLE: [Row; 21] = [
+pub const TABLE: [Row; 22] = [
     REQUESTS,
     ATTEMPTS,
     FALLBACKS,
@@ -198,6 +205,7 @@ pub const TABLE: [Row; 21] = [
     DATA_PLANES,
     REJECTIONS,
     DISCOVERY,
+    MINTED,
     ADMIN,
     SPANS,
     WEBHOOKS,

@@ -44,6 +44,9 @@ pub fn says_where_trust_is(rows: &Rows, (kind, id): &(Kind, String)) -> Option<P
             let how = "by whom the machine belongs to; give the keys themselves as `jwks`";
             ("jwt", format!("`jwks_url` is said in dragoman.toml only, {how}"))
         }
+        Kind::Provider if members.get("service_account").is_some() => {
+            ("service_account", "is said in dragoman.toml only, by whom the machine belongs to".to_string())
+        }
         Kind::Provider => {
             let name = members.get("sign_in")?.as_object()?.keys().find(|name| !SAYABLE.contains(&name.as_str()))?;
             ("sign_in", format!("`{name}` of a sign-in is said in dragoman.toml only, by whom the machine belongs to"))
