@@ -39,7 +39,7 @@ enum Source {
     /// A service account.
     Account(ServiceAccount),
     /// A session's token, at the place where it is exchanged.
-    Session(SignIn, Secret),
+    Session(Box<SignIn>, Secret),
 }
 
 /// A token that was made.
@@ -142,7 +142,7 @@ impl OAuth {
         }
         let made = |held: &Served| {
             let whose = (account.to_string(), provider.to_string());
-            self.made(whose, Source::Session(terms.clone(), held.token.clone()), rejected)
+            self.made(whose, Source::Session(Box::new(terms.clone()), held.token.clone()), rejected)
         };
         let exchanged = match made(&held).await {
             // The session's own token is the one that the provider rejects.

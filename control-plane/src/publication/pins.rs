@@ -96,3 +96,23 @@ impl Pins {
         self.looked.lock().is_ok_and(|looked| looked.is_some_and(|at| at.elapsed() > MAX_AGE))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::rows::{Condition, Edit};
+
+    #[test]
+    fn where_secrets_go_is_not_said_by_the_api() {
+        let said = |document: &str| {
+            let (kind, id) = (Kind::Provider, "p".to_string());
+            let edit = Edit { kind, id: id.clone(), to: Some(document.into()), condition: Condition::None };
+            says_where_trust_is(&Rows::default().with(&[edit]), &(kind, id)).and_then(|problem| problem.member)
+        };
+        for good in ["{}", r#"{"sign_in":{"policy":"owner_only","scopes":[]}}"#, r#"{"variables":{"tenant":"t"}}"#] {
+            assert_eq!(said(good), None, "{good}");
+        }
+        assert_eq!(said(r#"{"sign_in":{"exchange_url":"https://h"}}"#), Some("sign_in".into()));
+        assert_eq!(said(r#"{"service_account":{"token_url":"https://h"}}"#), Some("service_account".into()));
+    }
+}
