@@ -181,7 +181,7 @@ impl DataPlane for Service {
         let CredentialRequest { credential, caller, rejected } = request.into_inner();
         let current = self.current.borrow().clone();
         Ok(Response::new(match caller.as_str() {
-            "" => credentials::of_gateway(&current, &credential),
+            "" => credentials::of_gateway(&current, &self.oauth, (&credential, &rejected)).await,
             account => {
                 let revision = self.store.last_change().await.map_err(unavailable)?;
                 let kept = (&self.vault, &self.oauth);

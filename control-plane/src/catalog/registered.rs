@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use dragoman_core::catalog::{Dispatch, Origin, Passthrough, Service};
 
-use super::{DEMO, plain_service};
-use crate::settings::{Auth, ModelsPath, RateLimit, Secret, Signing};
+use super::{Credential, DEMO, plain_service};
+use crate::settings::{Auth, ModelsPath, RateLimit, Signing};
 
 /// A provider that can be asked now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +16,8 @@ pub struct Registered {
     pub origin: Origin,
     /// The dialects it serves, the preferred one first.
     pub services: Vec<Service>,
-    /// Its credential header, name and value; `None` when it needs none.
-    pub credential: Option<(String, Secret)>,
+    /// The gateway's credential; `None` when it needs none.
+    pub credential: Option<Credential>,
     /// How any key for it is sent, the gateway's or an account's own.
     pub auth: Auth,
     /// The gateway has no key for it, and whoever asks it brings one.

@@ -33,25 +33,25 @@ use crate::vault::Slot;
 /// Most providers asked at a time by one control plane.
 pub(super) const AT_ONCE: usize = 16;
 /// From so many sessions on whose turn it was it is looked whether somebody still waits.
-const MANY: usize = 1024;
+pub(super) const MANY: usize = 1024;
 /// How long a claim holds: longer than the provider may take and the store may be away, or a second one would begin.
 pub(super) const CLAIM_MS: i64 = 40_000;
 /// How long the store may be away while a renewed token waits to be written.
 const MAX_WRITING: Duration = Duration::from_secs(20);
 /// How long nobody tries after the provider could not be asked.
-const PAUSE_MS: i64 = 10_000;
+pub(super) const PAUSE_MS: i64 = 10_000;
 /// How long others wait for who has the claim.
 const MAX_TURN: Duration = Duration::from_secs(45);
 /// How often they look.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
 /// So long is a token served that is being renewed.
-const SOON_MS: i64 = 5_000;
+pub(super) const SOON_MS: i64 = 5_000;
 /// A token that was made within so long is not renewed because it is rejected.
 pub(super) const YOUNG_MS: i64 = 60_000;
 /// So long before its end a token is over: it has a way to go until the provider sees it.
 const ON_THE_WAY_MS: i64 = 250;
 /// So long is one served whose provider does not say when it ends; as long as a Grant.
-const UNENDING_MS: i64 = 15 * 60_000;
+pub(super) const UNENDING_MS: i64 = 15 * 60_000;
 
 /// A token for its owner.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl From<anyhow::Error> for Stuck {
 /// Whose turn it is in this process, session by session, and how many providers are asked.
 pub(super) struct Flights {
     turns: Mutex<HashMap<Slot, Turn>>,
-    places: Semaphore,
+    pub(super) places: Semaphore,
 }
 
 type Turn = Arc<tokio::sync::Mutex<()>>;
@@ -122,21 +122,27 @@ impl Flights {
     }
 }
 
-/// How a session stands.
-enum Standing {
+/// How a token stands, and for how long.
+pub(super) enum Standing {
     Fresh(i64),
     Due(i64),
     Over,
 }
 
-fn standing(session: &Session, now: i64) -> Standing {
-    let left = if session.expires_ms == 0 { UNENDING_MS } else { session.expires_ms - ON_THE_WAY_MS - now };
-    match session.refresh_ms {
+/// That of one which ends then and is to be renewed then; 0 is never.
+pub(super) fn standing((expires_ms, refresh_ms): (i64, i64), now: i64) -> Standing {
+    let left = if expires_ms == 0 { UNENDING_MS } else { expires_ms - ON_THE_WAY_MS - now };
+    match refresh_ms {
         _ if left <= 0 => Standing::Over,
         0 => Standing::Fresh(left),
         renewed if renewed > now => Standing::Fresh((renewed - now).min(left)),
         _ => Standing::Due(left),
     }
+}
+
+/// When a session's token ends, and when it is to be renewed.
+fn times(session: &Session) -> (i64, i64) {
+    (session.expires_ms, session.refresh_ms)
 }
 
 impl OAuth {
@@ -147,7 +153,7 @@ impl OAuth {
         // What the operator does not allow any longer is not served.
         let terms = OAuth::terms_in(&current, provider).ok_or(Stuck::None)?;
         let (session, held) = self.look(&slot).await?;
-        match standing(&session, now_ms()) {
+        match standing(times(&session), now_ms()) {
             Standing::Fresh(valid_for_ms) => Ok(Served { token: held.access, valid_for_ms }),
             Standing::Due(left) => {
                 if !session.paused || session.claimed_until <= now_ms() {
@@ -157,7 +163,7 @@ impl OAuth {
             }
             Standing::Over => {
                 let (session, held) = self.renewed(&slot, terms, session.version, Patience::Pauses).await?;
-                match standing(&session, now_ms()) {
+                match standing(times(&session), now_ms()) {
                     Standing::Fresh(left) | Standing::Due(left) => {
                         Ok(Served { token: held.access, valid_for_ms: left })
                     }
@@ -259,7 +265,7 @@ impl OAuth {
                 return Err(Stuck::Provider(session.said));
             }
             let Some(refresh) = &held.refresh else {
-                if !matches!(standing(&session, now_ms()), Standing::Over) {
+                if !matches!(standing(times(&session), now_ms()), Standing::Over) {
                     let said = "The provider gave nothing to renew it with. It serves until its token ends.";
                     return Err(Stuck::Provider(said.to_string()));
                 }

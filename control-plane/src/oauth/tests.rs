@@ -18,7 +18,7 @@ mod authority;
 
 pub(crate) use authority::Authority;
 
-const ALICE: &str = "acme.alice";
+pub(crate) const ALICE: &str = "acme.alice";
 const MARK: &str = "abababababababababababababababababababababababababababababababab";
 
 /// How people sign in with a provider at that address.
@@ -28,6 +28,7 @@ pub(crate) fn terms(url: &str) -> SignIn {
         policy: SignInPolicy::OwnerOnly,
         authorize_url: Some(format!("{url}/authorize")),
         token_url: Some(format!("{url}/token")),
+        exchange_url: None,
         device_url: None,
         revoke_url: None,
         issuer: None,
@@ -77,12 +78,18 @@ impl Gate {
         let vault = Entries::of(&store).await.unwrap();
         let feed = watch::Sender::new(current(&store, &rows).await);
         let pepper = Pepper::of(&store).await.unwrap();
-        let oauth = OAuth::new(&store, &vault, pepper, Egress::new(None).unwrap(), feed.subscribe()).unwrap();
+        let oauth =
+            OAuth::new(&store, &vault, pepper, (Egress::new(None).unwrap(), Arc::default()), feed.subscribe()).unwrap();
         Gate { oauth, store, vault, authority, feed }
     }
 
     pub(crate) async fn open(directory: &Directory, more: &str) -> Gate {
         Gate::of(Store::open(&directory.0, None).await.unwrap(), Authority::start().await, more).await
+    }
+
+    /// Other rows are published.
+    pub(crate) async fn publish(&self, rows: &str) {
+        self.feed.send_replace(current(&self.store, rows).await);
     }
 
     async fn begun(&self) -> String {

@@ -76,6 +76,7 @@ pub struct SignInRow {
     policy: Option<SignInPolicy>,
     authorize_url: Option<String>,
     token_url: Option<String>,
+    exchange_url: Option<String>,
     device_url: Option<String>,
     revoke_url: Option<String>,
     issuer: Option<String>,
@@ -111,6 +112,8 @@ pub struct SignIn {
     pub authorize_url: Option<String>,
     /// Where tokens come from.
     pub token_url: Option<String>,
+    /// Where a token is exchanged for the one that is served; `None` when it is served itself.
+    pub exchange_url: Option<String>,
     /// Where device codes come from.
     pub device_url: Option<String>,
     /// Where tokens are taken back.
@@ -148,6 +151,7 @@ impl SignInRow {
         take(&mut self.policy, &other.policy);
         take(&mut self.authorize_url, &other.authorize_url);
         take(&mut self.token_url, &other.token_url);
+        take(&mut self.exchange_url, &other.exchange_url);
         take(&mut self.device_url, &other.device_url);
         take(&mut self.revoke_url, &other.revoke_url);
         take(&mut self.issuer, &other.issuer);
@@ -171,16 +175,15 @@ impl SignInRow {
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> SignIn {
         let row = self.clone();
+        let found = |reference| found(reference, environment).map(|value| value.expose().to_string());
         let client_id = match &row.client_id {
-            Some(reference) => found(reference, environment),
+            Some(reference) => found(reference),
             None => Err("its row has no `client_id`".to_string()),
         };
         let redirect_uri = match (&row.redirect_uri, api) {
             (Some(Redirect::To(text)), _) => Ok(text.clone()),
-            (Some(Redirect::In(reference)), None) => found(reference, environment),
-            (Some(Redirect::In(reference)), Some(api)) => {
-                found(reference, environment).or_else(|_| Ok(own_page(api, provider)))
-            }
+            (Some(Redirect::In(reference)), None) => found(reference),
+            (Some(Redirect::In(reference)), Some(api)) => found(reference).or_else(|_| Ok(own_page(api, provider))),
             (None, Some(api)) => Ok(own_page(api, provider)),
             (None, None) => Err("its row has no `redirect_uri`".to_string()),
         };
@@ -190,6 +193,7 @@ impl SignInRow {
             policy: row.policy.unwrap_or(SignInPolicy::CallerPassthrough),
             authorize_url: row.authorize_url,
             token_url: row.token_url,
+            exchange_url: row.exchange_url,
             device_url: row.device_url,
             revoke_url: row.revoke_url,
             issuer: row.issuer,
@@ -233,9 +237,9 @@ fn own_page(api: SocketAddr, provider: &str) -> String {
     format!("http://{}{CALLBACK}{provider}", crate::run::reachable(api))
 }
 
-fn found(reference: &SecretRef, environment: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
-    let found = reference.resolve(environment).map(|value| value.expose().to_string());
-    found.ok_or_else(|| format!("{} is not set", reference.env.join(" or ")))
+/// What a variable has; an error says which ones have nothing.
+pub(super) fn found(reference: &SecretRef, environment: &dyn Fn(&str) -> Option<String>) -> Result<Secret, String> {
+    reference.resolve(environment).ok_or_else(|| format!("{} is not set", reference.env.join(" or ")))
 }
 
 fn checked_redirect(uri: String, provider: &str) -> Result<String, String> {
@@ -247,7 +251,7 @@ fn checked_redirect(uri: String, provider: &str) -> Result<String, String> {
 }
 
 /// Whether codes and tokens may go to that address.
-fn address(text: &str) -> Result<(), String> {
+pub(super) fn address(text: &str) -> Result<(), String> {
     let origin = origin(text)?;
     match origin.tls || ["127.0.0.1", "localhost", "[::1]"].contains(&origin.host.as_str()) {
         true => Ok(()),
@@ -292,6 +296,7 @@ pub(super) fn sign_in(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Optio
         policy,
         authorize_url: url(reading, "authorize_url"),
         token_url: url(reading, "token_url"),
+        exchange_url: url(reading, "exchange_url"),
         device_url: url(reading, "device_url"),
         revoke_url: url(reading, "revoke_url"),
         issuer: url(reading, "issuer"),

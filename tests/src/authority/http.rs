@@ -64,6 +64,7 @@ impl Request {
             ("POST", "/device") => Endpoint::Device,
             ("GET", "/verify") => Endpoint::Verify,
             ("POST", "/revoke") => Endpoint::Revoke,
+            ("GET", "/exchange") => Endpoint::Exchange,
             _ => Endpoint::Unknown,
         }
     }
@@ -121,6 +122,7 @@ fn answer(endpoint: Endpoint, request: &Request, shared: &Shared) -> Said {
         Endpoint::Token => token::token(request, shared),
         Endpoint::Device => token::device(request, shared),
         Endpoint::Revoke => token::revoke(request, shared),
+        Endpoint::Exchange => token::exchange(request, shared),
         Endpoint::Unknown => Said::page(404, "There is nothing here.".to_owned(), "unknown"),
     }
 }

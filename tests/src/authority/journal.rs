@@ -9,7 +9,8 @@ use super::words::{Words, one};
 use super::{Endpoint, lock};
 
 /// The parameters that nobody but the two sides may see. A state is secret until it was used, a challenge never.
-const SECRET: [&str; 7] = ["code", "code_verifier", "refresh_token", "device_code", "client_secret", "token", "state"];
+const SECRET: [&str; 8] =
+    ["code", "code_verifier", "refresh_token", "device_code", "client_secret", "token", "state", "assertion"];
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -79,6 +80,12 @@ impl Journal {
     /// Those that brought a device code.
     pub fn polls(&self) -> Vec<Asked> {
         self.grants("urn:ietf:params:oauth:grant-type:device_code")
+    }
+
+    /// Those that asked for a token for themselves: with a client's secret, or with what they signed.
+    pub fn mints(&self) -> Vec<Asked> {
+        let all = self.grants("client_credentials").into_iter();
+        all.chain(self.grants("urn:ietf:params:oauth:grant-type:jwt-bearer")).collect()
     }
 
     /// Polls that came before they were allowed to.

@@ -24,6 +24,7 @@ const NAMES: &[&str] = &[
     "denied",
     "device",
     "escaped",
+    "exchanged",
     "flow",
     "hostile",
     "json",
@@ -112,12 +113,16 @@ fn row(name: &str, variable: &str, authority: &Authority, models: &Simulator) ->
         "tls" => format!("redirect_uri = \"https://{FRONT}/sign-in/callback/tls\"\n"),
         _ => String::new(),
     };
+    let exchange = match name.starts_with("exchanged") || name == "secret-canary" {
+        true => format!("exchange_url = \"{}\"\n", authority.exchange_url()),
+        false => String::new(),
+    };
     let style = if style(name) == Style::Json { "style = \"json\"\n" } else { "" };
     format!(
         "[[provider]]\nid = \"{name}\"\nbase_url = \"{models}\"\n\
          services = [{{ dialect = \"chat_completions\", prefix = \"/v1\" }}]\nmodels = [\"model-of-{name}\"]\n\
          [provider.sign_in]\npolicy = \"owner_only\"\nauthorize_url = \"{authorize}\"\ntoken_url = \"{token}\"\n\
-         device_url = \"{device}\"\nrevoke_url = \"{revoke}\"\n{issuer}{style}{redirect}client_id = {{ env = \"CLIENT_OF_{variable}\" }}\n\
+         device_url = \"{device}\"\nrevoke_url = \"{revoke}\"\n{issuer}{exchange}{style}{redirect}client_id = {{ env = \"CLIENT_OF_{variable}\" }}\n\
          client_secret = {{ env = \"SECRET_OF_{variable}\" }}\nscopes = [{scopes}]\n",
         models = models.url(),
         // For browsers of its own: to a real one this is another site, which decides about cookies.

@@ -39,6 +39,7 @@ fn the_schemas_have_the_words_that_the_reader_knows() {
         (Kind::Provider, json!({ "base_url": { "zz": 1 } }), "/properties/base_url/oneOf/1"),
         (Kind::Provider, json!({ "services": [{ "zz": 1 }] }), "/properties/services/items"),
         (Kind::Provider, json!({ "api_key": { "zz": 1 } }), "/properties/api_key"),
+        (Kind::Provider, json!({ "service_account": { "zz": 1 } }), "/properties/service_account"),
         (Kind::Provider, json!({ "signing": { "zz": 1 } }), "/properties/signing"),
         (Kind::Provider, json!({ "signing": { "aws": { "zz": 1 } } }), "/properties/signing/properties/aws"),
         (Kind::Model, json!({ "zz": 1 }), ""),
