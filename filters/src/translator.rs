@@ -26,6 +26,8 @@ enum RequestHead {
     Here,
     /// It is held until there is another credential.
     Held,
+    /// It was held, and nobody is asked again.
+    Released,
 }
 
 /// The upstream filter, once per attempt.
@@ -50,29 +52,30 @@ impl Translator {
         Translator { stream, exchange, request_head, attempt: None, request: None, response, left: 0 }
     }
 
-    /// Whether another credential is awaited: the provider has rejected the one that was planned.
-    fn awaits_credential(&self, worker: &mut Worker) -> Option<()> {
-        let current = host::headers(Map::RequestHead).ok()?;
-        let exchange = worker.exchanges.get(str::from_utf8(current.get(EXCHANGE)?).ok()?)?;
-        let number = str::from_utf8(current.get("x-envoy-attempt-count")?).ok()?.parse().ok()?;
-        let which = exchange.renewed(number)?;
-        let is_here = worker.memory.credential(&which, host::now_ms()).is_some();
-        (!is_here && worker.ask(&Question::Credential(which), Some(self.stream))).then_some(())
-    }
-
-    /// Finds the exchange and writes the attempt's head. None when there is no such exchange or attempt.
-    fn begin(&mut self, worker: &mut Worker) -> Option<()> {
+    /// Finds the exchange and writes the attempt's head, or asks for another credential first. None when there is no such exchange
+    /// or attempt.
+    fn begin(&mut self, worker: &mut Worker) -> Option<HeadFlow> {
         let current = host::headers(Map::RequestHead).ok()?;
         self.exchange = str::from_utf8(current.get(EXCHANGE)?).ok()?.to_owned();
-        let exchange = worker.exchanges.get_mut(&self.exchange)?;
+        let exchange = worker.exchanges.get(&self.exchange)?;
         let number = str::from_utf8(current.get("x-envoy-attempt-count")?).ok()?.parse().ok()?;
-        let cluster = host::property(&["xds", "cluster_name"]).ok()??;
         let now = host::now_ms();
-        let current: Vec<_> = current.iter().collect();
-        let renewed = exchange.renewed(number).and_then(|which| worker.memory.credential(&which, now));
+        let mut renewed = None;
+        if let Some(which) = exchange.renewed(number) {
+            renewed = worker.memory.credential(&which, now);
+            let asks = renewed.is_none() && self.request_head == RequestHead::Here;
+            if asks && worker.ask(&Question::Credential(which), Some(self.stream)) {
+                self.request_head = RequestHead::Held;
+                return Some(HeadFlow::PauseAll);
+            }
+        }
+        let exchange = worker.exchanges.get_mut(&self.exchange)?;
         let (turn, slot) = exchange.turn(number, &mut worker.memory, now)?;
         let asked = exchange.asked()?;
+        // Where there is no other, the provider's word on the one there is counts.
         let credential = renewed.or_else(|| asked.plan.get(turn.place)?.credential.clone());
+        let cluster = host::property(&["xds", "cluster_name"]).ok()??;
+        let current: Vec<_> = current.iter().collect();
         let (attempt, mut outgoing) = Attempt::begin_with(credential, asked, turn, &cluster, &current, now)?;
         outgoing.head.extend(slot.map(|(name, value)| (name.into_bytes(), value.into_bytes())));
         host::set_headers(Map::RequestHead, &outgoing.head).ok()?;
@@ -81,7 +84,7 @@ impl Translator {
         }
         exchange.attempt_began(number, &mut worker.memory);
         self.attempt = Some(attempt);
-        Some(())
+        Some(HeadFlow::Continue)
     }
 
     /// Hands on what the host holds of the answer, which is so many bytes.
@@ -131,8 +134,8 @@ impl Translator {
 impl Translator {
     /// Sends the attempt's head on, or answers when there is no attempt.
     fn send_head(&mut self, worker: &mut Worker) -> HeadFlow {
-        if self.begin(worker).is_some() {
-            return HeadFlow::Continue;
+        if let Some(flow) = self.begin(worker) {
+            return flow;
         }
         let head = Head { headers: host::headers(Map::RequestHead).unwrap_or_default().to_vec() };
         let dialect = head.endpoint().map_or_else(|_| head.likely_dialect(), |endpoint| endpoint.dialect);
@@ -146,16 +149,12 @@ impl Translator {
 
 impl Stream for Translator {
     fn on_request_head(&mut self, worker: &mut Worker, _end: End) -> HeadFlow {
-        if self.awaits_credential(worker).is_some() {
-            self.request_head = RequestHead::Held;
-            return HeadFlow::PauseAll;
-        }
         self.send_head(worker)
     }
 
     fn on_wake(&mut self, worker: &mut Worker) {
         if self.request_head == RequestHead::Held && !worker.calls.awaited_by(self.stream) {
-            self.request_head = RequestHead::Here;
+            self.request_head = RequestHead::Released;
             if self.send_head(worker) == HeadFlow::Continue {
                 let _ = host::resume(Direction::Request);
             }
@@ -164,7 +163,8 @@ impl Stream for Translator {
 
     fn on_request_body(&mut self, _worker: &mut Worker, _size: usize, _end: End) -> BodyFlow {
         if self.attempt.is_none() {
-            return BodyFlow::Consume;
+            let held = self.request_head == RequestHead::Held;
+            return if held { BodyFlow::Hold } else { BodyFlow::Consume };
         }
         // Written as soon as anything of the old one is here: the host never holds two.
         if let Some(body) = &mut self.request

@@ -1,4 +1,5 @@
 use super::*;
+use crate::settings::Signing;
 use crate::settings::{KnownBy, Secret};
 
 fn join(text: &str, set: &[&str]) -> Catalog {

@@ -272,7 +272,7 @@ fn token_prefixes(reading: &mut Reading<'_>, table: &mut Members<'_>) -> Option<
     for prefix in &prefixes {
         let other = NO_PREFIX.iter().find(|(begins, _)| prefix.value.starts_with(begins));
         if let Some((_, why)) = other {
-            reading.mistake(prefix.at.clone(), (*why).to_string());
+            reading.mistake(prefix.at, (*why).to_string());
         }
     }
     plain(Some(prefixes))
