@@ -3,6 +3,8 @@
 //! A provider is a row, not code: where it is, which dialects it speaks at which paths, which members it rejects. The
 //! control plane owns the full rows (prices, discovery, who changed what); here stands what a request needs.
 
+#[cfg(test)]
+mod fixture;
 mod identity;
 
 use std::sync::Arc;

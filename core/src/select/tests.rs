@@ -1,24 +1,5 @@
 use super::*;
-use crate::catalog::Origin;
 use crate::snapshot::{Family, Route};
-
-fn provider(id: &str, dialect: DialectId) -> Provider {
-    Provider {
-        id: id.into(),
-        cluster: format!("provider_{id}"),
-        origin: Origin { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
-        services: vec![Service::new(dialect, "/v1")],
-        credential: String::new(),
-        own_only: false,
-        passthrough: Vec::new(),
-        headers: vec![],
-        omit: vec![],
-        rename: vec![],
-        set: vec![],
-        price: crate::price::Price::default(),
-        rate_limits: std::sync::Arc::default(),
-    }
-}
 
 fn snapshot() -> Snapshot {
     let target = |id: &str, provider| {
@@ -28,9 +9,9 @@ fn snapshot() -> Snapshot {
     Snapshot::new(
         1,
         vec![
-            provider("one", DialectId::ChatCompletions),
-            provider("two", DialectId::Messages),
-            provider("here", DialectId::ChatCompletions),
+            Provider::plain("one", DialectId::ChatCompletions),
+            Provider::plain("two", DialectId::Messages),
+            Provider::plain("here", DialectId::ChatCompletions),
         ],
         vec![target("one/big", 0), target("two/big-2", 1)],
         vec![Route { name: "big".into(), candidates: vec![0, 1], loss: Loss::Strict }],

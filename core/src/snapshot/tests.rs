@@ -4,8 +4,6 @@ use crate::price::{Price, Rates, Tier};
 
 fn provider(id: &str) -> Provider {
     Provider {
-        id: id.into(),
-        cluster: format!("provider_{id}"),
         origin: Origin { tls: true, host: "api.example".into(), port: 443, base: "/x".into() },
         services: vec![Service {
             operations: vec![Operation::CountTokens],
@@ -13,14 +11,12 @@ fn provider(id: &str) -> Provider {
             ..Service::new(DialectId::Messages, "/v1")
         }],
         credential: id.into(),
-        own_only: false,
-        passthrough: Vec::new(),
         headers: vec![("anthropic-version".into(), "2023-06-01".into())],
         omit: vec!["seed".into()],
         rename: vec![("max_completion_tokens".into(), "max_tokens".into())],
         set: vec![("version".into(), "\"2\"".into())],
         price: price(),
-        rate_limits: std::sync::Arc::default(),
+        ..Provider::plain(id, DialectId::Messages)
     }
 }
 

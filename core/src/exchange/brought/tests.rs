@@ -1,9 +1,7 @@
-use std::sync::Arc;
-
 use super::super::{Asked, Exchange, Opening, Step};
 use super::*;
 use crate::admission::{Grant, digest};
-use crate::catalog::{DialectId, Origin, Service, Target};
+use crate::catalog::{DialectId, Target};
 use crate::memory::{CoolDown, CredentialId, Memory};
 use crate::record::Outcome;
 use crate::snapshot::{Loss, Route, Snapshot};
@@ -13,19 +11,10 @@ const TOKEN: &str = "sub-oat-alices-own";
 /// A route to `people`, which takes tokens that begin with `sub-oat`, then to `keyed`, which has the gateway's key.
 fn memory() -> Memory {
     let provider = |id: &str, dialect| Provider {
-        id: id.into(),
-        cluster: format!("provider_{id}"),
-        origin: Origin { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
-        services: vec![Service::new(dialect, "/v1")],
         credential: if id == "keyed" { id.into() } else { String::new() },
         own_only: id != "keyed",
         passthrough: if id == "keyed" { vec![] } else { vec!["sub-oat".into()] },
-        headers: vec![],
-        omit: vec![],
-        rename: vec![],
-        set: vec![],
-        price: Default::default(),
-        rate_limits: Arc::default(),
+        ..Provider::plain(id, dialect)
     };
     let providers = vec![
         provider("people", DialectId::Messages),
