@@ -180,6 +180,7 @@ impl DataPlane for Service {
     async fn credential(&self, request: Request<CredentialRequest>) -> Result<Response<CredentialResponse>, Status> {
         let CredentialRequest { credential, caller, rejected } = request.into_inner();
         let current = self.current.borrow().clone();
+        debug!(credential, caller, "a credential is asked for");
         Ok(Response::new(match caller.as_str() {
             "" => credentials::of_gateway(&current, &self.oauth, (&credential, &rejected)).await,
             account => {

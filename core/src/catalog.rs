@@ -4,6 +4,8 @@
 //! control plane owns the full rows (prices, discovery, who changed what); here stands what a request needs.
 
 mod dispatch;
+#[cfg(test)]
+mod fixture;
 mod identity;
 mod passthrough;
 

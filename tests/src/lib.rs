@@ -13,6 +13,7 @@ pub mod corpus;
 pub mod gateway;
 pub mod mock_host;
 pub mod outside;
+pub mod people;
 pub mod postgres;
 pub mod rig;
 pub mod said;

@@ -32,6 +32,9 @@ use crate::vault::Slot;
 
 /// Most providers asked at a time by one control plane.
 pub(super) const AT_ONCE: usize = 16;
+/// Most of these for tokens that nobody waits for: thousands may be due at the same time, and whoever comes with one that is over must
+/// not stand behind them.
+const BEHIND: usize = 12;
 /// From so many sessions on whose turn it was it is looked whether somebody still waits.
 pub(super) const MANY: usize = 1024;
 /// How long a claim holds: longer than the provider may take and the store may be away, or a second one would begin.
@@ -101,13 +104,14 @@ impl From<anyhow::Error> for Stuck {
 pub(super) struct Flights {
     turns: Mutex<HashMap<Slot, Turn>>,
     pub(super) places: Semaphore,
+    behind: Semaphore,
 }
 
 type Turn = Arc<tokio::sync::Mutex<()>>;
 
 impl Default for Flights {
     fn default() -> Flights {
-        Flights { turns: Mutex::default(), places: Semaphore::new(AT_ONCE) }
+        Flights { turns: Mutex::default(), places: Semaphore::new(AT_ONCE), behind: Semaphore::new(BEHIND) }
     }
 }
 
@@ -119,6 +123,26 @@ impl Flights {
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
         }
         turns.entry(slot.clone()).or_default().clone()
+    }
+}
+
+/// For whom a session is renewed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Haste {
+    /// Nobody: the old token is good for a while.
+    Behind,
+    /// A request that waits.
+    Awaited,
+    /// A person who asked for it.
+    ByHand,
+}
+
+impl Haste {
+    fn patience(self) -> Patience {
+        match self {
+            Haste::Behind | Haste::Awaited => Patience::Pauses,
+            Haste::ByHand => Patience::AtOnce,
+        }
     }
 }
 
@@ -162,7 +186,7 @@ impl OAuth {
                 Ok(Served { token: held.access, valid_for_ms: left.min(SOON_MS) })
             }
             Standing::Over => {
-                let (session, held) = self.renewed(&slot, terms, session.version, Patience::Pauses).await?;
+                let (session, held) = self.renewed(&slot, terms, session.version, Haste::Awaited).await?;
                 match standing(times(&session), now_ms()) {
                     Standing::Fresh(left) | Standing::Due(left) => {
                         Ok(Served { token: held.access, valid_for_ms: left })
@@ -185,7 +209,7 @@ impl OAuth {
             let is_young = now_ms() - session.changed_ms < YOUNG_MS;
             if is_last && !is_young && session.refresh_ms > 0 {
                 info!(account, provider, "a token is renewed, since the provider rejects it");
-                if let Err(stuck) = self.renewed(&slot, terms, session.version, Patience::Pauses).await {
+                if let Err(stuck) = self.renewed(&slot, terms, session.version, Haste::Awaited).await {
                     warn!(account, provider, "a rejected token is not renewed: {stuck}");
                 }
             }
@@ -198,7 +222,7 @@ impl OAuth {
         let slot = Slot::session(account, provider);
         let (session, _) = self.look(&slot).await?;
         let terms = self.terms(provider).map_err(|refused| Stuck::Provider(super::browser::told(&refused)))?;
-        let (session, _) = self.renewed(&slot, terms, session.version, Patience::AtOnce).await?;
+        let (session, _) = self.renewed(&slot, terms, session.version, Haste::ByHand).await?;
         let (kind, id) = (slot.purpose.name(), format!("{account}/{provider}"));
         self.0.store.note(by, "refresh", kind, &id, "{}").await?;
         Ok(session)
@@ -221,7 +245,7 @@ impl OAuth {
         let (oauth, slot) = (self.clone(), slot.clone());
         tokio::spawn(async move {
             let _turn = turn;
-            if let Err(stuck) = oauth.turn(&slot, &terms, version, Patience::Pauses).await {
+            if let Err(stuck) = oauth.turn(&slot, &terms, version, Haste::Behind).await {
                 warn!(account = slot.account, provider = slot.provider, "a session is not renewed: {stuck}");
             }
         });
@@ -229,39 +253,31 @@ impl OAuth {
 
     /// The session in a later version than that one; in a task of its own, for whoever waits may go away, and what the provider gave
     /// must be written all the same.
-    async fn renewed(
-        &self,
-        slot: &Slot,
-        terms: SignIn,
-        version: i64,
-        patience: Patience,
-    ) -> Result<(Session, Held), Stuck> {
+    async fn renewed(&self, slot: &Slot, terms: SignIn, version: i64, haste: Haste) -> Result<(Session, Held), Stuck> {
         let (oauth, slot) = (self.clone(), slot.clone());
         let task = tokio::spawn(async move {
             let turn = oauth.0.flights.turn(&slot);
             let _turn = turn.lock().await;
-            oauth.turn(&slot, &terms, version, patience).await
+            oauth.turn(&slot, &terms, version, haste).await
         });
         task.await.map_err(|_| Stuck::Provider("the gateway stops".to_string()))?
     }
 
     /// One turn: renews the session, or waits for another control plane that does.
-    async fn turn(
-        &self,
-        slot: &Slot,
-        terms: &SignIn,
-        version: i64,
-        patience: Patience,
-    ) -> Result<(Session, Held), Stuck> {
+    async fn turn(&self, slot: &Slot, terms: &SignIn, version: i64, haste: Haste) -> Result<(Session, Held), Stuck> {
         let end = Instant::now() + MAX_TURN;
         loop {
             // Whoever waits for somebody else's claim holds no place meanwhile: those of who died are many at once.
-            let place = self.0.flights.places.acquire().await;
+            let behind = match haste {
+                Haste::Behind => Some(self.0.flights.behind.acquire().await),
+                Haste::Awaited | Haste::ByHand => None,
+            };
+            let place = (self.0.flights.places.acquire().await, behind);
             let (session, held) = self.look(slot).await?;
             if session.version > version {
                 return Ok((session, held));
             }
-            if session.paused && session.claimed_until > now_ms() && patience == Patience::Pauses {
+            if session.paused && session.claimed_until > now_ms() && haste.patience() == Patience::Pauses {
                 return Err(Stuck::Provider(session.said));
             }
             let Some(refresh) = &held.refresh else {
@@ -273,7 +289,7 @@ impl OAuth {
                 self.0.sessions.end(slot, version, said, BY).await?;
                 return Err(Stuck::NeedsSignIn(said.to_string()));
             };
-            if self.0.sessions.claim(slot, version, (&self.0.me, CLAIM_MS), patience).await? {
+            if self.0.sessions.claim(slot, version, (&self.0.me, CLAIM_MS), haste.patience()).await? {
                 self.ask(slot, terms, version, refresh).await?;
                 return self.look(slot).await;
             }

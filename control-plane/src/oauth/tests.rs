@@ -557,3 +557,26 @@ async fn claims_of_the_dead_keep_nobody_else_from_renewing() {
     assert!(token.expect("no wait for the dead").is_some());
     waiting.iter().for_each(tokio::task::JoinHandle::abort);
 }
+
+/// Thousands of tokens are due at the same time, and somebody comes whose token is over.
+#[tokio::test]
+async fn whoever_waits_for_a_token_does_not_stand_behind_those_that_are_only_due() {
+    let directory = Directory::new();
+    let gate = Gate::open(&directory, "").await;
+    over(&gate).await;
+    gate.authority.seen().slow = Duration::from_secs(1);
+    for number in 0..4 * refresh::AT_ONCE {
+        let slot = Slot::session(&format!("acme.u{number}"), "corp");
+        let id = AccountId::read(&slot.account).unwrap();
+        gate.store.put_account("me", &id, AccountKind::User, &Terms::default(), Condition::None).await.unwrap();
+        let document = Secret::new(r#"{"access":"good","refresh":"nobody-knows-it"}"#);
+        let (hint, scopes, now) = (String::new(), Vec::new(), now_ms());
+        let tokens =
+            crate::store::sessions::Tokens { document, hint, scopes, expires_ms: now + 60_000, refresh_ms: now - 1 };
+        gate.oauth.sessions().begin(&slot, &tokens, "me").await.unwrap();
+        assert_eq!(gate.token(&slot.account).await.as_deref(), Some("good"));
+    }
+    let begun = Instant::now();
+    assert!(gate.token(ALICE).await.is_some());
+    assert!(begun.elapsed() < Duration::from_millis(2_500), "{:?}", begun.elapsed());
+}

@@ -6,11 +6,11 @@ use dragoman_tests::authority::{Endpoint, Fault};
 use dragoman_tests::client::{Answer, Call};
 use dragoman_tests::said::{ask, path, read};
 use dragoman_tests::simulator::persona::Dialect;
-use dragoman_tests::simulator::{Reply, When};
+use dragoman_tests::simulator::{Reply, Script, When};
 use serde_json::json;
 
-use super::panel::{SOON, in_store, wait};
-use super::world::{Owner, World, text, world};
+use super::panel::{SOON, ask_as, in_store, wait};
+use super::world::{Owner, World, text, words, world};
 
 #[test]
 fn tokens_that_end_soon_are_renewed_before_they_do() {
@@ -29,6 +29,21 @@ fn tokens_that_end_soon_are_renewed_before_they_do() {
     let refreshes = authority.journal().refreshes().len();
     assert!((3..=5).contains(&refreshes), "{refreshes} in 26 s, with tokens of 12 s; {} were used", tokens.len());
     assert_eq!(authority.journal().families_revoked(), 0);
+}
+
+#[test]
+fn a_token_is_asked_for_once_by_each_worker() {
+    let world = World::start(&["warm"], |setup| setup.workers(2).variable("DRAGOMAN_LOG", "debug"));
+    let owner = world.owner("alice");
+    world.sign_in("warm", &owner.account);
+    world.models.play(Script::always(Reply::json(200, &words())));
+    for _ in 0..1_000 {
+        assert_eq!(ask_as(&world.gateway, &owner.key, "model-of-warm", "hello").status, 200);
+    }
+    let log = world.gateway.log();
+    let asked = |line: &&str| line.contains("a credential is asked for") && line.contains(&owner.account);
+    let asked: Vec<&str> = log.lines().filter(asked).collect();
+    assert!((1..=2).contains(&asked.len()), "{asked:#?}");
 }
 
 #[test]

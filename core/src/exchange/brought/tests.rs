@@ -1,9 +1,7 @@
-use std::sync::Arc;
-
 use super::super::{Asked, Exchange, Opening, Step};
 use super::*;
 use crate::admission::{Grant, digest};
-use crate::catalog::{DialectId, Origin, Passthrough, Service, Target};
+use crate::catalog::{DialectId, Passthrough, Target};
 use crate::memory::{CoolDown, CredentialId, Memory};
 use crate::record::Outcome;
 use crate::snapshot::{Loss, Route, Snapshot};
@@ -13,25 +11,13 @@ const TOKEN: &str = "sub-oat-alices-own";
 /// A provider for those who have an own credential, which takes tokens that begin with `sub-oat`; but `keyed` has the gateway's.
 pub(in super::super) fn provider(id: &str, dialect: DialectId) -> Provider {
     Provider {
-        id: id.into(),
-        cluster: format!("provider_{id}"),
-        origin: Origin { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
-        services: vec![Service::new(dialect, "/v1")],
         credential: if id == "keyed" { id.into() } else { String::new() },
         own_only: id != "keyed",
         passthrough: Passthrough {
             prefixes: if id == "keyed" { vec![] } else { vec!["sub-oat".into()] },
             issuers: vec![],
         },
-        headers: vec![],
-        omit: vec![],
-        rename: vec![],
-        set: vec![],
-        price: Default::default(),
-        rate_limits: Arc::default(),
-        dispatch: crate::catalog::Dispatch::default(),
-        share: None,
-        region: String::new(),
+        ..Provider::plain(id, dialect)
     }
 }
 
