@@ -50,7 +50,7 @@ pub fn serve(memory: &mut Memory, id: &str, request: &Request, answers: &[Option
         Step::Send(edits) => {
             let mut head = request.head.clone();
             apply(&mut head, &edits);
-            attempts(&mut exchange, head, &body, answers, &mut served)
+            attempts(&mut exchange, memory, head, &body, answers, &mut served)
         }
         step => panic!("{step:?}"),
     };
@@ -111,6 +111,7 @@ struct Told {
 
 fn attempts(
     exchange: &mut Exchange,
+    memory: &mut Memory,
     mut head: Vec<Header>,
     body: &[u8],
     answers: &[Option<Answer>],
@@ -123,7 +124,7 @@ fn attempts(
         let current: Vec<_> = head.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
         let (mut attempt, outgoing) =
             Attempt::begin(Rc::clone(&asked), number, cluster.as_bytes(), &current, NOW_MS).unwrap();
-        exchange.attempt_began();
+        exchange.attempt_began(number, memory);
         head = outgoing.head;
         let body = match outgoing.body {
             Body::Replace(bytes) => bytes,
@@ -139,7 +140,7 @@ fn attempts(
         if !again && answer.is_some_and(|answer| answer.ends == Ends::Leaves) {
             exchange.close();
         }
-        exchange.attempt_ended(attempt.end(NOW_MS));
+        exchange.attempt_ended(attempt.end(NOW_MS), memory, NOW_MS);
         if !again || number == asked.plan.len() {
             return told.unwrap_or_else(|| {
                 let Answer { head, chunks, ends } = envoy::unreachable();

@@ -144,3 +144,25 @@ fn attempts_under_way_are_known_while_they_are() {
     let next = exchange(&mut memory, 9, &headers, CHAT, &chat("s", "hi", ""));
     assert_eq!(next.asked().unwrap().plan[0].target.id, target);
 }
+
+#[test]
+fn what_only_providers_that_are_off_serve_is_listed_nowhere() {
+    let mut memory = memory(Pool::default());
+    let listed = |memory: &mut Memory| {
+        let headers = [(":method", "GET"), (":path", "/v1/models"), ("authorization", "Bearer k1")];
+        let headers =
+            headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
+        let (_, step) = Exchange::begin(Head { headers }, "x-vm".into(), memory, 0);
+        let Step::Reply(reply) = step else { panic!("{step:?}") };
+        String::from_utf8(reply.body).unwrap()
+    };
+    let off = |memory: &mut Memory, count: usize| {
+        let mut snapshot = Snapshot::read(&memory.snapshot().unwrap().write()).unwrap();
+        snapshot.providers.iter_mut().take(count).for_each(|row| row.dispatch = Dispatch::Off);
+        memory.publish(snapshot);
+    };
+    off(&mut memory, 4);
+    assert!(listed(&mut memory).contains("\"p4\""), "{}", listed(&mut memory));
+    off(&mut memory, 5);
+    assert!(!listed(&mut memory).contains("\"m\""));
+}
