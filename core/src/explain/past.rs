@@ -13,8 +13,18 @@ use crate::snapshot::Snapshot;
 const TIED: &str = "{tied}";
 
 /// The refusals after which candidates were weighed; all others come before, or say that there was nobody to weigh.
-const WEIGHED: [&str; 9] =
-    ["", "model_not_found", "unable", "tied", "unserved", "cannot_say", "no_credential", "no_answer", "forgotten"];
+const WEIGHED: [&str; 10] = [
+    "",
+    "model_not_found",
+    "unable",
+    "tied",
+    "unserved",
+    "out_of_region",
+    "cannot_say",
+    "no_credential",
+    "no_answer",
+    "forgotten",
+];
 
 /// Says why what a Record reports has happened. `snapshot` is the one of its version; by another, it says what would happen now
 /// to a request with the same needs.

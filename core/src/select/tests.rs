@@ -171,6 +171,7 @@ fn a_fallback_comes_after_all_others_and_one_that_is_off_never() {
     assert_eq!(arranged("two/other", &snapshot, &[]), (vec![], vec![Verdict::Off]));
     let needs = Needs::only(DialectId::ChatCompletions, Operation::Generate);
     assert!(keeper(Some("two"), needs, &snapshot).is_err());
+    assert_eq!(chosen("two/other", needs, &snapshot), ["model_not_found"]);
 }
 
 #[test]
@@ -204,7 +205,9 @@ fn a_region_is_required_or_preferred() {
     assert_eq!(first_letters(arranged("m", &required, &[])), ("th st".into(), vec![Verdict::Elsewhere; 2]));
     assert_eq!(first_letters(arranged("m", &regions(&[], &["eu"]), &[])).0, "th on tw st");
     assert_eq!(first_letters(arranged("m", &regions(&["us", "eu"], &["eu"]), &[])).0, "th on st");
-    assert_eq!(arranged("m", &regions(&["asia"], &[]), &[]).0, [String::new(); 0]);
+    let needs = Needs::only(DialectId::ChatCompletions, Operation::Generate);
+    assert_eq!(chosen("m", needs, &regions(&["asia"], &[])), ["out_of_region"]);
+    assert_eq!(chosen("one/m", needs, &regions(&["asia"], &[])), ["one/m"], "who is named is not held to it");
 }
 
 #[test]
