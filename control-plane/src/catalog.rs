@@ -3,6 +3,7 @@
 //! Both are written in the same words (`catalog/*.toml` and `dragoman.toml`) and read by the same code. A provider takes
 //! part when it is enabled and its key is found; a row of the operator changes the members it names.
 
+mod proof;
 mod registered;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -13,10 +14,11 @@ use dragoman_core::price::Rates;
 
 use crate::prices;
 use crate::settings::{
-    Enabled, File, Known, Mistakes, ModelRow, ModelsPath, PriceRow, ProviderRow, Said, Secret, SignIn, Signing,
-    Variables,
+    Enabled, File, Known, Mistakes, ModelRow, ModelsPath, PriceRow, ProviderRow, Said, SignIn, Variables,
 };
 
+pub use proof::Credential;
+use proof::{Proof, proof};
 pub use registered::Registered;
 
 /// The shipped providers, as written.
@@ -165,6 +167,7 @@ fn change(shipped: &mut ProviderRow, row: &ProviderRow) {
     take(&mut shipped.base_url, &row.base_url);
     take(&mut shipped.services, &row.services);
     take(&mut shipped.api_key, &row.api_key);
+    take(&mut shipped.service_account, &row.service_account);
     take(&mut shipped.auth, &row.auth);
     take(&mut shipped.own_keys, &row.own_keys);
     take(&mut shipped.signing, &row.signing);
@@ -245,7 +248,7 @@ fn is_enabled(row: &ProviderRow, environment: Environment<'_>) -> bool {
 fn register(row: &ProviderRow, sign_in: Option<&SignIn>, environment: Environment<'_>) -> Result<Registered, String> {
     let variables = row.variables.clone().unwrap_or_default();
     let fill = |text: &str| variables.fill(text, environment).map_err(|why| format!("unavailable, for {why}"));
-    let (credential, own_only, signing) = proof(row, sign_in, environment, &variables)?;
+    let Proof { credential, own_only, signing } = proof(row, sign_in, environment, &variables)?;
     let services = row.services.clone().unwrap_or_else(plain_service);
     let filled = |service: Service| {
         let paths = match service.paths {
@@ -261,7 +264,7 @@ fn register(row: &ProviderRow, sign_in: Option<&SignIn>, environment: Environmen
         credential,
         auth: row.auth.clone().unwrap_or_default(),
         own_only,
-        passthrough: sign_in.map(|sign_in| sign_in.passthrough().to_vec()).unwrap_or_default(),
+        passthrough: sign_in.map(SignIn::passthrough).unwrap_or_default(),
         signing,
         headers: row.headers.clone().unwrap_or_default(),
         omit: row.omit.clone().unwrap_or_default(),
@@ -279,36 +282,6 @@ fn register(row: &ProviderRow, sign_in: Option<&SignIn>, environment: Environmen
         http2: row.http2.unwrap_or(false),
         pinned: Vec::new(),
     })
-}
-
-/// How a provider knows us: by its key; where there is none and the row says so, by what accounts bring (`true`), or by a
-/// signature. What is signed carries no key, so `own_keys` comes first.
-type Proof = (Option<(String, Secret)>, bool, Option<Signing>);
-
-fn proof(
-    row: &ProviderRow,
-    sign_in: Option<&SignIn>,
-    environment: Environment<'_>,
-    variables: &Variables,
-) -> Result<Proof, String> {
-    let hindrance = sign_in.map(SignIn::hindrance);
-    let passes = sign_in.is_some_and(|sign_in| !sign_in.passthrough().is_empty());
-    let key = row.api_key.as_ref().map(|reference| (reference, reference.resolve(environment)));
-    match (key, &row.signing) {
-        (Some((_, Some(key))), _) => Ok((Some(row.auth.clone().unwrap_or_default().header(&key)), false, None)),
-        // Whoever signed in has a token, and so has whoever brings one.
-        _ if row.own_keys == Some(true) || hindrance == Some(None) || passes => Ok((None, true, None)),
-        (_, Some(signing)) => {
-            let region =
-                variables.fill(&signing.region, environment).map_err(|why| format!("unavailable, for {why}"))?;
-            Ok((None, false, Some(Signing { service: signing.service.clone(), region })))
-        }
-        (Some((reference, None)), None) => Err(format!("unavailable, for {} is not set", reference.env.join(" or "))),
-        (None, None) => match hindrance.flatten() {
-            Some(why) => Err(format!("unavailable, for nobody can sign in: {why}")),
-            None => Ok((None, false, None)),
-        },
-    }
 }
 
 fn origin(row: &ProviderRow, environment: Environment<'_>, variables: &Variables) -> Result<Origin, String> {

@@ -8,11 +8,11 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use crate::accounts::Terms;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Credential};
 use crate::metrics::Known;
 use crate::prices::PriceBook;
 use crate::publish;
-use crate::settings::{File, Limits, Secret, terms_of};
+use crate::settings::{File, Limits, terms_of};
 use crate::store::{Store, hex, now_ms};
 
 /// A Snapshot with what belongs to it.
@@ -28,8 +28,8 @@ pub struct Current {
     pub document: Vec<u8>,
     /// The Snapshot itself.
     pub snapshot: Arc<Snapshot>,
-    /// Credential id → the one header.
-    pub credentials: HashMap<String, (String, Secret)>,
+    /// Credential id → what authenticates.
+    pub credentials: HashMap<String, Credential>,
     /// Who can be asked; Envoy's clusters are made of it.
     pub catalog: Catalog,
     /// The settings that it was made of, the admin API's rows in them.
@@ -83,7 +83,7 @@ impl Current {
         let text = String::from_utf8(unnumbered)?;
         snapshot.version = store.publish(&digest, &text, revision).await?;
         let credential =
-            |row: &crate::catalog::Registered| row.credential.clone().map(|header| (row.id.clone(), header));
+            |row: &crate::catalog::Registered| row.credential.clone().map(|credential| (row.id.clone(), credential));
         Ok(Current {
             version: snapshot.version,
             revision,
@@ -106,8 +106,9 @@ impl Current {
     /// Ids of the credentials that are another, or gone, since `before`; and `id@` where accounts' own ones are sent in another way
     /// or no longer.
     pub fn renewed_since(&self, before: &Current) -> Vec<String> {
-        let other =
-            |(id, header): (&String, &(String, Secret))| (self.credentials.get(id) != Some(header)).then(|| id.clone());
+        let other = |(id, credential): (&String, &Credential)| {
+            (self.credentials.get(id) != Some(credential)).then(|| id.clone())
+        };
         let mut renewed: Vec<String> = before.credentials.iter().filter_map(other).collect();
         let way = |catalog: &Catalog, row: &crate::catalog::Registered| {
             let people = catalog.sign_ins.get(&row.id).is_some_and(|sign_in| sign_in.hindrance().is_none());

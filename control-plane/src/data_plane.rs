@@ -180,8 +180,9 @@ impl DataPlane for Service {
     async fn credential(&self, request: Request<CredentialRequest>) -> Result<Response<CredentialResponse>, Status> {
         let CredentialRequest { credential, caller, rejected } = request.into_inner();
         let current = self.current.borrow().clone();
+        debug!(credential, caller, "a credential is asked for");
         Ok(Response::new(match caller.as_str() {
-            "" => credentials::of_gateway(&current, &credential),
+            "" => credentials::of_gateway(&current, &self.oauth, (&credential, &rejected)).await,
             account => {
                 let revision = self.store.last_change().await.map_err(unavailable)?;
                 let kept = (&self.vault, &self.oauth);

@@ -134,6 +134,7 @@ pub struct Metrics {
     data_planes: Series<Gauge>,
     rejections: Series<Counter>,
     discovery: Series<Counter>,
+    minted: Series<Counter>,
     admin: Series<Counter>,
     spans: Series<Counter>,
     webhooks: Series<Counter>,
@@ -194,6 +195,7 @@ impl Metrics {
             data_planes: gauge(to, &table::DATA_PLANES),
             rejections: counter(to, &table::REJECTIONS),
             discovery: counter(to, &table::DISCOVERY),
+            minted: counter(to, &table::MINTED),
             admin: counter(to, &table::ADMIN),
             spans: counter(to, &table::SPANS),
             webhooks: counter(to, &table::WEBHOOKS),
@@ -316,6 +318,11 @@ impl Metrics {
     /// A provider was asked for its models; `result` is one of a few words.
     pub fn discovered(&self, provider: &str, result: &'static str) {
         self.discovery.with(&[provider, result]).inc();
+    }
+
+    /// A token was to be minted for a provider, and was or was not.
+    pub fn minted(&self, provider: &str, came: bool) {
+        self.minted.with(&[provider, if came { "minted" } else { "failed" }]).inc();
     }
 
     /// The admin API answered; `operation` is the operation's name in its description, never a path with ids.

@@ -4,6 +4,7 @@
 //! browser: page ─▶ state, verifier, cookie ─▶ provider ─▶ callback ─┐ state, browser, issuer, once
 //! device:  code ─▶ typed at the provider ◀─ asked by us, not too often ├─▶ tokens ─▶ vault ─▶ served to their owner
 //! refresh: ahead of the end, one at a time everywhere ─────────────────┘
+//! mint:    what a service account shows, or a session's token ─▶ a token of minutes ─▶ served from the memory
 //! ```
 //!
 //! | file | |
@@ -13,19 +14,22 @@
 //! | [`exchange`] | codes and refresh tokens become tokens |
 //! | [`device`] | device codes (RFC 8628) |
 //! | [`refresh`] | tokens that are served, and renewed ahead of their end |
+//! | [`mint`], [`assertion`] | tokens for the gateway's own service accounts, and what sessions' tokens are exchanged for |
 //! | [`revoke`] | sign-out (RFC 7009) |
 //! | [`egress`] | the one client that talks to providers about this |
 //!
 //! What a provider writes is a stranger's: of its errors the word is told, its sentences never. Tokens, codes and verifiers are
 //! [`Secret`]s, and stand in no error.
 //!
-//! Limits: no tokens for whole organisations (service accounts); one session for each account and provider.
+//! Limits: one session for each account and provider.
 
+mod assertion;
 mod authorise;
 mod browser;
 mod device;
 mod egress;
 mod exchange;
+mod mint;
 mod refresh;
 mod revoke;
 
@@ -33,6 +37,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::current::{Current, Feed};
+use crate::metrics::Metrics;
 use crate::settings::{SignIn, SignInPolicy};
 use crate::store::pepper::{Pepper, random};
 use crate::store::sessions::Sessions;
@@ -47,6 +52,7 @@ pub use egress::Egress;
 pub use refresh::{Served, Stuck};
 pub use revoke::Revoked;
 
+use mint::Mint;
 use refresh::Flights;
 
 /// How long a sign-in in a browser may take.
@@ -66,6 +72,8 @@ struct Parts {
     egress: Egress,
     current: Feed,
     flights: Flights,
+    mint: Mint,
+    metrics: Arc<Metrics>,
     /// This control plane, in claims.
     me: String,
 }
@@ -105,7 +113,13 @@ impl fmt::Debug for OAuth {
 
 impl OAuth {
     /// With the store, the vault and the client that asks providers; `current` has their rows.
-    pub fn new(store: &Store, vault: &Entries, pepper: Pepper, egress: Egress, current: Feed) -> anyhow::Result<OAuth> {
+    pub fn new(
+        store: &Store,
+        vault: &Entries,
+        pepper: Pepper,
+        (egress, metrics): (Egress, Arc<Metrics>),
+        current: Feed,
+    ) -> anyhow::Result<OAuth> {
         Ok(OAuth(Arc::new(Parts {
             store: store.clone(),
             vault: vault.clone(),
@@ -114,6 +128,8 @@ impl OAuth {
             egress,
             current,
             flights: Flights::default(),
+            mint: Mint::default(),
+            metrics,
             me: format!("cp_{}", hex(&random::<8>()?)),
         })))
     }

@@ -254,7 +254,8 @@ impl<'r> Builder<'r> {
 
     fn publish(&mut self, name: &str, meant: Meant<'_>) {
         let Meant { pool, added, row } = meant;
-        let size = pool.len();
+        // Where nobody stands in, all are the pool.
+        let size = if added.is_empty() { usize::MAX } else { pool.len() };
         let mut candidates = pool;
         candidates.extend(added);
         candidates.truncate(crate::settings::MAX_CANDIDATES);

@@ -181,7 +181,7 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     let health = Arc::new(FleetView::begin(store.clone(), publication.for_filters()).await?);
     let observers = Observers { metrics: metrics.clone(), traces: traces.clone(), health: health.clone() };
     let egress = Egress::new(std::fs::read(options.ca_file(&file)).ok().as_deref())?;
-    let oauth = OAuth::new(&store, &vault, pepper.clone(), egress, publication.for_filters())?;
+    let oauth = OAuth::new(&store, &vault, pepper.clone(), (egress, metrics.clone()), publication.for_filters())?;
     let service = data_plane::Service::new(
         publication.for_filters(),
         keys.clone(),

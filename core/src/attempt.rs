@@ -27,7 +27,7 @@ use std::rc::Rc;
 use crate::exchange::{After, Asked, Brought, HeadEdits, HeaderRef, Opening, Planned, Turn};
 use crate::failure::Failure;
 use crate::loss::Losses;
-use crate::memory::CredentialId;
+use crate::memory::{Credential, CredentialId};
 use crate::record::{Ending, Outcome};
 use crate::rule::Retouch;
 
@@ -62,6 +62,8 @@ pub enum Body {
 pub struct Attempt {
     asked: Rc<Asked>,
     turn: Turn,
+    /// What authenticates it.
+    credential: Option<Rc<Credential>>,
     began_ms: u64,
     state: State,
     losses: Losses,
@@ -85,17 +87,31 @@ impl Attempt {
         current: &[HeaderRef<'_>],
         now_ms: u64,
     ) -> Option<(Attempt, Outgoing)> {
+        let credential = asked.plan.get(turn.place)?.credential.clone();
+        Attempt::begin_with(credential, asked, turn, cluster, current, now_ms)
+    }
+
+    /// The same with another credential than the planned one.
+    pub fn begin_with(
+        credential: Option<Rc<Credential>>,
+        asked: Rc<Asked>,
+        turn: Turn,
+        cluster: &[u8],
+        current: &[HeaderRef<'_>],
+        now_ms: u64,
+    ) -> Option<(Attempt, Outgoing)> {
         let planned = asked.plan.get(turn.place)?;
         let provider = asked.provider(planned)?;
         if provider.cluster.as_bytes() != cluster {
             return None;
         }
-        let (outgoing, told) = request::outgoing(&asked, planned, current)?;
+        let (outgoing, told) = request::outgoing(&asked, planned, credential.as_deref(), current)?;
         let dialect = asked.service(planned)?.dialect.name().to_string();
         let whose = planned.opening.whose();
         let outcome = Outcome { target: planned.target.id.clone(), dialect, whose, ..Outcome::default() };
         let attempt = Attempt {
             turn,
+            credential,
             began_ms: now_ms,
             state: State::AwaitingHead(told.awaiting),
             losses: told.losses,
@@ -171,6 +187,11 @@ impl Attempt {
             After::Another => true,
             After::Itself => failure == Failure::Faulty && self.outcome.retry_after_ms.is_none(),
         }
+    }
+
+    /// Whether the same target is asked once more: it rejects what authenticates this attempt, and another can be had.
+    pub fn may_renew(&self) -> bool {
+        self.turn.may_renew && matches!(self.outcome.status, 401 | 403)
     }
 
     /// The changes that a good head needs on its way to the client.

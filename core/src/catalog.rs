@@ -4,7 +4,10 @@
 //! control plane owns the full rows (prices, discovery, who changed what); here stands what a request needs.
 
 mod dispatch;
+#[cfg(test)]
+mod fixture;
 mod identity;
+mod passthrough;
 
 use std::sync::Arc;
 
@@ -13,6 +16,7 @@ use crate::price::Price;
 
 pub use dispatch::Dispatch;
 pub use identity::{Identity, Proof};
+pub use passthrough::{Passthrough, is_jwt, payload};
 
 /// A wire format. What each one can say stands in its file under [`crate::dialect`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -296,8 +300,8 @@ pub struct Provider {
     pub credential: String,
     /// The gateway has no credential for it: it opens to accounts that have their own.
     pub own_only: bool,
-    /// How tokens begin that callers may bring for it, and that pass through; empty when none does.
-    pub passthrough: Vec<String>,
+    /// The tokens that callers may bring for it, and that pass through.
+    pub passthrough: Passthrough,
     /// Headers every request to it carries, for instance `anthropic-version`; names in lower case.
     pub headers: Vec<(String, String)>,
     /// Top-level request members it refuses; left out and reported.

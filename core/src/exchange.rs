@@ -34,7 +34,7 @@ use core::net::IpAddr;
 use std::rc::Rc;
 
 use crate::admission::Grant;
-use crate::catalog::{DialectId, Identity, Operation};
+use crate::catalog::{DialectId, Operation};
 use crate::dialect::Endpoint;
 use crate::memory::{Memory, Standing};
 use crate::record::Record;
@@ -112,6 +112,8 @@ pub struct Exchange {
     record: Record,
     /// The attempt whose answer is being passed to the client, from 1; 0 while there is none.
     answering: usize,
+    /// A target has rejected its credential, and is asked once more with another.
+    rejected: bool,
     /// What is to be said of an answer whose head came without a body.
     unsaid: Option<Vec<u8>>,
     /// Attempts that have begun and not ended.
@@ -136,6 +138,7 @@ impl Exchange {
             walk: Walk::default(),
             record: Record { exchange: id.clone(), began_ms: now_ms, trace: head.trace(), ..Record::default() },
             answering: 0,
+            rejected: false,
             unsaid: None,
             running: 0,
             closed: false,
@@ -152,7 +155,7 @@ impl Exchange {
             return (exchange, step);
         }
         let presented = endpoint.and_then(|_| exchange.head.acceptable());
-        let presented = presented.and_then(|()| Presented::of(&exchange.head, identities(memory)));
+        let presented = presented.and_then(|()| Presented::of(&exchange.head, memory.snapshot().map(Rc::as_ref)));
         let step = match presented {
             Err(refusal) => exchange.refuse(refusal),
             Ok(presented) => {
@@ -244,7 +247,7 @@ impl Exchange {
     /// What the host says of [`Step::Identify`]; `None` when it knows of nothing.
     pub fn is_proven_by(&mut self, said: Option<&[u8]>, memory: &mut Memory, now_ms: u64) -> Step {
         let presented = core::mem::replace(&mut self.presented, Presented::Nothing);
-        match presented.proven_by(said, identities(memory)) {
+        match presented.proven_by(said, memory.snapshot().map(Rc::as_ref)) {
             Err(refusal) => self.refuse(refusal),
             Ok(presented) => {
                 self.presented = presented;
@@ -279,7 +282,7 @@ impl Exchange {
         let rules = sought.rules(Some(grant), snapshot, self.began_ms);
         self.record.rules = rules.names().map(str::to_string).collect();
         let bounds = Bounds::of(&wish, &content, &rules);
-        let brought = self.presented.digest().map(|key| Brought::of(&head, &key)).transpose()?.flatten();
+        let brought = self.presented.caller().map(|caller| Brought::of(&head, caller)).transpose()?.flatten();
         self.record.bearer = brought.as_ref().map(|brought| brought.bearer.clone()).unwrap_or_default();
         let cool_downs = &memory.cool_downs;
         let bearing = Bearing { brought: brought.as_ref(), endpoint: &endpoint, cool_downs, now_ms: self.began_ms };
@@ -361,11 +364,6 @@ impl Exchange {
     pub fn record(&self) -> Option<&Record> {
         (self.closed && self.running == 0).then_some(&self.record)
     }
-}
-
-/// Who is known without a key.
-fn identities(memory: &Memory) -> &[Identity] {
-    memory.snapshot().map_or(&[], |snapshot| &snapshot.identities)
 }
 
 #[cfg(test)]

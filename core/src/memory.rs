@@ -33,6 +33,8 @@ pub struct Credential {
     pub header: String,
     /// Its value.
     pub value: Secret,
+    /// Whether another one may be had when the provider rejects it.
+    pub renewable: bool,
 }
 
 /// Which credential: that of the gateway, or that of an account, for a provider.
@@ -93,7 +95,7 @@ pub struct Memory {
     credentials: HashMap<CredentialId, (Rc<Credential>, u64)>,
     /// Those of accounts.
     own: HashMap<CredentialId, Own>,
-    /// Those of accounts that providers rejected, by the digest of their values.
+    /// Those that providers rejected, by the digest of their values.
     rejected: HashMap<CredentialId, KeyDigest>,
     /// The last change of the store that anybody told of.
     told: u64,
@@ -215,7 +217,11 @@ impl Memory {
 
     /// Forgets a credential that a provider has rejected, and keeps in mind which one it was.
     pub fn reject_credential(&mut self, which: &CredentialId) {
-        if let Some((credential, ..)) = self.own.get(which) {
+        let known = match which.account.as_str() {
+            "" => self.credentials.get(which).map(|(credential, _)| credential),
+            _ => self.own.get(which).map(|(credential, ..)| credential),
+        };
+        if let Some(credential) = known {
             if self.rejected.len() >= MAX_OWN {
                 self.rejected.clear();
             }
@@ -345,12 +351,13 @@ mod tests {
 
     #[test]
     fn a_credential_never_prints_its_value() {
-        let credential = Credential { header: "x-api-key".into(), value: Secret::new(b"hidden".to_vec()) };
+        let credential =
+            Credential { header: "x-api-key".into(), value: Secret::new(b"hidden".to_vec()), renewable: false };
         assert!(!format!("{credential:?}").contains("hidden"));
     }
 
     fn secret(value: &str) -> Credential {
-        Credential { header: "x-api-key".into(), value: Secret::new(value.into()) }
+        Credential { header: "x-api-key".into(), value: Secret::new(value.into()), renewable: false }
     }
 
     #[test]
@@ -394,8 +401,9 @@ mod tests {
             memory.reject_credential(which);
             assert_eq!(memory.credential(which, 0), None);
         }
-        assert_eq!(memory.take_rejected(&gateways), None, "the gateway's own is told when it changes");
-        assert_eq!(memory.take_rejected(&own), Some(digest(secret("old").value.expose())));
-        assert_eq!(memory.take_rejected(&own), None);
+        for which in [&own, &gateways] {
+            assert_eq!(memory.take_rejected(which), Some(digest(secret("old").value.expose())));
+            assert_eq!(memory.take_rejected(which), None);
+        }
     }
 }

@@ -177,6 +177,8 @@ pub enum Refusal {
         /// What was to be done (see [`crate::catalog::Operation`]).
         operation: &'static str,
     },
+    /// Nobody who serves the model is in a region that its route requires.
+    Elsewhere(String),
     /// The route is strict, and these members cannot be said to any of its targets.
     CannotSay(Vec<String>),
     /// The filters have not been told anything by the control plane yet.
@@ -235,6 +237,7 @@ impl Refusal {
             Refusal::Unable { .. } => "unable",
             Refusal::Tied { .. } => "tied",
             Refusal::Unserved { .. } => "unserved",
+            Refusal::Elsewhere(_) => "out_of_region",
             Refusal::CannotSay(_) => "cannot_say",
             Refusal::NotReady => "not_ready",
             Refusal::ControlPlaneAway => "control_plane_away",
@@ -261,7 +264,7 @@ impl Refusal {
             | Refusal::Unable { .. }
             | Refusal::Tied { .. }
             | Refusal::CannotSay(_) => ErrorClass::InvalidRequest,
-            Refusal::Unserved { .. } => ErrorClass::NotFound,
+            Refusal::Unserved { .. } | Refusal::Elsewhere(_) => ErrorClass::NotFound,
             Refusal::TooLarge(_) => ErrorClass::TooLarge,
             Refusal::Busy
             | Refusal::Resting { .. }
@@ -333,6 +336,7 @@ impl Refusal {
             Refusal::Unserved { model, operation } => {
                 format!("no provider of the model `{model}` does `{operation}` in this API")
             }
+            Refusal::Elsewhere(model) => format!("no provider of the model `{model}` is in a region where it may be answered"),
             Refusal::CannotSay(members) => {
                 format!("no candidate of this strict route can be told: {}", members.join(", "))
             }
@@ -367,7 +371,10 @@ impl Refusal {
         let param = match self {
             Refusal::BadMember { param, .. } => Some(param.clone()),
             Refusal::Tied { member, .. } => Some((*member).to_string()),
-            Refusal::UnknownModel(_) | Refusal::RouteForbidden(_) | Refusal::Unserved { .. } => Some("model".into()),
+            Refusal::UnknownModel(_)
+            | Refusal::RouteForbidden(_)
+            | Refusal::Unserved { .. }
+            | Refusal::Elsewhere(_) => Some("model".into()),
             _ => None,
         };
         ClientError {

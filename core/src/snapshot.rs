@@ -206,6 +206,11 @@ impl Snapshot {
         self.slots.get(provider).map(String::as_str)
     }
 
+    /// Whether some provider takes this token of a caller's own.
+    pub fn passes(&self, token: &[u8]) -> bool {
+        self.providers.iter().any(|provider| provider.passthrough.takes(token))
+    }
+
     /// The index of the provider of that id.
     pub fn provider_index(&self, id: &str) -> Option<usize> {
         self.provider_by_id.get(id).copied()

@@ -144,6 +144,8 @@ pub struct CredentialResponse {
     pub valid_for_ms: u64,
     #[prost(uint64, tag = "4")]
     pub revision: u64,
+    #[prost(bool, tag = "5")]
+    pub renewable: bool,
 }
 
 impl std::fmt::Debug for CredentialResponse {
@@ -229,8 +231,13 @@ mod tests {
 
     #[test]
     fn a_credential_is_never_printed() {
-        let answer =
-            CredentialResponse { header: "x-api-key".into(), value: b"hidden".to_vec(), valid_for_ms: 0, revision: 0 };
+        let answer = CredentialResponse {
+            header: "x-api-key".into(),
+            value: b"hidden".to_vec(),
+            valid_for_ms: 0,
+            revision: 0,
+            renewable: false,
+        };
         assert!(!format!("{answer:?}").contains("104"));
     }
 }

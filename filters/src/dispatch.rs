@@ -167,7 +167,7 @@ pub fn create(id: u32, root: u32) {
             // Without a role its configuration was refused, and the host sends it no streams.
             Some(Context::Root(root)) => match root.role()? {
                 Role::Router => Context::Router(Box::new(Router::new(id))),
-                Role::Translator => Context::Translator(Box::default()),
+                Role::Translator => Context::Translator(Box::new(Translator::new(id))),
             },
             _ => return None,
         };

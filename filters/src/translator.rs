@@ -8,7 +8,7 @@
 //! the stream is reset instead, so that it does not look complete.
 
 use dragoman_core::attempt::{Attempt, Body, HeadVerdict};
-use dragoman_core::exchange::{EXCHANGE, Head, HeadEdits, RETRY, error_reply};
+use dragoman_core::exchange::{EXCHANGE, Head, HeadEdits, Question, RETRY, error_reply};
 use dragoman_core::refusal::Refusal;
 
 use crate::dispatch::{BodyFlow, End, HeadFlow, Stream};
@@ -19,10 +19,23 @@ use crate::worker::Worker;
 /// whole answers are shorter.
 const MAX_LEFT: usize = 16 << 10;
 
+/// What became of the request's head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RequestHead {
+    /// It is here, or has not come yet.
+    Here,
+    /// It is held until there is another credential.
+    Held,
+    /// It was held, and nobody is asked again.
+    Released,
+}
+
 /// The upstream filter, once per attempt.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Translator {
+    stream: u32,
     exchange: String,
+    request_head: RequestHead,
     /// None when nothing may be sent.
     attempt: Option<Attempt>,
     /// What takes the place of the request's body: this with the first chunk, then nothing.
@@ -33,17 +46,37 @@ pub struct Translator {
 }
 
 impl Translator {
-    /// Finds the exchange and writes the attempt's head. None when there is no such exchange or attempt.
-    fn begin(&mut self, worker: &mut Worker) -> Option<()> {
+    /// A new stream, named `stream` by the host.
+    pub fn new(stream: u32) -> Self {
+        let (exchange, request_head, response) = (String::new(), RequestHead::Here, End::Open);
+        Translator { stream, exchange, request_head, attempt: None, request: None, response, left: 0 }
+    }
+
+    /// Finds the exchange and writes the attempt's head, or asks for another credential first. None when there is no such exchange
+    /// or attempt.
+    fn begin(&mut self, worker: &mut Worker) -> Option<HeadFlow> {
         let current = host::headers(Map::RequestHead).ok()?;
         self.exchange = str::from_utf8(current.get(EXCHANGE)?).ok()?.to_owned();
-        let exchange = worker.exchanges.get_mut(&self.exchange)?;
+        let exchange = worker.exchanges.get(&self.exchange)?;
         let number = str::from_utf8(current.get("x-envoy-attempt-count")?).ok()?.parse().ok()?;
-        let cluster = host::property(&["xds", "cluster_name"]).ok()??;
         let now = host::now_ms();
-        let current: Vec<_> = current.iter().collect();
+        let mut renewed = None;
+        if let Some(which) = exchange.renewed(number) {
+            renewed = worker.memory.credential(&which, now);
+            let asks = renewed.is_none() && self.request_head == RequestHead::Here;
+            if asks && worker.ask(&Question::Credential(which), Some(self.stream)) {
+                self.request_head = RequestHead::Held;
+                return Some(HeadFlow::PauseAll);
+            }
+        }
+        let exchange = worker.exchanges.get_mut(&self.exchange)?;
         let (turn, slot) = exchange.turn(number, &mut worker.memory, now)?;
-        let (attempt, mut outgoing) = Attempt::begin(exchange.asked()?, turn, &cluster, &current, now)?;
+        let asked = exchange.asked()?;
+        // Where there is no other, the provider's word on the one there is counts.
+        let credential = renewed.or_else(|| asked.plan.get(turn.place)?.credential.clone());
+        let cluster = host::property(&["xds", "cluster_name"]).ok()??;
+        let current: Vec<_> = current.iter().collect();
+        let (attempt, mut outgoing) = Attempt::begin_with(credential, asked, turn, &cluster, &current, now)?;
         outgoing.head.extend(slot.map(|(name, value)| (name.into_bytes(), value.into_bytes())));
         host::set_headers(Map::RequestHead, &outgoing.head).ok()?;
         if let Body::Replace(body) = outgoing.body {
@@ -51,7 +84,7 @@ impl Translator {
         }
         exchange.attempt_began(number, &mut worker.memory);
         self.attempt = Some(attempt);
-        Some(())
+        Some(HeadFlow::Continue)
     }
 
     /// Hands on what the host holds of the answer, which is so many bytes.
@@ -98,10 +131,11 @@ impl Translator {
     }
 }
 
-impl Stream for Translator {
-    fn on_request_head(&mut self, worker: &mut Worker, _end: End) -> HeadFlow {
-        if self.begin(worker).is_some() {
-            return HeadFlow::Continue;
+impl Translator {
+    /// Sends the attempt's head on, or answers when there is no attempt.
+    fn send_head(&mut self, worker: &mut Worker) -> HeadFlow {
+        if let Some(flow) = self.begin(worker) {
+            return flow;
         }
         let head = Head { headers: host::headers(Map::RequestHead).unwrap_or_default().to_vec() };
         let dialect = head.endpoint().map_or_else(|_| head.likely_dialect(), |endpoint| endpoint.dialect);
@@ -111,10 +145,26 @@ impl Stream for Translator {
         }
         HeadFlow::PauseAll
     }
+}
+
+impl Stream for Translator {
+    fn on_request_head(&mut self, worker: &mut Worker, _end: End) -> HeadFlow {
+        self.send_head(worker)
+    }
+
+    fn on_wake(&mut self, worker: &mut Worker) {
+        if self.request_head == RequestHead::Held && !worker.calls.awaited_by(self.stream) {
+            self.request_head = RequestHead::Released;
+            if self.send_head(worker) == HeadFlow::Continue {
+                let _ = host::resume(Direction::Request);
+            }
+        }
+    }
 
     fn on_request_body(&mut self, _worker: &mut Worker, _size: usize, _end: End) -> BodyFlow {
         if self.attempt.is_none() {
-            return BodyFlow::Consume;
+            let held = self.request_head == RequestHead::Held;
+            return if held { BodyFlow::Hold } else { BodyFlow::Consume };
         }
         // Written as soon as anything of the old one is here: the host never holds two.
         if let Some(body) = &mut self.request
@@ -130,7 +180,17 @@ impl Stream for Translator {
         self.response = end;
         let headers = host::headers(Map::ResponseHead).unwrap_or_default();
         let headers: Vec<_> = headers.iter().collect();
-        match attempt.response_head(&headers, end == End::Reached, host::now_ms()) {
+        let verdict = attempt.response_head(&headers, end == End::Reached, host::now_ms());
+        // Now, and not when the attempt is over: the next one may begin before.
+        if let Some(credential) = attempt.rejected_credential() {
+            worker.memory.reject_credential(credential);
+        }
+        if attempt.may_renew()
+            && let Some(exchange) = worker.exchanges.get_mut(&self.exchange)
+        {
+            exchange.attempt_rejected();
+        }
+        match verdict {
             HeadVerdict::Hold => HeadFlow::Pause,
             HeadVerdict::Pass(edits) => {
                 edit_head(&edits);
@@ -168,9 +228,6 @@ impl Stream for Translator {
 
     fn on_done(&mut self, worker: &mut Worker) {
         let Some(attempt) = self.attempt.take() else { return };
-        if let Some(credential) = attempt.rejected_credential() {
-            worker.memory.reject_credential(credential);
-        }
         let now = host::now_ms();
         if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
             exchange.attempt_ended(attempt.end(now), &mut worker.memory, now);

@@ -26,6 +26,9 @@ use crate::stats::Stats;
 /// How long an answer of the control plane is awaited. It stands next door and answers within milliseconds or is away.
 const CALL_TIMEOUT_MS: u32 = 1000;
 
+/// The same for a credential of the gateway's: it may have to be minted, but the other targets of the Plan wait with it.
+const CREDENTIAL_TIMEOUT_MS: u32 = 3000;
+
 /// The same for an account's own credential: a token that is over is renewed first, and its provider takes its time.
 const OWN_CREDENTIAL_TIMEOUT_MS: u32 = 10_000;
 
@@ -106,7 +109,7 @@ impl Worker {
                 let rejected = self.memory.take_rejected(which).map(|digest| digest.to_vec()).unwrap_or_default();
                 let CredentialId { id, account } = which.clone();
                 let request = CredentialRequest { credential: id, caller: account, rejected };
-                let timeout = if request.caller.is_empty() { CALL_TIMEOUT_MS } else { OWN_CREDENTIAL_TIMEOUT_MS };
+                let timeout = if request.caller.is_empty() { CREDENTIAL_TIMEOUT_MS } else { OWN_CREDENTIAL_TIMEOUT_MS };
                 self.call_within(timeout, "Credential", &request)
             }
         });
@@ -164,11 +167,11 @@ impl Worker {
             }
             Question::Credential(which) => {
                 let answer = CredentialResponse::decode(answer).ok()?;
-                let CredentialResponse { header, value, valid_for_ms, revision } = answer;
+                let CredentialResponse { header, value, valid_for_ms, revision, renewable } = answer;
                 if header.is_empty() {
                     self.memory.forget_credential(&which);
                 } else {
-                    let credential = Credential { header, value: Secret::new(value) };
+                    let credential = Credential { header, value: Secret::new(value), renewable };
                     self.memory.equip_as_of(which, credential, revision, valid_for_ms, now);
                 }
             }

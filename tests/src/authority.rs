@@ -17,7 +17,9 @@
 //! | `GET /authorize` | RFC 6749, PKCE with S256 only (RFC 7636), `iss` (RFC 9207) |
 //! | `POST /token` | codes, refresh tokens that rotate and whose reuse ends their family (RFC 9700), device codes |
 //! | `POST /device`, `GET /verify` | RFC 8628; polls that come too early are counted |
+//! | `POST /token` | client credentials, and what a service account's key signed (RFC 7523) |
 //! | `POST /revoke` | RFC 7009 |
+//! | `GET /exchange` | another token for an access token, as GitHub does it |
 //!
 //! Why our own: what matters is what a client does when the server is wrong, late, silent or an attacker's, and no server that
 //! is good at its work can be told to be that. Every secret it gives has the word `canary` in it and is remembered, so that a
@@ -33,6 +35,7 @@ pub mod journal;
 pub mod manners;
 mod pages;
 pub mod person;
+mod signed;
 mod token;
 pub mod words;
 
@@ -63,6 +66,8 @@ pub enum Endpoint {
     Verify,
     /// Where tokens are given back.
     Revoke,
+    /// Where a token is exchanged for another.
+    Exchange,
     /// Nowhere.
     Unknown,
 }
@@ -114,7 +119,7 @@ impl Authority {
 
     /// Where tokens are had.
     pub fn token_url(&self) -> String {
-        format!("{}/token", self.url())
+        self.shared.token_url()
     }
 
     /// Where devices begin.
@@ -125,6 +130,11 @@ impl Authority {
     /// Where tokens are given back.
     pub fn revoke_url(&self) -> String {
         format!("{}/revoke", self.url())
+    }
+
+    /// Where tokens are exchanged.
+    pub fn exchange_url(&self) -> String {
+        format!("{}/exchange", self.url())
     }
 
     /// Its time.
@@ -199,6 +209,10 @@ impl Drop for Authority {
 impl Shared {
     fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    fn token_url(&self) -> String {
+        format!("{}/token", self.url())
     }
 
     fn manners(&self) -> MutexGuard<'_, Manners> {

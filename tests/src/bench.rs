@@ -22,6 +22,7 @@ mod admission;
 mod bare;
 mod load;
 mod machine;
+mod own_token;
 mod plan;
 mod round;
 mod shape;
@@ -51,6 +52,10 @@ pub fn run(options: &Options) -> anyhow::Result<String> {
     let mut report = table::Report::new(machine::describe(&stand.envoy)?, stand.pinned);
     if options.budgets {
         report.admission = admission::Admission::measure(&stand, options.pace)?;
+        return Ok(report.markdown());
+    }
+    if options.sessions {
+        report.own_token = own_token::OwnToken::measure(&stand, options.pace)?;
         return Ok(report.markdown());
     }
     for &size in &options.bodies {

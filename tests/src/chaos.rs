@@ -14,6 +14,7 @@
 //! Limits: one machine, one worker of Envoy; the load is there to notice failures, not to measure throughput.
 
 mod aborted_streams;
+mod asking;
 mod big_snapshot;
 mod control_plane_kills;
 mod envoy_kills;
@@ -26,6 +27,7 @@ pub mod mutate;
 mod mutations;
 mod options;
 mod records;
+mod refresh_storm;
 mod reloads;
 pub mod settling;
 mod sign_in_kills;
@@ -62,6 +64,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
             Scenario::AbortedStreams => aborted_streams::run(options),
             Scenario::EnvoyKills => envoy_kills::run(options),
             Scenario::SignInKills => sign_in_kills::run(options),
+            Scenario::RefreshStorm => refresh_storm::run(options),
         };
         report.add(*scenario, figures?);
     }

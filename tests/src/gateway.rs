@@ -109,6 +109,11 @@ impl Gateway {
         format!("127.0.0.1:{}", self.ports[3])
     }
 
+    /// Where Envoy's administration listens, as `127.0.0.1:port`.
+    pub fn envoy(&self) -> String {
+        format!("127.0.0.1:{}", self.ports[2])
+    }
+
     /// A fresh token of an owner's for the admin API.
     pub fn admin_token(&self) -> anyhow::Result<String> {
         let printed = self.process.dragoman(&["token", "create", "--name", "test", "--role", "owner"])?;
@@ -187,6 +192,11 @@ impl Gateway {
         self.process.dragoman(arguments)
     }
 
+    /// The same, not yet run: for tests that end it midway.
+    pub fn command(&self, arguments: &[&str]) -> std::process::Command {
+        self.process.command(arguments)
+    }
+
     /// Waits until the log has these words.
     pub fn wait_for_log(&self, words: &str, deadline: Duration) -> anyhow::Result<()> {
         self.process.wait_for_log(words, 0, deadline)
@@ -252,8 +262,7 @@ impl Gateway {
 
     /// The value of one counter or gauge of Envoy's, 0 when it has none of that name.
     pub fn stat(&self, name: &str) -> anyhow::Result<u64> {
-        let answer =
-            Call::new("GET", &format!("/stats?filter={name}")).send(&format!("127.0.0.1:{}", self.ports[2]))?;
+        let answer = Call::new("GET", &format!("/stats?filter={name}")).send(&self.envoy())?;
         let number = |line: &str| line.rsplit(": ").next().and_then(|value| value.parse::<u64>().ok());
         Ok(answer.text().lines().filter_map(number).sum())
     }

@@ -12,6 +12,8 @@ pub mod client;
 pub mod corpus;
 pub mod gateway;
 pub mod mock_host;
+pub mod outside;
+pub mod people;
 pub mod postgres;
 pub mod rig;
 pub mod said;

@@ -3,6 +3,8 @@
 
 #[path = "admin/bad_money.rs"]
 mod bad_money;
+#[path = "admin/brought.rs"]
+mod brought;
 #[path = "admin/budgets.rs"]
 mod budgets;
 #[path = "admin/canary.rs"]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use dragoman_tests::api::Api;
 use dragoman_tests::client::{Answer, Call};
 use dragoman_tests::gateway::{Gateway, Setup};
+use dragoman_tests::outside::Outside;
 use dragoman_tests::said::ask;
 use dragoman_tests::simulator::persona::Dialect;
 use dragoman_tests::simulator::{Persona, Reply, Simulator, When};
@@ -19,6 +20,7 @@ struct Rig {
     people: Simulator,
     keyed: Simulator,
     gateway: Gateway,
+    outside: Outside,
 }
 
 impl Rig {
@@ -31,9 +33,10 @@ impl Rig {
              [[route]]\nname = \"m\"\ncandidates = [\"people/m\", \"keyed/m\"]\n",
             people.url()
         );
-        let setup = Setup::new().simulator("keyed", &keyed).more(&row).workers(2);
+        let outside = Outside::start().expect("a collector");
+        let setup = outside.setup(Setup::new().simulator("keyed", &keyed).more(&row).workers(2));
         let gateway = Gateway::start(&setup).expect("a gateway");
-        Rig { people, keyed, gateway }
+        Rig { people, keyed, gateway, outside }
     }
 
     /// As Claude Code asks that has the gateway's key among its own headers.
@@ -92,6 +95,10 @@ fn a_callers_own_token_reaches_its_provider_untouched_and_nobody_else() {
         assert!(headers.iter().all(|value| !value.contains("oat") && !value.contains("another")), "{headers:?}");
     }
     assert!(!rig.gateway.log().contains("canary"), "the token stands in the log");
+    wait("spans", || rig.outside.has("/v1/traces"));
+    for (place, text) in rig.outside.places(&rig.gateway).expect("they are there") {
+        assert!(!text.contains(TOKEN) && !text.contains(rig.gateway.key()), "{place}");
+    }
 }
 
 #[test]

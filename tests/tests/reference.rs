@@ -63,6 +63,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::Unable { model: "<model>".into(), lacking: vec!["<abilities>"] },
         Refusal::Tied { model: "<model>".into(), member: "<member>" },
         Refusal::Unserved { model: "<model>".into(), operation: "<operation>" },
+        Refusal::Elsewhere("<model>".into()),
         Refusal::CannotSay(vec!["<members>".into()]),
         Refusal::NotReady,
         Refusal::ControlPlaneAway,
@@ -76,7 +77,7 @@ fn refusals() -> Vec<Refusal> {
             Refusal::UnknownPath | Refusal::UnknownMethod(_) | Refusal::NoKey | Refusal::SeveralKeys => {}
             Refusal::KeyInQuery | Refusal::UnknownKey | Refusal::RouteForbidden(_) | Refusal::BadJson(_) => {}
             Refusal::BadMember { .. } | Refusal::CompressedBody | Refusal::TooLarge(_) | Refusal::UnknownModel(_) => {}
-            Refusal::Unable { .. } | Refusal::Tied { .. } | Refusal::Unserved { .. } => {}
+            Refusal::Unable { .. } | Refusal::Tied { .. } | Refusal::Unserved { .. } | Refusal::Elsewhere(_) => {}
             Refusal::CannotSay(_) | Refusal::NotReady | Refusal::ControlPlaneAway | Refusal::NoCredential(_) => {}
             Refusal::BadToken | Refusal::UnknownIdentity => {}
             Refusal::SourceForbidden

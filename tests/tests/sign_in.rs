@@ -12,6 +12,8 @@ mod chromium;
 mod command_line;
 #[path = "sign_in/device.rs"]
 mod device;
+#[path = "sign_in/exchanged.rs"]
+mod exchanged;
 #[path = "sign_in/flow.rs"]
 mod flow;
 #[path = "sign_in/mixed_up.rs"]
@@ -23,5 +25,9 @@ mod panel;
 mod race;
 #[path = "sign_in/renewal.rs"]
 mod renewal;
+#[path = "sign_in/rotation.rs"]
+mod rotation;
+#[path = "sign_in/service_account.rs"]
+mod service_account;
 #[path = "sign_in/world.rs"]
 mod world;

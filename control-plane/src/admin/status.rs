@@ -29,7 +29,8 @@ pub struct Status {
     last_revision: u64,
     /// Why the newest rows are not served; null when they are.
     trouble: Option<String>,
-    /// What an operator should know: a settings file that can't be taken, providers without a key, routes that lead nowhere.
+    /// What an operator should know: a settings file that can't be taken, providers without a key, service
+    /// accounts that are given no tokens, routes that lead nowhere.
     warnings: Vec<String>,
     /// Providers that can be asked now.
     providers: Vec<String>,
@@ -136,7 +137,7 @@ async fn get_status(State(admin): State<Admin>) -> Result<Json<Status>, Problem>
         revision: current.revision,
         last_revision: admin.store.revision().await?,
         trouble: Some(admin.publication.trouble()).filter(|trouble| !trouble.is_empty()),
-        warnings: bad_file.into_iter().chain(current.warnings.iter().cloned()).collect(),
+        warnings: bad_file.into_iter().chain(current.warnings.iter().cloned()).chain(admin.oauth.troubles()).collect(),
         providers: current.catalog.providers.iter().map(|row| row.id.clone()).collect(),
         filters: admin.watching.count_at(0),
         filters_current: admin.watching.count_at(current.version),

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use dragoman_core::catalog::{Dispatch, Origin, Service};
+use dragoman_core::catalog::{Dispatch, Origin, Passthrough, Service};
 
-use super::{DEMO, plain_service};
-use crate::settings::{Auth, ModelsPath, RateLimit, Secret, Signing};
+use super::{Credential, DEMO, plain_service};
+use crate::settings::{Auth, ModelsPath, RateLimit, Signing};
 
 /// A provider that can be asked now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,14 +16,14 @@ pub struct Registered {
     pub origin: Origin,
     /// The dialects it serves, the preferred one first.
     pub services: Vec<Service>,
-    /// Its credential header, name and value; `None` when it needs none.
-    pub credential: Option<(String, Secret)>,
+    /// The gateway's credential; `None` when it needs none.
+    pub credential: Option<Credential>,
     /// How any key for it is sent, the gateway's or an account's own.
     pub auth: Auth,
     /// The gateway has no key for it, and whoever asks it brings one.
     pub own_only: bool,
     /// How tokens begin that callers bring for it.
-    pub passthrough: Vec<String>,
+    pub passthrough: Passthrough,
     /// How Envoy signs its requests; `None` when they carry a credential or nothing.
     pub signing: Option<Signing>,
     /// Headers of every request.
@@ -67,7 +67,7 @@ impl Registered {
             credential: None,
             auth: Auth::default(),
             own_only: false,
-            passthrough: Vec::new(),
+            passthrough: Passthrough::default(),
             signing: None,
             headers: Vec::new(),
             omit: Vec::new(),

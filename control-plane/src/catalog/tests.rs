@@ -1,4 +1,6 @@
 use super::*;
+use crate::settings::Signing;
+use crate::settings::{KnownBy, Secret};
 
 fn join(text: &str, set: &[&str]) -> Catalog {
     let file = File::read("f", text, &known().unwrap()).unwrap();
@@ -57,7 +59,12 @@ fn the_credential_is_the_header_that_the_row_says() {
     let catalog = join("", &["ANTHROPIC_API_KEY", "OPENAI_API_KEY"]);
     let header = |id: &str| {
         let provider = catalog.providers.iter().find(|provider| provider.id == id).unwrap();
-        provider.credential.as_ref().map(|(name, value)| format!("{name}: {}", value.expose())).unwrap()
+        provider
+            .credential
+            .as_ref()
+            .and_then(Credential::header)
+            .map(|(name, value)| format!("{name}: {}", value.expose()))
+            .unwrap()
     };
     assert_eq!(header("anthropic"), "x-api-key: value-of-ANTHROPIC_API_KEY");
     assert_eq!(header("openai"), "authorization: Bearer value-of-OPENAI_API_KEY");
@@ -119,7 +126,7 @@ fn a_hosted_cloud_needs_its_key_and_its_place() {
         (azure.origin.host.as_str(), azure.services[0].prefix.as_str()),
         ("corp.openai.azure.com", "/openai/v1")
     );
-    assert_eq!(azure.credential.as_ref().map(|(name, _)| name.as_str()), Some("api-key"));
+    assert_eq!(azure.credential.as_ref().and_then(Credential::header).map(|(name, _)| name), Some("api-key"));
     let given = with(&[key, ("AZURE_OPENAI_ENDPOINT", "https://eu.example/"), ("OPENAI_API_VERSION", "2025-01-01")]);
     let deployments = row(&given, "azure-deployments");
     let path = deployments.services[0].paths.as_ref().map(|paths| paths.whole.as_str());
@@ -284,12 +291,55 @@ fn tokens_pass_through_to_who_says_so_and_are_kept_or_passed_never_both() {
     let of = |id: &str, sign_in: &str, set: &[&str]| {
         let catalog = join(&format!("[[provider]]\nid = \"{id}\"\n{sign_in}\n"), set);
         let found = catalog.providers.iter().find(|row| row.id == id);
-        found.map(|row| (row.own_only, row.credential.is_some(), row.passthrough.len()))
+        found.map(|row| (row.own_only, row.credential.is_some(), row.passthrough.prefixes.len()))
     };
     assert_eq!(of("claude", "", &[]), Some((true, false, 1)));
+    assert_eq!(of("chatgpt", "", &[]), Some((true, false, 0)), "whose they are, their issuer says");
     let kept = "sign_in = { policy = \"owner_only\" }";
     assert_eq!(of("claude", kept, &["CLAUDE_CLIENT_ID"]), Some((true, false, 0)));
     assert_eq!(of("claude", "sign_in = { policy = \"disabled\" }", &["CLAUDE_CLIENT_ID"]), None);
     let keyed = "sign_in = { token_prefixes = [\"ya29.\"] }";
     assert_eq!(of("gemini", keyed, &["GEMINI_API_KEY"]), Some((false, true, 1)), "the gateway's key serves the others");
+}
+
+#[test]
+fn a_service_account_serves_where_there_is_no_key_and_comes_before_all_else() {
+    let of = |more: &str, set: &[&str]| {
+        let account = "service_account = { token_url = \"https://id/t\", client_id = { env = \"ID\" }, client_secret = { env = \"S\" } }";
+        let row = format!("[[provider]]\nid = \"corp\"\nbase_url = \"http://h\"\n{account}\n{more}\n");
+        let catalog = join(&format!("catalog = false\n{row}"), set);
+        match catalog.providers.first() {
+            Some(row) => Ok((row.credential.clone(), row.own_only, crate::discovery::endpoint(row))),
+            None => Err(catalog.warnings),
+        }
+    };
+    let key = "api_key = { env = \"A\" }";
+    let why = "provider corp: unavailable, for A is not set; ID is not set, and so there is no service account";
+    assert_eq!(of(key, &[]), Err(vec![why.to_string()]));
+    let (credential, own_only, listed) = of("own_keys = true", &["ID", "S"]).unwrap();
+    let Some(Credential::Minted(account)) = credential else { panic!("{credential:?}") };
+    let known_by = KnownBy::Client { id: "value-of-ID".into(), secret: Secret::new("value-of-S") };
+    assert_eq!((account.known_by, own_only, listed), (known_by, false, None));
+    assert!(matches!(of(key, &["ID", "S", "A"]), Ok((Some(Credential::Header(..)), false, Some(_)))));
+    assert_eq!(of("own_keys = true", &["ID"]), Ok((None, true, None)));
+}
+
+#[test]
+fn a_cloud_without_a_key_is_asked_with_a_service_account() {
+    let minted = |catalog: &Catalog, id: &str| match &row(catalog, id).credential {
+        Some(Credential::Minted(account)) => account.clone(),
+        other => panic!("{id}: {other:?}"),
+    };
+    let client = [("AZURE_TENANT_ID", "t-1"), ("AZURE_CLIENT_ID", "me"), ("AZURE_CLIENT_SECRET", "s")];
+    let azure = with(&[&client[..], &[("AZURE_RESOURCE_NAME", "corp")]].concat());
+    for id in ["azure", "azure-deployments"] {
+        assert_eq!(minted(&azure, id).token_url, "https://login.microsoftonline.com/t-1/oauth2/v2.0/token");
+    }
+    let vertex = with(&[("GOOGLE_APPLICATION_CREDENTIALS", "/key.json"), ("GOOGLE_CLOUD_PROJECT", "p")]);
+    for id in ["vertex-gemini", "vertex-claude"] {
+        let account = minted(&vertex, id);
+        assert_eq!(account.known_by, KnownBy::Key(Secret::new("/key.json")));
+        assert_eq!(account.scopes, ["https://www.googleapis.com/auth/cloud-platform"]);
+    }
+    assert_eq!(ids(&with(&client)), ["local"], "nobody knows the resource");
 }

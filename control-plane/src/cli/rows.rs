@@ -130,7 +130,7 @@ fn columns(kind: Kind) -> &'static [&'static str] {
         Kind::Provider => &["base_url"],
         Kind::Model => &["status", "offers"],
         Kind::Price => &["input", "output", "until"],
-        Kind::Route => &["candidates", "strategy"],
+        Kind::Route => &["candidates", "balance", "strategy"],
         Kind::Alias => &["to"],
         Kind::Suspension => &["until_ms", "reason"],
         Kind::Rule => &["routes", "accounts", "keys"],

@@ -2,7 +2,7 @@
 //!
 //! | asked for | answered |
 //! |---|---|
-//! | a provider, no account | the gateway's header, good until it is renewed |
+//! | a provider, no account | the gateway's header, good until it is another; or the token of its service account, good until it is renewed |
 //! | a provider and an account that signed in there itself | its token, good until it is to be renewed |
 //! | a provider and another account | the account's own or that of the nearest above it, never the gateway's; good for as long as a Grant |
 
@@ -11,18 +11,23 @@ use tracing::{error, warn};
 
 use super::proto::CredentialResponse;
 use super::{GRANT_VALIDITY, millis, unavailable};
+use crate::catalog::Credential;
 use crate::current::Current;
 use crate::oauth::{OAuth, Served, Stuck};
 use crate::settings::Auth;
 use crate::store::vault::{Entries, Fault};
 use crate::vault::Purpose;
 
-/// The gateway's credential.
-pub(super) fn of_gateway(current: &Current, id: &str) -> CredentialResponse {
+/// The gateway's credential for the provider of that id, of which this was `rejected`. Where no token is minted there is none: the
+/// next target is asked.
+pub(super) async fn of_gateway(current: &Current, oauth: &OAuth, (id, rejected): (&str, &[u8])) -> CredentialResponse {
     match current.credentials.get(id) {
         // Valid until renewed: changes are pushed through Watch.
-        Some((header, value)) => {
+        Some(Credential::Header(header, value)) => {
             CredentialResponse { header: header.clone(), value: value.expose().into(), ..CredentialResponse::default() }
+        }
+        Some(Credential::Minted(account)) => {
+            oauth.mint(id, account, rejected).await.map_or_else(|_| CredentialResponse::default(), bearer)
         }
         None => {
             warn!(credential = id, "a filter asked for a credential that is not there");
@@ -44,13 +49,8 @@ pub(super) async fn of_account(
         warn!(credential = id, account, "a filter asked for an account's credential for a provider that takes none");
         return Ok(CredentialResponse::default());
     };
-    match oauth.serve_instead(account, id, rejected).await {
-        Ok(Served { token, valid_for_ms }) => {
-            let (header, value) = Auth::default().header(&token);
-            // To a filter 0 is for ever.
-            let valid_for_ms = u64::try_from(valid_for_ms).unwrap_or(0).max(1);
-            return Ok(CredentialResponse { header, value: value.expose().into(), valid_for_ms, revision: 0 });
-        }
+    match oauth.serve_or_exchange(account, id, rejected).await {
+        Ok(served) => return Ok(bearer(served)),
         Err(Stuck::None) => {}
         Err(Stuck::Fault(Fault::Failed(error))) => return Err(unavailable(error)),
         Err(stuck) => {
@@ -62,7 +62,13 @@ pub(super) async fn of_account(
         Ok(Some((_, secret))) => {
             let (header, value) = row.auth.header(&secret);
             let value = value.expose().into();
-            Ok(CredentialResponse { header, value, valid_for_ms: millis(GRANT_VALIDITY), revision: 0 })
+            Ok(CredentialResponse {
+                header,
+                value,
+                valid_for_ms: millis(GRANT_VALIDITY),
+                revision: 0,
+                renewable: false,
+            })
         }
         Ok(None) => Ok(CredentialResponse::default()),
         Err(Fault::Failed(error)) => Err(unavailable(error)),
@@ -71,4 +77,11 @@ pub(super) async fn of_account(
             Ok(CredentialResponse::default())
         }
     }
+}
+
+fn bearer(Served { token, valid_for_ms }: Served) -> CredentialResponse {
+    let (header, value) = Auth::default().header(&token);
+    // To a filter 0 is for ever.
+    let valid_for_ms = u64::try_from(valid_for_ms).unwrap_or(0).max(1);
+    CredentialResponse { header, value: value.expose().into(), valid_for_ms, revision: 0, renewable: true }
 }

@@ -58,7 +58,7 @@ impl Served {
         let vault = Entries::of(&store).await.unwrap();
         let pepper = crate::store::pepper::Pepper::of(&store).await.unwrap();
         let egress = crate::oauth::Egress::new(None).unwrap();
-        let oauth = OAuth::new(&store, &vault, pepper, egress, feed.subscribe()).unwrap();
+        let oauth = OAuth::new(&store, &vault, pepper, (egress, Arc::default()), feed.subscribe()).unwrap();
         let (filters, vault_of, signed_in) = (feed.subscribe(), vault.clone(), oauth.clone());
         let service =
             Service::new(filters, keys.clone(), store.clone(), vault_of, signed_in, watching.clone(), observers);

@@ -13,7 +13,7 @@ use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINC
 use reqwest::{Client, Response, StatusCode};
 
 use super::read::{self, Extent, Listing, MAX_BODY, MAX_MODELS, Page};
-use crate::catalog::Registered;
+use crate::catalog::{Credential, Registered};
 use crate::outbound;
 use crate::settings::ModelsPath;
 
@@ -131,8 +131,8 @@ impl Asker {
 
 /// Where a provider lists its models: where its row says, else where its first dialect does. `None` when it is not asked.
 pub fn endpoint(provider: &Registered) -> Option<String> {
-    // Accounts' own keys are for their own traffic.
-    if provider.own_only {
+    // Accounts' own keys are for their own traffic, and tokens that are minted for requests.
+    if provider.own_only || matches!(provider.credential, Some(Credential::Minted(_))) {
         return None;
     }
     let origin = &provider.origin;
@@ -171,7 +171,7 @@ fn headers(provider: &Registered) -> Result<HeaderMap, String> {
         let (name, value) = header(name, value)?;
         headers.insert(name, value);
     }
-    if let Some((name, secret)) = &provider.credential {
+    if let Some((name, secret)) = provider.credential.as_ref().and_then(Credential::header) {
         let (name, mut value) = header(name, secret.expose())?;
         value.set_sensitive(true);
         headers.insert(name, value);

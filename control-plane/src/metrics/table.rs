@@ -169,6 +169,13 @@ pub const DISCOVERY: Row = row(
     &["provider", "result"],
     "Times that a provider was asked for its models, by what came of it",
 );
+/// Tokens that are minted.
+pub const MINTED: Row = row(
+    "dragoman_credentials_minted_total",
+    Kind::Counter,
+    &["provider", "result"],
+    "Tokens that service accounts were given and that sessions' tokens were exchanged for (`minted`), and those that they were not (`failed`)",
+);
 /// Requests to the admin API.
 pub const ADMIN: Row = row(
     "dragoman_admin_requests_total",
@@ -193,7 +200,7 @@ pub const WEBHOOKS: Row = row(
 );
 
 /// All of them, in the order of the page.
-pub const TABLE: [Row; 23] = [
+pub const TABLE: [Row; 24] = [
     REQUESTS,
     ATTEMPTS,
     FALLBACKS,
@@ -214,14 +221,16 @@ pub const TABLE: [Row; 23] = [
     DATA_PLANES,
     REJECTIONS,
     DISCOVERY,
+    MINTED,
     ADMIN,
     SPANS,
     WEBHOOKS,
 ];
 
 /// Families that `docs/grafana.json` does not show, each with the reason.
-pub const NOT_ON_THE_DASHBOARD: [(&str, &str); 4] = [
+pub const NOT_ON_THE_DASHBOARD: [(&str, &str); 5] = [
     ("dragoman_admin_requests_total", "it is about operators, not about traffic"),
+    ("dragoman_credentials_minted_total", "it is for alerts: service accounts that are given no tokens"),
     ("dragoman_usage_estimated_total", "it is for alerts: what providers leave out"),
     ("dragoman_usage_suspect_total", "it is for alerts: what providers report wrongly"),
     ("dragoman_webhooks_total", "it is about who is told, not about traffic"),

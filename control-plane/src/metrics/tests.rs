@@ -69,6 +69,7 @@ fn filled() -> Metrics {
     metrics.rejected(Rejection::Filter);
     metrics.rejected(Rejection::Envoy);
     metrics.discovered("a", "found");
+    metrics.minted("a", true);
     metrics.admin_request("list_keys", 200);
     metrics.spans(Spans::Sent, 3);
     metrics

@@ -70,9 +70,8 @@ impl Egress {
         Ok(Egress { client: outbound::client(authorities, MAX_WAIT)? })
     }
 
-    /// Sends what the flow says, in the provider's style and with its headers. A provider that is in trouble has not answered.
+    /// Sends what the flow says, in the provider's style and with its headers.
     pub(super) async fn send(&self, terms: &SignIn, request: HttpRequest) -> Result<HttpResponse, Unreachable> {
-        let unsendable = || Unreachable("what its row says can't be sent".to_string());
         let (mut parts, mut body) = request.into_parts();
         if terms.style == Style::Json && terms.token_url.as_deref().is_some_and(|url| same(url, &parts.uri)) {
             body = as_json(&body);
@@ -82,7 +81,12 @@ impl Egress {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unsendable())?;
             parts.headers.insert(name, HeaderValue::from_str(value).map_err(|_| unsendable())?);
         }
-        let request = reqwest::Request::try_from(HttpRequest::from_parts(parts, body)).map_err(|_| unsendable())?;
+        self.ask(HttpRequest::from_parts(parts, body)).await
+    }
+
+    /// Sends it as it is. A provider that is in trouble has not answered.
+    pub(super) async fn ask(&self, request: HttpRequest) -> Result<HttpResponse, Unreachable> {
+        let request = reqwest::Request::try_from(request).map_err(|_| unsendable())?;
         let mut response = self.client.execute(request).await?;
         let status = response.status();
         if status.is_server_error() || status.as_u16() == 429 {
@@ -101,6 +105,10 @@ impl Egress {
         *answer.headers_mut() = headers;
         Ok(answer)
     }
+}
+
+fn unsendable() -> Unreachable {
+    Unreachable("what its row says can't be sent".to_string())
 }
 
 /// Whether that address, as written in a row, is the one that is asked.

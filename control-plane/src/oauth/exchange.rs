@@ -28,7 +28,7 @@ const AHEAD_MS: i64 = 60_000;
 pub(super) const INVALID_GRANT: &str = "invalid_grant";
 
 /// Why there are no tokens.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// The provider said no, with this word.
     Refused(String),
@@ -43,6 +43,12 @@ impl Failure {
             Failure::Refused(word) => format!("it said `{word}`"),
             Failure::Unusable(why) => why.clone(),
         }
+    }
+}
+
+impl From<Unreachable> for Failure {
+    fn from(Unreachable(why): Unreachable) -> Failure {
+        Failure::Unusable(why)
     }
 }
 
@@ -130,16 +136,8 @@ pub(super) async fn refresh(egress: &Egress, terms: &SignIn, held: &Secret) -> R
 
 /// What was answered as it is kept. A provider that gives no other refresh token leaves the one that was used.
 pub(super) fn tokens(answer: BasicTokenResponse, terms: &SignIn, used: Option<&Secret>) -> Result<Tokens, Failure> {
-    let access = Secret::new(answer.access_token().secret().clone());
-    let refresh = answer.refresh_token().map(|token| Secret::new(token.secret().clone()));
-    let is_token = |secret: &Secret| {
-        (1..=MAX_TOKEN).contains(&secret.expose().len()) && secret.expose().bytes().all(|c| c.is_ascii_graphic())
-    };
-    // It becomes a header, as a bearer's; one of another type would be worth nothing there.
-    let is_bearers = *answer.token_type() == BasicTokenType::Bearer;
-    if !is_bearers || !is_token(&access) || !refresh.as_ref().is_none_or(is_token) {
-        return Err(Failure::Unusable("what it gave is no token".to_string()));
-    }
+    let access = access(&answer)?;
+    let refresh = answer.refresh_token().map(|given| token(given.secret())).transpose()?;
     let held = Held { access, refresh: refresh.or_else(|| used.cloned()) };
     let (expires_ms, refresh_ms) = match answer.expires_in() {
         Some(life) => times(now_ms(), life),
@@ -156,9 +154,27 @@ pub(super) fn tokens(answer: BasicTokenResponse, terms: &SignIn, used: Option<&S
     })
 }
 
+/// What authenticates. It becomes a header, as a bearer's; one of another type would be worth nothing there.
+pub(super) fn access(answer: &BasicTokenResponse) -> Result<Secret, Failure> {
+    match answer.token_type() {
+        BasicTokenType::Bearer => token(answer.access_token().secret()),
+        _ => Err(no_token()),
+    }
+}
+
+/// A text that can stand in a header.
+pub(super) fn token(text: &str) -> Result<Secret, Failure> {
+    let is_one = (1..=MAX_TOKEN).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_graphic());
+    if is_one { Ok(Secret::new(text)) } else { Err(no_token()) }
+}
+
+fn no_token() -> Failure {
+    Failure::Unusable("what it gave is no token".to_string())
+}
+
 /// When a token ends, and when it is renewed: at four fifths of its life, a minute before its end if that is earlier, and not before half
 /// of it is over.
-fn times(now_ms: i64, life: Duration) -> (i64, i64) {
+pub(super) fn times(now_ms: i64, life: Duration) -> (i64, i64) {
     let life = i64::try_from(life.as_millis()).unwrap_or(i64::MAX).min(i64::MAX - now_ms);
     let ahead = AHEAD_MS.max(life / 5).min(life / 2);
     (now_ms + life, now_ms + life - ahead)
@@ -190,7 +206,7 @@ pub(super) fn refused(body: &[u8]) -> Option<Failure> {
 pub(super) fn failure(error: RequestTokenError<Unreachable, BasicErrorResponse>) -> Failure {
     match error {
         RequestTokenError::ServerResponse(response) => Failure::Refused(word(response.error().as_ref())),
-        RequestTokenError::Request(Unreachable(why)) => Failure::Unusable(why),
+        RequestTokenError::Request(unreachable) => unreachable.into(),
         // Some say no with a good status.
         RequestTokenError::Parse(_, body) => {
             refused(&body).unwrap_or_else(|| Failure::Unusable("its answer can't be read".to_string()))

@@ -32,26 +32,29 @@ use crate::vault::Slot;
 
 /// Most providers asked at a time by one control plane.
 pub(super) const AT_ONCE: usize = 16;
+/// Most of these for tokens that nobody waits for: thousands may be due at the same time, and whoever comes with one that is over must
+/// not stand behind them.
+const BEHIND: usize = 12;
 /// From so many sessions on whose turn it was it is looked whether somebody still waits.
-const MANY: usize = 1024;
+pub(super) const MANY: usize = 1024;
 /// How long a claim holds: longer than the provider may take and the store may be away, or a second one would begin.
 pub(super) const CLAIM_MS: i64 = 40_000;
 /// How long the store may be away while a renewed token waits to be written.
 const MAX_WRITING: Duration = Duration::from_secs(20);
 /// How long nobody tries after the provider could not be asked.
-const PAUSE_MS: i64 = 10_000;
+pub(super) const PAUSE_MS: i64 = 10_000;
 /// How long others wait for who has the claim.
 const MAX_TURN: Duration = Duration::from_secs(45);
 /// How often they look.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
 /// So long is a token served that is being renewed.
-const SOON_MS: i64 = 5_000;
+pub(super) const SOON_MS: i64 = 5_000;
 /// A token that was made within so long is not renewed because it is rejected.
 pub(super) const YOUNG_MS: i64 = 60_000;
 /// So long before its end a token is over: it has a way to go until the provider sees it.
 const ON_THE_WAY_MS: i64 = 250;
 /// So long is one served whose provider does not say when it ends; as long as a Grant.
-const UNENDING_MS: i64 = 15 * 60_000;
+pub(super) const UNENDING_MS: i64 = 15 * 60_000;
 
 /// A token for its owner.
 #[derive(Debug)]
@@ -100,14 +103,15 @@ impl From<anyhow::Error> for Stuck {
 /// Whose turn it is in this process, session by session, and how many providers are asked.
 pub(super) struct Flights {
     turns: Mutex<HashMap<Slot, Turn>>,
-    places: Semaphore,
+    pub(super) places: Semaphore,
+    behind: Semaphore,
 }
 
 type Turn = Arc<tokio::sync::Mutex<()>>;
 
 impl Default for Flights {
     fn default() -> Flights {
-        Flights { turns: Mutex::default(), places: Semaphore::new(AT_ONCE) }
+        Flights { turns: Mutex::default(), places: Semaphore::new(AT_ONCE), behind: Semaphore::new(BEHIND) }
     }
 }
 
@@ -122,21 +126,47 @@ impl Flights {
     }
 }
 
-/// How a session stands.
-enum Standing {
+/// For whom a session is renewed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Haste {
+    /// Nobody: the old token is good for a while.
+    Behind,
+    /// A request that waits.
+    Awaited,
+    /// A person who asked for it.
+    ByHand,
+}
+
+impl Haste {
+    fn patience(self) -> Patience {
+        match self {
+            Haste::Behind | Haste::Awaited => Patience::Pauses,
+            Haste::ByHand => Patience::AtOnce,
+        }
+    }
+}
+
+/// How a token stands, and for how long.
+pub(super) enum Standing {
     Fresh(i64),
     Due(i64),
     Over,
 }
 
-fn standing(session: &Session, now: i64) -> Standing {
-    let left = if session.expires_ms == 0 { UNENDING_MS } else { session.expires_ms - ON_THE_WAY_MS - now };
-    match session.refresh_ms {
+/// That of one which ends then and is to be renewed then; 0 is never.
+pub(super) fn standing((expires_ms, refresh_ms): (i64, i64), now: i64) -> Standing {
+    let left = if expires_ms == 0 { UNENDING_MS } else { expires_ms - ON_THE_WAY_MS - now };
+    match refresh_ms {
         _ if left <= 0 => Standing::Over,
         0 => Standing::Fresh(left),
         renewed if renewed > now => Standing::Fresh((renewed - now).min(left)),
         _ => Standing::Due(left),
     }
+}
+
+/// When a session's token ends, and when it is to be renewed.
+fn times(session: &Session) -> (i64, i64) {
+    (session.expires_ms, session.refresh_ms)
 }
 
 impl OAuth {
@@ -147,7 +177,7 @@ impl OAuth {
         // What the operator does not allow any longer is not served.
         let terms = OAuth::terms_in(&current, provider).ok_or(Stuck::None)?;
         let (session, held) = self.look(&slot).await?;
-        match standing(&session, now_ms()) {
+        match standing(times(&session), now_ms()) {
             Standing::Fresh(valid_for_ms) => Ok(Served { token: held.access, valid_for_ms }),
             Standing::Due(left) => {
                 if !session.paused || session.claimed_until <= now_ms() {
@@ -156,8 +186,8 @@ impl OAuth {
                 Ok(Served { token: held.access, valid_for_ms: left.min(SOON_MS) })
             }
             Standing::Over => {
-                let (session, held) = self.renewed(&slot, terms, session.version, Patience::Pauses).await?;
-                match standing(&session, now_ms()) {
+                let (session, held) = self.renewed(&slot, terms, session.version, Haste::Awaited).await?;
+                match standing(times(&session), now_ms()) {
                     Standing::Fresh(left) | Standing::Due(left) => {
                         Ok(Served { token: held.access, valid_for_ms: left })
                     }
@@ -179,7 +209,7 @@ impl OAuth {
             let is_young = now_ms() - session.changed_ms < YOUNG_MS;
             if is_last && !is_young && session.refresh_ms > 0 {
                 info!(account, provider, "a token is renewed, since the provider rejects it");
-                if let Err(stuck) = self.renewed(&slot, terms, session.version, Patience::Pauses).await {
+                if let Err(stuck) = self.renewed(&slot, terms, session.version, Haste::Awaited).await {
                     warn!(account, provider, "a rejected token is not renewed: {stuck}");
                 }
             }
@@ -192,7 +222,7 @@ impl OAuth {
         let slot = Slot::session(account, provider);
         let (session, _) = self.look(&slot).await?;
         let terms = self.terms(provider).map_err(|refused| Stuck::Provider(super::browser::told(&refused)))?;
-        let (session, _) = self.renewed(&slot, terms, session.version, Patience::AtOnce).await?;
+        let (session, _) = self.renewed(&slot, terms, session.version, Haste::ByHand).await?;
         let (kind, id) = (slot.purpose.name(), format!("{account}/{provider}"));
         self.0.store.note(by, "refresh", kind, &id, "{}").await?;
         Ok(session)
@@ -215,7 +245,7 @@ impl OAuth {
         let (oauth, slot) = (self.clone(), slot.clone());
         tokio::spawn(async move {
             let _turn = turn;
-            if let Err(stuck) = oauth.turn(&slot, &terms, version, Patience::Pauses).await {
+            if let Err(stuck) = oauth.turn(&slot, &terms, version, Haste::Behind).await {
                 warn!(account = slot.account, provider = slot.provider, "a session is not renewed: {stuck}");
             }
         });
@@ -223,43 +253,35 @@ impl OAuth {
 
     /// The session in a later version than that one; in a task of its own, for whoever waits may go away, and what the provider gave
     /// must be written all the same.
-    async fn renewed(
-        &self,
-        slot: &Slot,
-        terms: SignIn,
-        version: i64,
-        patience: Patience,
-    ) -> Result<(Session, Held), Stuck> {
+    async fn renewed(&self, slot: &Slot, terms: SignIn, version: i64, haste: Haste) -> Result<(Session, Held), Stuck> {
         let (oauth, slot) = (self.clone(), slot.clone());
         let task = tokio::spawn(async move {
             let turn = oauth.0.flights.turn(&slot);
             let _turn = turn.lock().await;
-            oauth.turn(&slot, &terms, version, patience).await
+            oauth.turn(&slot, &terms, version, haste).await
         });
         task.await.map_err(|_| Stuck::Provider("the gateway stops".to_string()))?
     }
 
     /// One turn: renews the session, or waits for another control plane that does.
-    async fn turn(
-        &self,
-        slot: &Slot,
-        terms: &SignIn,
-        version: i64,
-        patience: Patience,
-    ) -> Result<(Session, Held), Stuck> {
+    async fn turn(&self, slot: &Slot, terms: &SignIn, version: i64, haste: Haste) -> Result<(Session, Held), Stuck> {
         let end = Instant::now() + MAX_TURN;
         loop {
             // Whoever waits for somebody else's claim holds no place meanwhile: those of who died are many at once.
-            let place = self.0.flights.places.acquire().await;
+            let behind = match haste {
+                Haste::Behind => Some(self.0.flights.behind.acquire().await),
+                Haste::Awaited | Haste::ByHand => None,
+            };
+            let place = (self.0.flights.places.acquire().await, behind);
             let (session, held) = self.look(slot).await?;
             if session.version > version {
                 return Ok((session, held));
             }
-            if session.paused && session.claimed_until > now_ms() && patience == Patience::Pauses {
+            if session.paused && session.claimed_until > now_ms() && haste.patience() == Patience::Pauses {
                 return Err(Stuck::Provider(session.said));
             }
             let Some(refresh) = &held.refresh else {
-                if !matches!(standing(&session, now_ms()), Standing::Over) {
+                if !matches!(standing(times(&session), now_ms()), Standing::Over) {
                     let said = "The provider gave nothing to renew it with. It serves until its token ends.";
                     return Err(Stuck::Provider(said.to_string()));
                 }
@@ -267,7 +289,7 @@ impl OAuth {
                 self.0.sessions.end(slot, version, said, BY).await?;
                 return Err(Stuck::NeedsSignIn(said.to_string()));
             };
-            if self.0.sessions.claim(slot, version, (&self.0.me, CLAIM_MS), patience).await? {
+            if self.0.sessions.claim(slot, version, (&self.0.me, CLAIM_MS), haste.patience()).await? {
                 self.ask(slot, terms, version, refresh).await?;
                 return self.look(slot).await;
             }

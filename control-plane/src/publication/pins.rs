@@ -44,6 +44,9 @@ pub fn says_where_trust_is(rows: &Rows, (kind, id): &(Kind, String)) -> Option<P
             let how = "by whom the machine belongs to; give the keys themselves as `jwks`";
             ("jwt", format!("`jwks_url` is said in dragoman.toml only, {how}"))
         }
+        Kind::Provider if members.get("service_account").is_some() => {
+            ("service_account", "is said in dragoman.toml only, by whom the machine belongs to".to_string())
+        }
         Kind::Provider => {
             let name = members.get("sign_in")?.as_object()?.keys().find(|name| !SAYABLE.contains(&name.as_str()))?;
             ("sign_in", format!("`{name}` of a sign-in is said in dragoman.toml only, by whom the machine belongs to"))
@@ -91,5 +94,25 @@ impl Pins {
     /// Whether addresses are to be looked up again.
     pub fn are_old(&self) -> bool {
         self.looked.lock().is_ok_and(|looked| looked.is_some_and(|at| at.elapsed() > MAX_AGE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::rows::{Condition, Edit};
+
+    #[test]
+    fn where_secrets_go_is_not_said_by_the_api() {
+        let said = |document: &str| {
+            let (kind, id) = (Kind::Provider, "p".to_string());
+            let edit = Edit { kind, id: id.clone(), to: Some(document.into()), condition: Condition::None };
+            says_where_trust_is(&Rows::default().with(&[edit]), &(kind, id)).and_then(|problem| problem.member)
+        };
+        for good in ["{}", r#"{"sign_in":{"policy":"owner_only","scopes":[]}}"#, r#"{"variables":{"tenant":"t"}}"#] {
+            assert_eq!(said(good), None, "{good}");
+        }
+        assert_eq!(said(r#"{"sign_in":{"exchange_url":"https://h"}}"#), Some("sign_in".into()));
+        assert_eq!(said(r#"{"service_account":{"token_url":"https://h"}}"#), Some("service_account".into()));
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::catalog::known;
-use dragoman_core::catalog::{Abilities, ThinkingStyle};
-use dragoman_core::snapshot::Loss;
+use dragoman_core::catalog::{Abilities, Dispatch, ThinkingStyle};
+use dragoman_core::snapshot::{Balance, Loss};
 
 fn published(text: &str, set: &[&str]) -> (Snapshot, Vec<String>) {
     let file = File::read("f", text, &known().unwrap()).unwrap();
@@ -253,4 +253,43 @@ fn a_circle_that_no_reader_refused_ends() {
     let (snapshot, warnings) = snapshot(1, &catalog, &file).unwrap();
     assert_eq!(candidates(&snapshot, "b"), ["q/n1", "p/n1"]);
     assert!(warnings.iter().any(|warning| warning.contains("a → b → a")), "{warnings:#?}");
+}
+
+const POOL: &str = "[[provider]]\nid = \"a\"\nbase_url = \"http://a\"\nregion = \"eu\"\nmodels = [\"m\"]\n\
+    [[provider]]\nid = \"b\"\nbase_url = \"http://b\"\ndispatch = \"fallback\"\nshare = 20\nmodels = [\"m\", \"n\"]\n\
+    [[route]]\nname = \"inner\"\ncandidates = [\"a/m\"]\nstrategy = \"same_provider\"\n";
+
+#[test]
+fn a_pool_is_what_is_written_and_who_stands_in_comes_after_it() {
+    let text = format!(
+        "{POOL}[[model]]\nname = \"m\"\n[[model]]\nname = \"n\"\noffers = [\"b/n\", \"a/n\"]\n\
+         [[route]]\nname = \"r\"\ncandidates = [\"inner\", \"b/m\"]\nbalance = \"weighted\"\nweights = {{ \"b/m\" = 3, \"c/x\" = 1 }}\n\
+         slow_start = \"2s\"\nregions = {{ prefer = [\"eu\"] }}\n[aliases]\nalso = \"r\"\n"
+    );
+    let (snapshot, warnings) = published(&text, &[]);
+    assert_eq!(candidates(&snapshot, "inner"), ["a/m", "a/n"]);
+    assert_eq!(snapshot.route("inner").unwrap().pool.size, 1);
+    for name in ["r", "also"] {
+        assert_eq!(candidates(&snapshot, name), ["a/m", "b/m", "a/n"]);
+        let route = snapshot.route(name).unwrap();
+        let pool =
+            Pool { size: 2, balance: Balance::Weighted, weights: vec![1, 3], slow_start_ms: 2000, affinity: None };
+        assert_eq!((&route.pool, &route.regions.preferred[..]), (&pool, &["eu".to_string()][..]));
+    }
+    assert_eq!(warnings, ["route r: c/x has a weight, and is none of its candidates now"]);
+    let rows: Vec<_> =
+        snapshot.providers.iter().map(|row| (row.id.as_str(), row.dispatch, row.share, row.region.as_str())).collect();
+    assert_eq!(rows[..2], [("a", Dispatch::Pooled, None, "eu"), ("b", Dispatch::Fallback, Some(20), "")]);
+    let again = Snapshot::read(&snapshot.write()).unwrap();
+    assert_eq!(again, snapshot);
+}
+
+#[test]
+fn a_route_that_requires_a_region_without_anybody_is_told_of() {
+    let (snapshot, warnings) = published(
+        &format!("{POOL}[[route]]\nname = \"r\"\ncandidates = [\"a/m\"]\nregions = {{ require = [\"us\"] }}\n"),
+        &[],
+    );
+    assert_eq!(candidates(&snapshot, "r"), ["a/m"], "nobody is asked, and the name is not somebody else's");
+    assert_eq!(warnings, ["route r: nobody answers, for none of its candidates is in us"]);
 }

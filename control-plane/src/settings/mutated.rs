@@ -47,6 +47,7 @@ headers = { x-team = "search" }
 rename = { max_completion_tokens = "max_tokens" }
 omit = ["store"]
 set = { safe_prompt = true }
+service_account = { token_url = "https://id.corp.example/t", client_id = { env = "CORP_CLIENT_ID" }, client_secret = { env = "CORP_CLIENT_SECRET" }, scopes = ["models"] }
 families = ["corp-"]
 models = ["our-model"]
 

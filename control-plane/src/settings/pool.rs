@@ -6,6 +6,7 @@ use dragoman_core::catalog::Dispatch;
 use dragoman_core::snapshot::{Affinity, Balance, Regions};
 
 use super::members::{Members, Placed, Reading};
+use super::provider::plain;
 use super::variable::mention;
 
 /// Highest weight of a candidate.
@@ -103,18 +104,16 @@ fn affinity(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<Affinity
 
 fn regions(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Regions {
     let Some(mut members) = row.table(reading, "regions", "`regions`") else { return Regions::default() };
-    let mut list = |name| {
-        let regions = members.strings(reading, name).unwrap_or_default();
-        regions.iter().for_each(|region| check_region(reading, region));
-        regions.into_iter().map(|region| region.value).collect()
-    };
-    let regions = Regions { required: list("require"), preferred: list("prefer") };
     let at = members.at;
+    let mut list = |name| members.strings(reading, name);
+    let lists = [list("require"), list("prefer")];
     members.end(reading);
-    if regions == Regions::default() {
+    if lists.iter().all(Option::is_none) || lists.iter().flatten().any(Vec::is_empty) {
         reading.mistake(at, "`regions` names none; write { require = [\"eu\"] } or { prefer = [\"eu\"] }");
     }
-    regions
+    lists.iter().flatten().flatten().for_each(|region| check_region(reading, region));
+    let [required, preferred] = lists.map(|list| plain(list).unwrap_or_default());
+    Regions { required, preferred }
 }
 
 fn check_region(reading: &mut Reading<'_>, region: &Placed<String>) {

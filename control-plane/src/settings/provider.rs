@@ -7,6 +7,7 @@ use super::members::{Members, Placed, Reading};
 use super::rate_limit::{RateLimit, rate_limits};
 use super::secret::{Secret, SecretRef};
 use super::service::services;
+use super::service_account::{ServiceAccountRow, service_account};
 use super::set::set;
 use super::sign_in::{SignInRow, sign_in};
 use super::signing::{Signing, signing};
@@ -28,6 +29,8 @@ pub struct ProviderRow {
     pub services: Option<Vec<Service>>,
     /// Where its key is found; a provider without one is asked without a credential.
     pub api_key: Option<SecretRef>,
+    /// Whose tokens are minted when there is no key.
+    pub service_account: Option<ServiceAccountRow>,
     /// How the key is sent.
     pub auth: Option<Auth>,
     /// Whether it takes part although its key is not found: accounts bring their own.
@@ -125,6 +128,7 @@ pub(super) fn provider(reading: &mut Reading<'_>, mut row: Members<'_>) -> Provi
         base_url: base_url(reading, &mut row, &mut mentions),
         services: services(reading, &mut row, &mut mentions),
         api_key: secret_ref(reading, &mut row, "api_key"),
+        service_account: service_account(reading, &mut row, &mut mentions),
         auth: row.string(reading, "auth").and_then(|text| auth(reading, &text)),
         own_keys: row.flag(reading, "own_keys").map(|placed| placed.value),
         sign_in: sign_in(reading, &mut row),

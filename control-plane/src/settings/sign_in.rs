@@ -15,6 +15,8 @@
 
 use std::net::SocketAddr;
 
+use dragoman_core::catalog::Passthrough;
+
 use super::address::origin;
 use super::members::{Members, Placed, Reading};
 use super::provider::{headers, plain, secret_ref};
@@ -25,6 +27,12 @@ pub const CALLBACK: &str = "/sign-in/callback/";
 
 /// Fewer characters say nothing of whose a token is.
 const SHORTEST_PREFIX: usize = 3;
+
+/// How other things begin than tokens of one provider, and what to say of them instead.
+const NO_PREFIX: [(&str, &str); 2] = [
+    ("eyJ", "JSON Web Tokens of all issuers begin so: say whose they are in `token_issuers`"),
+    ("dgm_", "the gateway's own keys begin so, and go to no provider"),
+];
 
 /// What may be done with people's own tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +76,7 @@ pub struct SignInRow {
     policy: Option<SignInPolicy>,
     authorize_url: Option<String>,
     token_url: Option<String>,
+    exchange_url: Option<String>,
     device_url: Option<String>,
     revoke_url: Option<String>,
     issuer: Option<String>,
@@ -80,6 +89,7 @@ pub struct SignInRow {
     style: Option<Style>,
     verification_hosts: Option<Vec<String>>,
     token_prefixes: Option<Vec<String>>,
+    token_issuers: Option<Vec<String>>,
 }
 
 /// Where the provider sends people back to.
@@ -102,6 +112,8 @@ pub struct SignIn {
     pub authorize_url: Option<String>,
     /// Where tokens come from.
     pub token_url: Option<String>,
+    /// Where a token is exchanged for the one that is served; `None` when it is served itself.
+    pub exchange_url: Option<String>,
     /// Where device codes come from.
     pub device_url: Option<String>,
     /// Where tokens are taken back.
@@ -124,8 +136,8 @@ pub struct SignIn {
     pub style: Style,
     /// Hosts where people type device codes, besides those of its own addresses.
     pub verification_hosts: Vec<String>,
-    /// How tokens begin that pass through.
-    pub token_prefixes: Vec<String>,
+    /// The tokens that pass through, where the policy says that any do.
+    pub tokens: Passthrough,
 }
 
 impl SignInRow {
@@ -139,6 +151,7 @@ impl SignInRow {
         take(&mut self.policy, &other.policy);
         take(&mut self.authorize_url, &other.authorize_url);
         take(&mut self.token_url, &other.token_url);
+        take(&mut self.exchange_url, &other.exchange_url);
         take(&mut self.device_url, &other.device_url);
         take(&mut self.revoke_url, &other.revoke_url);
         take(&mut self.issuer, &other.issuer);
@@ -151,6 +164,7 @@ impl SignInRow {
         take(&mut self.style, &other.style);
         take(&mut self.verification_hosts, &other.verification_hosts);
         take(&mut self.token_prefixes, &other.token_prefixes);
+        take(&mut self.token_issuers, &other.token_issuers);
     }
 
     /// With what the environment says; `api` is where the admin API is reached, whose pages they are.
@@ -161,16 +175,15 @@ impl SignInRow {
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> SignIn {
         let row = self.clone();
+        let found = |reference| found(reference, environment).map(|value| value.expose().to_string());
         let client_id = match &row.client_id {
-            Some(reference) => found(reference, environment),
+            Some(reference) => found(reference),
             None => Err("its row has no `client_id`".to_string()),
         };
         let redirect_uri = match (&row.redirect_uri, api) {
             (Some(Redirect::To(text)), _) => Ok(text.clone()),
-            (Some(Redirect::In(reference)), None) => found(reference, environment),
-            (Some(Redirect::In(reference)), Some(api)) => {
-                found(reference, environment).or_else(|_| Ok(own_page(api, provider)))
-            }
+            (Some(Redirect::In(reference)), None) => found(reference),
+            (Some(Redirect::In(reference)), Some(api)) => found(reference).or_else(|_| Ok(own_page(api, provider))),
             (None, Some(api)) => Ok(own_page(api, provider)),
             (None, None) => Err("its row has no `redirect_uri`".to_string()),
         };
@@ -180,6 +193,7 @@ impl SignInRow {
             policy: row.policy.unwrap_or(SignInPolicy::CallerPassthrough),
             authorize_url: row.authorize_url,
             token_url: row.token_url,
+            exchange_url: row.exchange_url,
             device_url: row.device_url,
             revoke_url: row.revoke_url,
             issuer: row.issuer,
@@ -191,15 +205,18 @@ impl SignInRow {
             headers: row.headers.unwrap_or_default(),
             style: row.style.unwrap_or_default(),
             verification_hosts: row.verification_hosts.unwrap_or_default(),
-            token_prefixes: row.token_prefixes.unwrap_or_default(),
+            tokens: Passthrough {
+                prefixes: row.token_prefixes.unwrap_or_default(),
+                issuers: row.token_issuers.unwrap_or_default(),
+            },
         }
     }
 }
 
 impl SignIn {
-    /// How tokens begin that callers bring and that pass through; empty when none does.
-    pub fn passthrough(&self) -> &[String] {
-        if self.policy == SignInPolicy::CallerPassthrough { &self.token_prefixes } else { &[] }
+    /// The tokens that callers bring and that pass through.
+    pub fn passthrough(&self) -> Passthrough {
+        if self.policy == SignInPolicy::CallerPassthrough { self.tokens.clone() } else { Passthrough::default() }
     }
 
     /// Why nobody's token is kept for this provider; `None` when somebody's can be.
@@ -220,9 +237,9 @@ fn own_page(api: SocketAddr, provider: &str) -> String {
     format!("http://{}{CALLBACK}{provider}", crate::run::reachable(api))
 }
 
-fn found(reference: &SecretRef, environment: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
-    let found = reference.resolve(environment).map(|value| value.expose().to_string());
-    found.ok_or_else(|| format!("{} is not set", reference.env.join(" or ")))
+/// What a variable has; an error says which ones have nothing.
+pub(super) fn found(reference: &SecretRef, environment: &dyn Fn(&str) -> Option<String>) -> Result<Secret, String> {
+    reference.resolve(environment).ok_or_else(|| format!("{} is not set", reference.env.join(" or ")))
 }
 
 fn checked_redirect(uri: String, provider: &str) -> Result<String, String> {
@@ -234,7 +251,7 @@ fn checked_redirect(uri: String, provider: &str) -> Result<String, String> {
 }
 
 /// Whether codes and tokens may go to that address.
-fn address(text: &str) -> Result<(), String> {
+pub(super) fn address(text: &str) -> Result<(), String> {
     let origin = origin(text)?;
     match origin.tls || ["127.0.0.1", "localhost", "[::1]"].contains(&origin.host.as_str()) {
         true => Ok(()),
@@ -242,8 +259,7 @@ fn address(text: &str) -> Result<(), String> {
     }
 }
 
-/// Reads `sign_in = { … }`.
-/// Beginnings of tokens. A short one would send tokens of others there.
+/// Beginnings of tokens. A short one, or one of other things, would send those of others there.
 fn token_prefixes(reading: &mut Reading<'_>, table: &mut Members<'_>) -> Option<Vec<String>> {
     let prefixes = table.strings(reading, "token_prefixes")?;
     for short in prefixes.iter().filter(|prefix| prefix.value.len() < SHORTEST_PREFIX) {
@@ -253,9 +269,16 @@ fn token_prefixes(reading: &mut Reading<'_>, table: &mut Members<'_>) -> Option<
             format!("a beginning of tokens has at least {least} characters: it says whose they are"),
         );
     }
+    for prefix in &prefixes {
+        let other = NO_PREFIX.iter().find(|(begins, _)| prefix.value.starts_with(begins));
+        if let Some((_, why)) = other {
+            reading.mistake(prefix.at, (*why).to_string());
+        }
+    }
     plain(Some(prefixes))
 }
 
+/// Reads `sign_in = { … }`.
 pub(super) fn sign_in(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<SignInRow> {
     let mut table = row.table(reading, "sign_in", "`sign_in`")?;
     let policy = table
@@ -273,6 +296,7 @@ pub(super) fn sign_in(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Optio
         policy,
         authorize_url: url(reading, "authorize_url"),
         token_url: url(reading, "token_url"),
+        exchange_url: url(reading, "exchange_url"),
         device_url: url(reading, "device_url"),
         revoke_url: url(reading, "revoke_url"),
         issuer: url(reading, "issuer"),
@@ -285,6 +309,7 @@ pub(super) fn sign_in(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Optio
         style,
         verification_hosts: plain(table.strings(reading, "verification_hosts")),
         token_prefixes: token_prefixes(reading, &mut table),
+        token_issuers: plain(table.strings(reading, "token_issuers")),
     };
     table.end(reading);
     Some(read)

@@ -1,4 +1,5 @@
-use dragoman_core::catalog::Operation;
+use dragoman_core::catalog::{Dispatch, Operation};
+use dragoman_core::snapshot::{Affinity, Balance};
 
 use super::*;
 
@@ -219,6 +220,28 @@ fn what_a_model_is_and_who_follows_it_is_read() {
          [[route]]\nname = \"r\"\ncandidates = [\"m\"]\nstrategy = \"dice\"\nweight = 3\n",
     );
     assert_eq!(places(&found), ["1:12", "4:10", "5:10", "6:10", "10:12", "11:1"], "{found:#?}");
+}
+
+#[test]
+fn how_a_route_is_shared_and_when_a_provider_is_asked_is_read() {
+    let provider = "[[provider]]\nid = \"p\"\nbase_url = \"http://h\"\n";
+    let route = "[[route]]\nname = \"r\"\ncandidates = [\"p/m\", \"p/n\"]\n";
+    let text = format!(
+        "{provider}dispatch = \"exclusive\"\nshare = 20\nregion = \"eu\"\n{route}balance = \"least_latency\"\nweights = {{ \"p/m\" = 3 }}\n\
+         affinity = \"header:x-session\"\nslow_start = \"30s\"\nregions = {{ require = [\"eu\"], prefer = [\"eu-west\"] }}\n"
+    );
+    let file = read("f", &text).unwrap();
+    let row = &file.providers[0];
+    assert_eq!((row.dispatch, row.share, row.region.as_deref()), (Some(Dispatch::Exclusive), Some(20), Some("eu")));
+    let pool = &file.routes[0].pool;
+    assert_eq!((pool.balance, pool.weights[0].1), (Balance::LeastLatency, 3));
+    assert_eq!(pool.affinity, Some(Affinity::Header("x-session".into())));
+    assert_eq!((pool.slow_start, pool.regions.required.len()), (Some(Duration::from_secs(30)), 1));
+    let found = mistakes(&format!(
+        "{provider}dispatch = \"now\"\nshare = 101\nregion = \"e u\"\n{route}balance = \"dice\"\nweights = {{ m = 3 }}\n\
+         affinity = \"cookie\"\nslow_start = \"soon\"\nregions = {{ require = [] }}\n"
+    ));
+    assert_eq!(places(&found), ["4:12", "5:9", "6:10", "10:11", "11:13", "12:12", "13:14", "14:11"], "{found:#?}");
 }
 
 #[test]

@@ -118,13 +118,13 @@ impl Sessions {
     /// A session begins, in the place of one that may be there.
     pub async fn begin(&self, slot: &Slot, tokens: &Tokens, by: &str) -> Result<(), Fault> {
         let mut change = self.store.exclusive().await?;
-        let entry = self.vault.put_in(&mut change, slot, &tokens.document, by).await?;
+        let (entry, manifest) = self.vault.put_in(&mut change, slot, &tokens.document, by).await?;
         write(&mut change, slot, tokens).await?;
         let scopes = tokens.scopes.join(" ");
         let after = serde_json::json!({ "hint": tokens.hint, "scopes": scopes, "version": entry.version }).to_string();
         self.vault.note(&mut change, by, "sign in", slot, &after).await?;
         change.commit().await.map_err(anyhow::Error::from)?;
-        self.vault.saw(slot.tenant(), entry.version);
+        self.vault.saw(slot.tenant(), &manifest);
         Ok(())
     }
 
@@ -134,10 +134,10 @@ impl Sessions {
         if !is_of(&mut change, slot, version).await? {
             return Ok(false);
         }
-        let entry = self.vault.put_in(&mut change, slot, &tokens.document, by).await?;
+        let (_, manifest) = self.vault.put_in(&mut change, slot, &tokens.document, by).await?;
         write(&mut change, slot, tokens).await?;
         change.commit().await.map_err(anyhow::Error::from)?;
-        self.vault.saw(slot.tenant(), entry.version);
+        self.vault.saw(slot.tenant(), &manifest);
         Ok(true)
     }
 
@@ -190,12 +190,12 @@ impl Sessions {
     /// Takes a session away; false when there was none.
     pub async fn delete(&self, slot: &Slot, by: &str) -> Result<bool, Fault> {
         let mut change = self.store.exclusive().await?;
-        let Some(generation) = self.vault.delete_in(&mut change, slot).await? else { return Ok(false) };
+        let Some(manifest) = self.vault.delete_in(&mut change, slot).await? else { return Ok(false) };
         let delete = sqlx::query("DELETE FROM session WHERE account = $1 AND provider = $2");
         delete.bind(&slot.account).bind(&slot.provider).execute(&mut *change).await?;
         self.vault.note(&mut change, by, "sign out", slot, "{}").await?;
         change.commit().await.map_err(anyhow::Error::from)?;
-        self.vault.saw(slot.tenant(), generation);
+        self.vault.saw(slot.tenant(), &manifest);
         Ok(true)
     }
 

@@ -11,14 +11,15 @@
 //! Limits: [`crate::vault::MAX_MARKS`] secrets for each tenant.
 
 mod key;
+mod known;
 mod rotate;
 #[cfg(test)]
 mod tests;
 mod within;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -28,6 +29,8 @@ use crate::accounts::{path, tenant};
 use crate::settings::Secret;
 use crate::vault::{Bound, Broken, Envelope, MAX_MARKS, Manifest, Purpose, Ring, Slot, Tagged, Vault};
 
+pub(super) use known::Known;
+use known::Manifests;
 pub use rotate::Rotated;
 
 /// Levels of accounts: tenant, department, team, user.
@@ -38,8 +41,7 @@ const LEVELS: usize = 4;
 pub struct Entries {
     store: Store,
     vault: Arc<Vault>,
-    /// The last generation of each tenant's manifest that was seen here: an older one was put in its place.
-    seen: Arc<Mutex<HashMap<String, i64>>>,
+    manifests: Arc<Manifests>,
 }
 
 /// A secret as it is listed; the secret itself is not shown to anybody.
@@ -143,11 +145,11 @@ impl Entries {
     pub async fn put(&self, slot: &Slot, secret: &Secret, by: &str) -> Result<Entry, Fault> {
         self.ring()?;
         let mut change = self.store.exclusive().await?;
-        let entry = self.put_in(&mut change, slot, secret, by).await?;
+        let (entry, manifest) = self.put_in(&mut change, slot, secret, by).await?;
         let after = serde_json::json!({ "hint": entry.hint, "version": entry.version }).to_string();
         self.note(&mut change, by, "put", slot, &after).await?;
         change.commit().await?;
-        self.saw(slot.tenant(), entry.version);
+        self.saw(slot.tenant(), &manifest);
         Ok(entry)
     }
 
@@ -155,10 +157,10 @@ impl Entries {
     pub async fn delete(&self, slot: &Slot, by: &str) -> Result<bool, Fault> {
         self.ring()?;
         let mut change = self.store.exclusive().await?;
-        let Some(generation) = self.delete_in(&mut change, slot).await? else { return Ok(false) };
+        let Some(manifest) = self.delete_in(&mut change, slot).await? else { return Ok(false) };
         self.note(&mut change, by, "delete", slot, "{}").await?;
         change.commit().await?;
-        self.saw(slot.tenant(), generation);
+        self.saw(slot.tenant(), &manifest);
         Ok(true)
     }
 
@@ -170,14 +172,14 @@ impl Entries {
         provider: &str,
     ) -> Result<Option<(Entry, Secret)>, Fault> {
         let ring = self.ring()?;
-        let floor = self.floor(tenant(account));
-        let (manifest, rows) = self.look(purpose, account, provider).await?;
-        let manifest = self.checked(tenant(account), manifest, floor)?;
-        self.saw(tenant(account), manifest.generation);
+        let last = self.manifests.last(tenant(account));
+        let (tagged, rows) = self.look(purpose, account, provider, &last).await?;
+        let known = last.then(ring, tenant(account), tagged)?;
+        self.saw(tenant(account), &known);
         for account in servers(purpose, account) {
             let slot = Slot { purpose, account: account.to_string(), provider: provider.to_string() };
             let row = rows.iter().find(|(entry, _)| entry.slot == slot);
-            match (manifest.find(&slot), row) {
+            match (known.manifest.find(&slot), row) {
                 (None, None) => {}
                 (Some(mark), Some((entry, envelope))) if mark.id == entry.id && mark.version == entry.version => {
                     let bound = Bound { slot: &slot, id: &entry.id, version: entry.version };
@@ -189,16 +191,18 @@ impl Entries {
         Ok(None)
     }
 
-    /// The manifest of the account's tenant, and the rows for that provider of the account and those above it: in one statement, so
-    /// that the one is as old as the others.
+    /// The manifest of the account's tenant, without its text if it is the last one that is known, and the rows for that provider of
+    /// the account and those above it: in one statement, so that the one is as old as the others.
     async fn look(
         &self,
         purpose: Purpose,
         account: &str,
         provider: &str,
+        last: &Known,
     ) -> Result<(Option<Tagged>, Vec<(Entry, Envelope)>), Fault> {
         let find = sqlx::query(
-            "SELECT m.marks AS marks, m.key_id AS marks_key, m.tag AS tag, e.id AS id, e.purpose AS purpose, \
+            "SELECT CASE WHEN m.tag = $8 AND m.key_id = $9 THEN '' ELSE m.marks END AS marks, \
+             m.key_id AS marks_key, m.tag AS tag, e.id AS id, e.purpose AS purpose, \
              e.account AS account, e.provider AS provider, e.version AS version, e.sealed AS sealed, \
              e.wrapped AS wrapped, e.key_id AS key_id, e.hint AS hint, e.created_ms AS created_ms, \
              e.changed_ms AS changed_ms, e.changed_by AS changed_by FROM (SELECT 1 AS one) AS base \
@@ -207,6 +211,7 @@ impl Entries {
         );
         let find = find.bind(tenant(account)).bind(purpose.name()).bind(provider);
         let find = places(purpose, account).into_iter().fold(find, |find, account| find.bind(account));
+        let find = find.bind(&last.tag).bind(&last.key_id);
         let (mut tagged, mut rows) = (None, Vec::new());
         for row in find.fetch_all(&self.store.reader).await? {
             if let (Some(text), Some(key_id), Some(tag)) =
@@ -241,7 +246,7 @@ impl Entries {
         if account.is_empty() {
             return Ok(Vec::new());
         }
-        let (accounts, floor) = (places(purpose, account), self.floor(tenant(account)));
+        let (accounts, last) = (places(purpose, account), self.manifests.last(tenant(account)));
         let find = sqlx::query("SELECT provider FROM vault_entry WHERE purpose = $1 AND account IN ($2, $3, $4, $5)");
         let find = accounts.iter().fold(find.bind(purpose.name()), |find, account| find.bind(account.clone()));
         let mut own: BTreeSet<String> = BTreeSet::new();
@@ -252,7 +257,7 @@ impl Entries {
         let said =
             marks.fetch_optional(&self.store.reader).await?.map(|row| row.try_get::<String, _>("marks")).transpose()?;
         let manifest = said.and_then(|text| Manifest::read(&text)).unwrap_or_default();
-        if manifest.generation < floor {
+        if manifest.generation < last.manifest.generation {
             return Err(Broken::RolledBack.into());
         }
         let marked = manifest.marks.into_iter().map(|mark| mark.slot);
@@ -262,40 +267,22 @@ impl Entries {
     }
 
     /// The tenant's manifest, if it is right.
-    async fn manifest(&self, change: &mut Change, tenant: &str) -> Result<Manifest, Fault> {
-        let floor = self.floor(tenant);
-        let find = sqlx::query("SELECT marks, key_id, tag FROM vault_manifest WHERE tenant = $1").bind(tenant);
-        let row = find.fetch_optional(&mut **change).await?;
+    async fn manifest(&self, change: &mut Change, tenant: &str) -> Result<Arc<Known>, Fault> {
+        let last = self.manifests.last(tenant);
+        let find = sqlx::query(
+            "SELECT CASE WHEN tag = $2 AND key_id = $3 THEN '' ELSE marks END AS marks, key_id, tag FROM vault_manifest \
+             WHERE tenant = $1",
+        );
+        let row = find.bind(tenant).bind(&last.tag).bind(&last.key_id).fetch_optional(&mut **change).await?;
         let tagged = |row: AnyRow| {
             anyhow::Ok(Tagged { text: row.try_get("marks")?, key_id: row.try_get("key_id")?, tag: row.try_get("tag")? })
         };
-        self.checked(tenant, row.map(tagged).transpose()?, floor)
+        Ok(last.then(self.ring()?, tenant, row.map(tagged).transpose()?)?)
     }
 
-    /// A manifest that was read, if it is right and no older than the one that had been seen here before. One that is gone is as
-    /// old as any can be.
-    fn checked(&self, tenant: &str, tagged: Option<Tagged>, floor: i64) -> Result<Manifest, Fault> {
-        let manifest = match tagged {
-            Some(tagged) => self.ring()?.check(tenant, &tagged)?,
-            None => Manifest::default(),
-        };
-        if manifest.generation < floor { Err(Fault::Broken(Broken::RolledBack)) } else { Ok(manifest) }
-    }
-
-    /// The last generation that was seen of a tenant's manifest.
-    fn floor(&self, tenant: &str) -> i64 {
-        self.seen().get(tenant).copied().unwrap_or(0)
-    }
-
-    /// Remembers a generation that was committed.
-    pub(super) fn saw(&self, tenant: &str, generation: i64) {
-        let mut seen = self.seen();
-        let last = seen.entry(tenant.to_string()).or_default();
-        *last = generation.max(*last);
-    }
-
-    fn seen(&self) -> std::sync::MutexGuard<'_, HashMap<String, i64>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Remembers a manifest that was committed.
+    pub(super) fn saw(&self, tenant: &str, manifest: &Arc<Known>) {
+        self.manifests.saw(tenant, manifest);
     }
 
     /// Notes a change in the audit log, by which data planes are told as well; the secret is not in it.

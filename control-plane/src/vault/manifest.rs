@@ -44,11 +44,13 @@ pub struct Tagged {
     pub tag: String,
 }
 
+/// Row, version, purpose, account, provider.
+type Words<S> = (S, i64, S, S, S);
+
 #[derive(Serialize, Deserialize)]
-struct Written {
+struct Written<S> {
     generation: i64,
-    /// Row, version, purpose, account, provider.
-    marks: Vec<(String, i64, String, String, String)>,
+    marks: Vec<Words<S>>,
 }
 
 impl Manifest {
@@ -67,8 +69,8 @@ impl Manifest {
 
     /// What a text says, whoever wrote it.
     pub fn read(text: &str) -> Option<Manifest> {
-        let written: Written = serde_json::from_str(text).ok()?;
-        let mark = |(id, version, purpose, account, provider): (String, i64, String, String, String)| {
+        let written: Written<String> = serde_json::from_str(text).ok()?;
+        let mark = |(id, version, purpose, account, provider): Words<String>| {
             Some(Mark { slot: Slot { purpose: Purpose::named(&purpose)?, account, provider }, id, version })
         };
         let marks = written.marks.into_iter().map(mark).collect::<Option<_>>()?;
@@ -76,11 +78,11 @@ impl Manifest {
     }
 
     fn text(&self) -> anyhow::Result<String> {
-        let mark = |mark: &Mark| {
-            let Slot { purpose, account, provider } = mark.slot.clone();
-            (mark.id.clone(), mark.version, purpose.name().to_string(), account, provider)
-        };
-        let written = Written { generation: self.generation, marks: self.marks.iter().map(mark).collect() };
+        let marks = self.marks.iter().map(|mark| {
+            let Slot { purpose, account, provider } = &mark.slot;
+            (mark.id.as_str(), mark.version, purpose.name(), account.as_str(), provider.as_str())
+        });
+        let written = Written { generation: self.generation, marks: marks.collect() };
         serde_json::to_string(&written).context("a manifest can't be written")
     }
 }

@@ -10,12 +10,13 @@ use super::{Edge, any, cluster};
 use crate::settings::{IdentityRow, Jwt, Proof, TokenKeys};
 
 /// Headers that callers send keys in, and what stands before the key; a token may come wherever a key may.
-const HEADERS: [(&str, &str); 5] = [
+const HEADERS: [(&str, &str); 6] = [
     ("authorization", "Bearer "),
     ("authorization", "bearer "),
     ("x-api-key", ""),
     ("x-goog-api-key", ""),
     ("api-key", ""),
+    ("x-dragoman-key", ""),
 ];
 
 /// The filter; `None` where no tokens are known.

@@ -11,11 +11,8 @@
 //! Whether a token is good, Envoy has found out by then; here only stands what it says. A token is read from the very header
 //! that Envoy checked, by the whole value of it: what Envoy checked and what is read can't be two things.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::{KeyDigest, digest};
-use crate::catalog::{Identity, Proof};
+use crate::catalog::{Identity, Proof, is_jwt, payload};
 use crate::json::{Json, Writer};
 
 /// What stands before the text of an identity that is digested. No header has a NUL in it, so that no key is this text.
@@ -52,13 +49,24 @@ impl Caller {
     /// Whom a token (see [`is_token`]) says it names; `None` when it can't be read or nobody here knows its issuer. Whether it
     /// speaks the truth is not known yet.
     pub fn of_token(token: &[u8], identities: &[Identity]) -> Option<Caller> {
-        let payload = URL_SAFE_NO_PAD.decode(token.split(|byte| *byte == b'.').nth(1)?).ok()?;
+        let payload = payload(token)?;
         let payload = Json::parse(&payload).ok()?;
         let issuer = claim(payload, "iss")?;
         let row = Identity::of_issuer(identities, &issuer)?;
         let Proof::Token { claims, .. } = &row.proof else { return None };
         let claims = claims.iter().filter_map(|name| Some((name.clone(), claim(payload, name)?))).collect();
         Some(Caller::Token { identity: row.name.clone(), mark: row.mark.clone(), issuer, claims })
+    }
+
+    /// Whether it has the form of a token and is of nobody who is known here: of another issuer, or not of the kind at all.
+    pub fn is_anothers(token: &[u8], identities: &[Identity]) -> bool {
+        if !is_token(token) || !is_jwt(token) {
+            return is_token(token);
+        }
+        let payload = payload(token);
+        let payload = payload.as_deref().and_then(|payload| Json::parse(payload).ok());
+        let issuer = payload.and_then(|payload| claim(payload, "iss"));
+        issuer.is_some_and(|issuer| Identity::of_issuer(identities, &issuer).is_none())
     }
 
     /// Whom a certificate names; `None` when nobody here knows its trust domain.
@@ -133,6 +141,9 @@ fn claim(payload: Json<'_>, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
 
     fn identities() -> Vec<Identity> {

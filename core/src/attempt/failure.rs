@@ -52,9 +52,8 @@ impl Attempt {
     /// A provider's no, told to the client: the very bytes in its own dialect, said anew in another.
     pub(super) fn explain(&mut self, body: Vec<u8>, status: u16) -> Answer {
         let (own, theirs) = (self.asked.endpoint.dialect, self.theirs());
-        let planned = self.planned();
         let error = dialect::of(theirs).read_error(status, &body);
-        let leaks = planned.and_then(|planned| planned.credential.as_ref()).is_some_and(|credential| {
+        let leaks = self.credential.as_ref().is_some_and(|credential| {
             let value = credential.value.expose();
             let secret = value.strip_prefix(b"Bearer ").unwrap_or(value);
             !secret.is_empty() && memchr::memmem::find(&body, secret).is_some()

@@ -8,6 +8,7 @@ use crate::hub::foreign::{self, FullNames};
 use crate::hub::{Delivery, provenance};
 use crate::json::{Json, edit::Edit, edit::edit, write::quoted};
 use crate::loss::Losses;
+use crate::memory::Credential;
 use crate::percent;
 use crate::rule::{Changed, GATEWAYS, Touched};
 
@@ -93,12 +94,19 @@ struct Ask<'a> {
     planned: &'a Planned,
     provider: &'a Provider,
     service: &'a Service,
+    /// What authenticates it.
+    credential: Option<&'a Credential>,
 }
 
 /// Writes the request for a planned target. `None` when the target's provider is not in the Snapshot.
-pub(super) fn outgoing(asked: &Asked, planned: &Planned, current: &[HeaderRef<'_>]) -> Option<(Outgoing, Told)> {
+pub(super) fn outgoing(
+    asked: &Asked,
+    planned: &Planned,
+    credential: Option<&Credential>,
+    current: &[HeaderRef<'_>],
+) -> Option<(Outgoing, Told)> {
     let (provider, service) = (asked.provider(planned)?, asked.service(planned)?);
-    let ask = Ask { asked, planned, provider, service };
+    let ask = Ask { asked, planned, provider, service, credential };
     let own = service.dialect == asked.endpoint.dialect;
     let mut told = ask.tell()?;
     let body = core::mem::replace(&mut told.body, Body::Keep);
@@ -109,7 +117,7 @@ pub(super) fn outgoing(asked: &Asked, planned: &Planned, current: &[HeaderRef<'_
 /// How a planned target would be told, without telling it: what the explanation says is what an attempt does.
 pub(crate) fn telling(asked: &Asked, planned: &Planned) -> Option<Telling> {
     let (provider, service) = (asked.provider(planned)?, asked.service(planned)?);
-    let ask = Ask { asked, planned, provider, service };
+    let ask = Ask { asked, planned, provider, service, credential: None };
     let told = ask.tell()?;
     let mut touched = told.touched;
     asked.rules.headed(service.dialect, &mut touched);
@@ -173,7 +181,7 @@ impl Ask<'_> {
             head.retain(|(known, _)| known != name.as_bytes());
             head.push((name.into_bytes(), value.into_bytes()));
         }
-        if let Some(credential) = &self.planned.credential {
+        if let Some(credential) = self.credential {
             // A rule does not know which header authenticates to whom.
             head.retain(|(known, _)| known != credential.header.as_bytes());
             head.push((credential.header.as_bytes().to_vec(), credential.value.expose().to_vec()));
@@ -186,7 +194,7 @@ impl Ask<'_> {
 
     /// Where it goes, with the provider's base and the query.
     fn path(&self, own: bool) -> String {
-        let Ask { asked, planned, provider, service } = self;
+        let Ask { asked, planned, provider, service, .. } = self;
         let (to, model) = (dialect::of(service.dialect), planned.target.model.as_str());
         let with_model = |template: &str| match template.split_once(MODEL) {
             Some((before, after)) => format!("{before}{}{after}", percent::encoded(model)),
@@ -294,7 +302,7 @@ impl Ask<'_> {
 
     /// The edits that make a body of the service's dialect this provider's: its model's name and its row's deviations.
     fn edits(&self, body: Json<'_>, losses: &mut Losses) -> Vec<Edit<'_>> {
-        let Ask { planned, provider, service, asked } = self;
+        let Ask { planned, provider, service, asked, .. } = self;
         let mut edits = Vec::new();
         let member = dialect::of(service.dialect).model_member();
         let said = |name: &str| body.get(name).and_then(Json::text);

@@ -132,7 +132,7 @@ impl Attempt {
             return HeadVerdict::Hold;
         }
         let class = class_of_status(status);
-        let retries = is_retriable(status, asks_again) && self.goes_on(Failure::of(class));
+        let retries = self.may_renew() || (is_retriable(status, asks_again) && self.goes_on(Failure::of(class)));
         if retries && status == 429 && self.outcome.retry_after_ms.is_none() && !ends {
             // Some say only in the body how long to wait, and whoever plans the next request should know.
             self.state = State::Failing { status, body: Vec::new(), next: Next::Retry };

@@ -34,8 +34,7 @@ impl Attempt {
     /// The headers that no client may see: those of the provider's connection, those that speak in the gateway's name, and
     /// whatever repeats the credential.
     pub(super) fn withheld<H: AsRef<[u8]>>(&self, headers: &[(H, H)]) -> Vec<Vec<u8>> {
-        let planned = self.planned();
-        let secret = planned.and_then(|planned| planned.credential.as_ref()).map(|known| known.value.expose());
+        let secret = self.credential.as_ref().map(|known| known.value.expose());
         let secret = secret.map(|value| value.strip_prefix(b"Bearer ").unwrap_or(value)).unwrap_or_default();
         let masks = self.masks();
         let hidden = |(name, value): &(&[u8], &[u8])| {

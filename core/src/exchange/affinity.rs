@@ -49,3 +49,6 @@ fn text<'r>(part: &'r Part<'_>) -> Option<&'r [u8]> {
     };
     Some(text.get(..MAX_TEXT).unwrap_or(text))
 }
+
+#[cfg(test)]
+mod tests;

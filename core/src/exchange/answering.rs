@@ -32,6 +32,11 @@ impl Exchange {
         }
     }
 
+    /// An attempt's credential was rejected, and the next attempt asks the same target with another one.
+    pub fn attempt_rejected(&mut self) {
+        self.rejected = true;
+    }
+
     /// An attempt passes its answer on: what the client sees from now on is that attempt's.
     pub fn attempt_answers(&mut self, number: usize, losses: &Losses) {
         self.answering = number;

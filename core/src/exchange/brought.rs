@@ -1,5 +1,5 @@
 //! A token of the caller's own for a provider. It passes through as it came, to the provider that it is for and to nobody
-//! else; the gateway's key stands beside it in a header of its own.
+//! else. Who brings it is said beside it: by a key or a token in the gateway's own header, or by the connection's certificate.
 
 use std::rc::Rc;
 
@@ -7,7 +7,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use super::head::{Head, KeyHeader};
-use crate::admission::KeyDigest;
+use crate::admission::{Caller, KeyDigest};
 use crate::catalog::Provider;
 use crate::memory::Credential;
 use crate::refusal::Refusal;
@@ -28,20 +28,20 @@ pub struct Brought {
 }
 
 impl Brought {
-    /// What a head brings beside the gateway's key, whose digest this is; `None` when it brings nothing.
-    pub(super) fn of(head: &Head, key: &KeyDigest) -> Result<Option<Brought>, Refusal> {
-        let Some(KeyHeader { name, value, key: token }) = head.brought()? else { return Ok(None) };
+    /// What this caller brings beside what says who they are; `None` when they bring nothing.
+    pub(super) fn of(head: &Head, caller: &Caller) -> Result<Option<Brought>, Refusal> {
+        let Some(KeyHeader { name, value, key: token }) = head.brought(caller)? else { return Ok(None) };
         let token_at = value.len() - token.len();
-        let bearer = bearer(key, token);
+        let bearer = bearer(&caller.digest(), token);
         let header = String::from_utf8_lossy(name).into_owned();
-        let credential = Rc::new(Credential { header, value: Secret::new(value.to_vec()) });
+        let credential = Rc::new(Credential { header, value: Secret::new(value.to_vec()), renewable: false });
         Ok(Some(Brought { credential, bearer, token_at }))
     }
 
     /// Whether it is a token of that provider's.
     pub(super) fn is_for(&self, provider: &Provider) -> bool {
         let token = self.credential.value.expose().get(self.token_at..).unwrap_or_default();
-        provider.passthrough.iter().any(|beginning| !beginning.is_empty() && token.starts_with(beginning.as_bytes()))
+        provider.passthrough.takes(token)
     }
 }
 
@@ -54,4 +54,4 @@ fn bearer(key: &KeyDigest, token: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

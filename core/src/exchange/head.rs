@@ -1,5 +1,6 @@
 //! A request's head: what the edge must know before it reads a body.
 
+use crate::admission::Caller;
 use crate::catalog::DialectId;
 use crate::dialect::{self, ALL, Endpoint};
 use crate::record::Trace;
@@ -109,9 +110,10 @@ impl Head {
         found.map(|found| found.key.to_vec()).ok_or(Refusal::NoKey)
     }
 
-    /// The caller's own token for a provider, where the gateway's key stands in its own header.
-    pub(crate) fn brought(&self) -> Result<Option<KeyHeader<'_>>, Refusal> {
-        if self.brings_own() { self.one_key(&KEY_HEADERS) } else { Ok(None) }
+    /// The caller's own token for a provider, where what says who they are stands elsewhere.
+    pub(crate) fn brought(&self, caller: &Caller) -> Result<Option<KeyHeader<'_>>, Refusal> {
+        let elsewhere = self.brings_own() || matches!(caller, Caller::Workload { .. });
+        if elsewhere { self.one_key(&KEY_HEADERS) } else { Ok(None) }
     }
 
     /// Whether the gateway's key stands in its own header.
@@ -135,11 +137,17 @@ impl Head {
         Ok(found)
     }
 
-    /// Whether this key is all that the headers for keys have in them. Envoy also finds a token in the midst of other words: one
-    /// that it finds good there must not vouch for the one that is read here.
-    pub(crate) fn brings_only(&self, key: &[u8]) -> bool {
+    /// Whether no token but this one can have been found good in the headers for keys. Envoy also finds one in the midst of other
+    /// words, and it must not vouch for the one that is read here. Beside the gateway's own header there may stand what is no
+    /// token, for it lacks a token's dots, and a whole one of which it is known that it is another's.
+    pub(crate) fn brings_only(&self, key: &[u8], is_anothers: impl Fn(&[u8]) -> bool) -> bool {
+        let own = self.brings_own();
         let all = self.headers.iter().filter(|(name, _)| KEY_HEADERS.contains(&name.as_slice()));
-        all.map(|(_, value)| value.trim_ascii()).all(|value| value.is_empty() || value == key || bearer(value) == key)
+        all.map(|(_, value)| value.trim_ascii()).all(|value| {
+            let harmless = || value.iter().filter(|byte| **byte == b'.').count() < 2;
+            let is = |wanted: &dyn Fn(&[u8]) -> bool| wanted(value) || wanted(bearer(value));
+            value.is_empty() || is(&|value| value == key) || (own && (harmless() || is(&is_anothers)))
+        })
     }
 
     /// The dialect a client most likely speaks when its path says nothing: told by the headers its SDK sends.

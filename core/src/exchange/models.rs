@@ -2,7 +2,7 @@
 
 use super::LocalReply;
 use crate::admission::Grant;
-use crate::catalog::{Abilities, Target};
+use crate::catalog::{Abilities, Dispatch, Target};
 use crate::dialect::{self, Endpoint, Listed};
 use crate::json::Writer;
 use crate::refusal::Refusal;
@@ -16,7 +16,8 @@ pub(super) fn answer(endpoint: &Endpoint, grant: &Grant, snapshot: &Snapshot, id
     let mut out = Writer::new();
     match endpoint.rest.as_str() {
         "" | "available" => {
-            let mine = snapshot.routes.iter().filter(|route| grant.allows(&route.name));
+            let mine =
+                snapshot.routes.iter().filter(|route| grant.allows(&route.name) && first(route, snapshot).is_some());
             let models: Vec<_> = mine.map(|route| listed(route, snapshot)).collect();
             client.write_models(&models, &mut out);
         }
@@ -35,11 +36,18 @@ pub(super) fn answer(endpoint: &Endpoint, grant: &Grant, snapshot: &Snapshot, id
 }
 
 fn listed<'s>(route: &'s Route, snapshot: &'s Snapshot) -> Listed<'s> {
-    let first = route.candidates.first().and_then(|index| snapshot.targets.get(*index));
-    match first {
+    match first(route, snapshot) {
         Some(target) => described(&route.name, target, snapshot),
         None => Listed { name: &route.name, owner: "", context_window: 0, output_limit: 0, abilities: Abilities::NONE },
     }
+}
+
+/// The first of a route's candidates whose provider is not off.
+fn first<'s>(route: &Route, snapshot: &'s Snapshot) -> Option<&'s Target> {
+    let is_off = |target: &Target| {
+        snapshot.providers.get(target.provider).is_some_and(|provider| provider.dispatch == Dispatch::Off)
+    };
+    route.candidates.iter().filter_map(|index| snapshot.targets.get(*index)).find(|target| !is_off(target))
 }
 
 fn described<'s>(name: &'s str, target: &'s Target, snapshot: &'s Snapshot) -> Listed<'s> {

@@ -6,12 +6,15 @@
 //! nothing, where meshes are known ─▶ Peer ─┴────────▶ Proven, or refused
 //! ```
 //!
+//! A provider's token is nothing of ours: where it stands in the place of a key, the connection says who brings it.
+//!
 //! Where nobody is known but by a key, nothing of this costs anything: a token is then a key that nobody has.
 
 use super::{Head, Question};
-use crate::admission::{Caller, KeyDigest, digest, is_token};
+use crate::admission::{Caller, digest, is_token};
 use crate::catalog::Identity;
 use crate::refusal::Refusal;
+use crate::snapshot::Snapshot;
 
 /// What only the host can say of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,27 +40,29 @@ pub(super) enum Presented {
 
 impl Presented {
     /// What a head brings.
-    pub(super) fn of(head: &Head, identities: &[Identity]) -> Result<Presented, Refusal> {
+    pub(super) fn of(head: &Head, known: Option<&Snapshot>) -> Result<Presented, Refusal> {
+        let identities = identities(known);
+        let any_peer = Identity::any_peer(identities);
         let key = match head.key() {
-            Err(Refusal::NoKey) if Identity::any_peer(identities) => return Ok(Presented::Peer),
+            Err(Refusal::NoKey) if any_peer => return Ok(Presented::Peer),
             other => other?,
         };
-        // Envoy looks for tokens where callers' keys stand, so one in the gateway's own header is a key like any other.
-        if head.brings_own() || !is_token(&key) || !Identity::any_token(identities) {
-            return Ok(Presented::Proven(Caller::Key(digest(&key))));
+        let may_be_token = is_token(&key) && Identity::any_token(identities);
+        if let Some(caller) = Caller::of_token(&key, identities).filter(|_| may_be_token) {
+            return match head.brings_only(&key, |other| Caller::is_anothers(other, identities)) {
+                true => Ok(Presented::Claimed(caller)),
+                false => Err(Refusal::SeveralKeys),
+            };
         }
-        if !head.brings_only(&key) {
-            return Err(Refusal::SeveralKeys);
+        if any_peer && !head.brings_own() && known.is_some_and(|known| known.passes(&key)) {
+            return Ok(Presented::Peer);
         }
-        match Caller::of_token(&key, identities) {
-            Some(caller @ Caller::Token { .. }) => Ok(Presented::Claimed(caller)),
-            _ => Err(Refusal::BadToken),
-        }
+        if may_be_token { Err(Refusal::BadToken) } else { Ok(Presented::Proven(Caller::Key(digest(&key)))) }
     }
 
-    /// What stands for whoever it is, once that is known.
-    pub(super) fn digest(&self) -> Option<KeyDigest> {
-        if let Presented::Proven(caller) = self { Some(caller.digest()) } else { None }
+    /// Who it is, once that is known.
+    pub(super) fn caller(&self) -> Option<&Caller> {
+        if let Presented::Proven(caller) = self { Some(caller) } else { None }
     }
 
     /// What the host has to say before it is known who this is; `None` when it is known.
@@ -70,7 +75,7 @@ impl Presented {
     }
 
     /// What is known once the host has said what it knows.
-    pub(super) fn proven_by(self, said: Option<&[u8]>, identities: &[Identity]) -> Result<Presented, Refusal> {
+    pub(super) fn proven_by(self, said: Option<&[u8]>, known: Option<&Snapshot>) -> Result<Presented, Refusal> {
         match self {
             Presented::Claimed(caller) => match &caller {
                 Caller::Token { issuer, .. } if said == Some(issuer.as_bytes()) => Ok(Presented::Proven(caller)),
@@ -78,12 +83,18 @@ impl Presented {
             },
             Presented::Peer => {
                 let spiffe = said.filter(|said| !said.is_empty()).ok_or(Refusal::NoKey)?;
-                let caller = core::str::from_utf8(spiffe).ok().and_then(|id| Caller::of_workload(id, identities));
+                let caller =
+                    core::str::from_utf8(spiffe).ok().and_then(|id| Caller::of_workload(id, identities(known)));
                 caller.map(Presented::Proven).ok_or(Refusal::UnknownIdentity)
             }
             other => Ok(other),
         }
     }
+}
+
+/// Who is known without a key.
+fn identities(known: Option<&Snapshot>) -> &[Identity] {
+    known.map_or(&[], |known| &known.identities)
 }
 
 /// How the control plane is asked about a caller.
@@ -107,10 +118,10 @@ mod tests {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-    use super::super::{Exchange, Step};
+    use super::super::{Exchange, Step, brought};
     use super::*;
     use crate::admission::Grant;
-    use crate::catalog::Proof;
+    use crate::catalog::{DialectId, Passthrough, Proof, Provider, Target};
     use crate::memory::Memory;
     use crate::snapshot::Snapshot;
 
@@ -126,10 +137,13 @@ mod tests {
         memory
     }
 
+    fn mesh() -> Identity {
+        identity("mesh", Proof::Peer { trust_domain: "corp".into() })
+    }
+
     fn both() -> Memory {
         let token = Proof::Token { issuer: "https://issuer".into(), claims: vec!["sub".into()] };
-        let peer = Proof::Peer { trust_domain: "corp".into() };
-        memory(vec![identity("jwt", token), identity("mesh", peer)])
+        memory(vec![identity("jwt", token), mesh()])
     }
 
     fn token(payload: &str) -> String {
@@ -216,6 +230,107 @@ mod tests {
         }
         let (_, step) = begun(&[("x-api-key", "dgm_1")], &mut memory);
         assert!(matches!(&step, Step::Ask(questions) if matches!(questions[..], [Question::Admit(_)])), "{step:?}");
+    }
+
+    const OWN: &str = "sub-oat-alices-own";
+
+    /// The same with a provider whose tokens begin with `sub-oat`, or are signed by its issuer.
+    fn with_people(identities: Vec<Identity>) -> Memory {
+        let passthrough = Passthrough { prefixes: vec!["sub-oat".into()], issuers: vec!["https://people".into()] };
+        let people = Provider { passthrough, ..brought::tests::provider("people", DialectId::ChatCompletions) };
+        let target = Target::unlisted("people/m".into(), 0, "m");
+        let mut snapshot = Snapshot::new(1, vec![people], vec![target], vec![], vec![]).unwrap();
+        snapshot.identities = identities;
+        let mut memory = Memory::default();
+        memory.publish(snapshot);
+        memory
+    }
+
+    /// What is brought to a provider by whoever was proven, once it is planned; `None` when nothing is.
+    fn sent(headers: &[(&str, &str)], said: &str, memory: &mut Memory) -> Option<String> {
+        let (mut exchange, step) = begun(headers, memory);
+        assert!(matches!(step, Step::Identify(_)), "{headers:?}: {step:?}");
+        // Whoever came before is remembered.
+        if let Step::Ask(questions) = exchange.is_proven_by(Some(said.as_bytes()), memory, 0) {
+            let [Question::Recognise(caller)] = &questions[..] else { panic!("{questions:?}") };
+            memory.admit(caller.digest(), Some(Grant { caller: "c".into(), ..Grant::default() }), 1000, 0);
+        }
+        let body = br#"{"model":"people/m","messages":[{"role":"user","content":"hi"}]}"#;
+        let step = exchange.body(body.to_vec(), memory, 0);
+        assert!(matches!(step, Step::Send(_) | Step::Reply(_)), "{step:?}");
+        let asked = exchange.asked()?;
+        let credential = asked.plan[0].credential.as_ref()?;
+        let value = String::from_utf8(credential.value.expose().to_vec()).unwrap();
+        assert!(!exchange.record.bearer.is_empty());
+        Some(format!("{}: {value}", credential.header))
+    }
+
+    #[test]
+    fn whoever_a_certificate_names_brings_their_own_token_where_a_key_would_stand() {
+        let spiffe = "spiffe://corp/ns/a/sa/b";
+        let signed = token(r#"{"iss":"https://people","sub":"alice"}"#);
+        for identities in [both().snapshot().unwrap().identities.clone(), vec![mesh()]] {
+            let mut memory = with_people(identities);
+            for token in [OWN, &signed] {
+                let bearer = format!("Bearer {token}");
+                let brought = sent(&[("authorization", &bearer)], spiffe, &mut memory);
+                assert_eq!(brought, Some(format!("authorization: {bearer}")));
+                let brought = sent(&[("x-api-key", token), ("x-goog-api-key", "")], spiffe, &mut memory);
+                assert_eq!(brought, Some(format!("x-api-key: {token}")));
+            }
+            assert_eq!(sent(&[], spiffe, &mut memory), None);
+            // Without a certificate it is nothing, and what no provider takes is a key that nobody has.
+            for said in [None, Some(&b""[..])] {
+                let (mut exchange, _) = begun(&[("x-api-key", OWN)], &mut memory);
+                assert_eq!(status(&exchange.is_proven_by(said, &mut memory, 0)), 401, "{said:?}");
+            }
+            let (_, step) = begun(&[("x-api-key", OWN), ("authorization", "Bearer dgm_1")], &mut memory);
+            assert_eq!(status(&step), 401);
+            for key in ["dgm_1", "sub-oa", "sub"] {
+                let (_, step) = begun(&[("x-api-key", key)], &mut memory);
+                assert!(
+                    matches!(&step, Step::Ask(questions) if matches!(questions[..], [Question::Admit(_)])),
+                    "{key}"
+                );
+            }
+        }
+        // Where no certificate is known it is a key like any other.
+        let mut memory = with_people(Vec::new());
+        assert!(matches!(begun(&[("x-api-key", OWN)], &mut memory).1, Step::Ask(_)));
+    }
+
+    #[test]
+    fn a_token_of_ones_own_stands_beside_one_that_says_who_it_is() {
+        let mut memory = with_people(both().snapshot().unwrap().identities.clone());
+        let people = token(r#"{"iss":"https://people","sub":"alice"}"#);
+        for own in [OWN, &people, "sub-oat.two.dots"] {
+            for (name, value) in [("authorization", format!("Bearer {own}")), ("x-api-key", own.to_string())] {
+                let headers = [("x-dragoman-key", good()), (name, value.clone())];
+                let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                assert_eq!(sent(&headers, "https://issuer", &mut memory), Some(format!("{name}: {value}")));
+            }
+        }
+        // One of an issuer that is known, wherever Envoy might find it, might be what it has found good.
+        let other = token(r#"{"iss":"https://issuer","sub":"mallory"}"#);
+        for value in [
+            format!("Bearer {other}"),
+            format!("x Bearer {other}"),
+            format!("Bearer {other}~"),
+            format!("Bearer {people} Bearer {other}"),
+            format!("Bearer {OWN} Bearer {other}"),
+            format!("Bearer {}", token("x")),
+        ] {
+            let (_, step) = begun(&[("x-dragoman-key", &good()), ("authorization", &value)], &mut memory);
+            assert_eq!(status(&step), 401, "{value}");
+        }
+        for (one, two) in [(&other, &good()), (&good(), &other)] {
+            let (_, step) = begun(&[("x-dragoman-key", one), ("x-dragoman-key", two)], &mut memory);
+            assert_eq!(status(&step), 401);
+        }
+        let (mut exchange, _) = begun(&[("x-dragoman-key", &good()), ("x-api-key", OWN)], &mut memory);
+        assert_eq!(status(&exchange.is_proven_by(None, &mut memory, 0)), 401, "not found good");
+        let (_, step) = begun(&[("x-dragoman-key", &people), ("x-api-key", OWN)], &mut memory);
+        assert_eq!(status(&step), 401, "nobody knows that issuer");
     }
 
     #[test]

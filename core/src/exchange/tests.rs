@@ -1,6 +1,6 @@
 use super::*;
 use crate::admission::digest;
-use crate::catalog::{Origin as Place, Provider, Service, Target};
+use crate::catalog::{Provider, Target};
 use crate::json::Json;
 use crate::memory::{Credential, CredentialId};
 use crate::record::{Ending, Outcome};
@@ -9,24 +9,7 @@ use crate::snapshot::{Loss, Route, Snapshot};
 
 fn memory() -> Memory {
     let mut memory = Memory::default();
-    let provider = Provider {
-        id: "p".into(),
-        cluster: "provider_p".into(),
-        origin: Place { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
-        services: vec![Service::new(DialectId::ChatCompletions, "/v1")],
-        credential: "p".into(),
-        own_only: false,
-        passthrough: Vec::new(),
-        headers: vec![],
-        omit: vec![],
-        rename: vec![],
-        set: vec![],
-        price: crate::price::Price::default(),
-        rate_limits: std::sync::Arc::default(),
-        dispatch: crate::catalog::Dispatch::default(),
-        share: None,
-        region: String::new(),
-    };
+    let provider = Provider { credential: "p".into(), ..Provider::plain("p", DialectId::ChatCompletions) };
     let target = Target::unlisted("p/m".into(), 0, "m");
     let routes = vec![
         Route { name: "m".into(), candidates: vec![0], loss: Loss::Warn, ..Route::default() },
@@ -47,7 +30,12 @@ fn grant() -> Grant {
 fn admitted() -> Memory {
     let mut memory = memory();
     memory.admit(digest(b"k"), Some(grant()), 1_000_000, 0);
-    memory.equip(CredentialId::of_gateway("p"), Credential { header: "x".into(), value: Secret::new(vec![]) }, 0, 0);
+    memory.equip(
+        CredentialId::of_gateway("p"),
+        Credential { header: "x".into(), value: Secret::new(vec![]), renewable: false },
+        0,
+        0,
+    );
     memory
 }
 
@@ -155,7 +143,7 @@ fn an_unknown_key_is_asked_for_once_and_the_body_may_come_first_or_last() {
         );
         memory.equip(
             CredentialId::of_gateway("p"),
-            Credential { header: "x".into(), value: Secret::new(vec![]) },
+            Credential { header: "x".into(), value: Secret::new(vec![]), renewable: false },
             0,
             0,
         );

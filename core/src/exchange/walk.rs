@@ -9,11 +9,11 @@
 //! Envoy reads where an attempt goes when the one before has failed, from a header that can be changed only while that one begins.
 //! So each attempt decides, when it begins, who comes after it: by what is known then, which is not yet what becomes of it.
 
-use super::{Asked, Exchange, Phase, SLOT};
+use super::{Asked, Exchange, Opening, Phase, SLOT};
 use crate::catalog::Operation;
 use crate::failure::Failure;
 use crate::health::{Fitness, Health};
-use crate::memory::Memory;
+use crate::memory::{CredentialId, Memory};
 use crate::record::{Outcome, Record};
 
 /// Most attempts of one exchange. Three providers of which each fails three times out of ten are asked in vain twice in a hundred
@@ -43,6 +43,8 @@ pub struct Turn {
     pub place: usize,
     /// Who comes after it.
     pub after: After,
+    /// The same target is asked once more should it reject the credential, of which another can be had.
+    pub may_renew: bool,
 }
 
 /// Places in the Plan by attempts, as far as it is decided.
@@ -71,34 +73,46 @@ impl Exchange {
         memory: &mut Memory,
         now_ms: u64,
     ) -> Option<(Turn, Option<(String, String)>)> {
+        let renewed = self.renewed(number).is_some();
         let Phase::Sent(asked) = &self.phase else { return None };
         let place = self.walk.place(number)?;
         let health = &mut memory.health;
-        let target = &asked.plan.get(place)?.target.id;
-        health.asked(target, now_ms);
+        let planned = asked.plan.get(place)?;
+        health.asked(&planned.target.id, now_ms);
         match number {
             1 => health.retries.earn(health.settings.retry_percent),
-            number if number > asked.plan.len() => health.retries.spend(),
+            number if number > asked.plan.len() && !renewed => health.retries.spend(),
             _ => {}
         }
+        let is_open = self.walk.places.len() == number && number < MAX_WALK && asked.may_repeat();
+        let free = health.settings.retry_percent > 0 && health.retries.is_free();
+        let next = || free.then(|| again(asked, &self.walk, &self.record, health, now_ms)).flatten();
+        let renewable = !self.rejected && planned.credential.as_ref().is_some_and(|known| known.renewable);
         let mut slot = None;
-        let is_open = self.walk.places.len() == number && number < MAX_WALK;
-        if is_open
-            && asked.may_repeat()
-            && health.settings.retry_percent > 0
-            && health.retries.is_free()
-            && let Some(next) = again(asked, &self.walk, &self.record, health, now_ms)
-        {
+        if is_open && let Some(next) = next().or(renewable.then_some(place)) {
             self.walk.places.push(next);
             let value = asked.snapshot.slot(asked.plan.get(next)?.target.provider).unwrap_or_default();
             slot = Some((format!("{SLOT}{}", number + 1), value.to_string()));
         }
-        let after = match self.walk.place(number + 1) {
+        let next = self.walk.place(number + 1);
+        let after = match next {
             None => After::Nobody,
-            Some(next) if next == place => After::Itself,
-            Some(_) => After::Another,
+            Some(next) if next != place => After::Another,
+            Some(_) if free => After::Itself,
+            Some(_) => After::Nobody,
         };
-        Some((Turn { number, place, after }, slot))
+        Some((Turn { number, place, after, may_renew: renewable && next == Some(place) }, slot))
+    }
+
+    /// The credential to ask for anew before that attempt; `None` when the planned one is good.
+    pub fn renewed(&self, number: usize) -> Option<CredentialId> {
+        let Phase::Sent(asked) = &self.phase else { return None };
+        let place = self.walk.place(number)?;
+        let again = self.rejected && number.checked_sub(1).and_then(|last| self.walk.place(last)) == Some(place);
+        match &asked.plan.get(place).filter(|_| again)?.opening {
+            Opening::With(which) => Some(which.clone()),
+            _ => None,
+        }
     }
 }
 
@@ -140,7 +154,7 @@ impl Asked {
     /// The turn of the attempt of that number, where everybody is asked once.
     pub fn turn(&self, number: usize) -> Turn {
         let after = if number < self.plan.len() { After::Another } else { After::Nobody };
-        Turn { number, place: number.wrapping_sub(1), after }
+        Turn { number, place: number.wrapping_sub(1), after, may_renew: false }
     }
 
     /// Whether the same may be asked of the same provider twice: what makes something there is not.

@@ -13,12 +13,13 @@ use crate::snapshot::Snapshot;
 const TIED: &str = "{tied}";
 
 /// The refusals after which candidates were weighed; all others come before, or say that there was nobody to weigh.
-const WEIGHED: [&str; 10] = [
+const WEIGHED: [&str; 11] = [
     "",
     "model_not_found",
     "unable",
     "tied",
     "unserved",
+    "out_of_region",
     "cannot_say",
     "no_credential",
     "no_answer",

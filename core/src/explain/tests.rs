@@ -24,22 +24,10 @@ fn snapshot(loss: Loss) -> Snapshot {
         let id = dialect.name().to_string();
         let operations = if dialect == CHAT { vec![Operation::Files, Operation::Embed] } else { vec![] };
         providers.push(Provider {
-            cluster: format!("provider_{id}"),
             origin: Origin { tls: true, host: format!("{index}.example"), port: 443, base: String::new() },
             services: vec![Service { operations, ..Service::new(dialect, "/v1") }],
-            credential: String::new(),
-            own_only: false,
-            passthrough: Vec::new(),
-            headers: vec![],
             omit: vec!["seed".into()],
-            rename: vec![],
-            set: vec![],
-            price: crate::price::Price::default(),
-            rate_limits: std::sync::Arc::default(),
-            dispatch: crate::catalog::Dispatch::default(),
-            share: None,
-            region: String::new(),
-            id: id.clone(),
+            ..Provider::plain(&id, dialect)
         });
         targets.push(Target::unlisted(format!("{id}/large"), index, "large"));
         let abilities = if index % 2 == 0 { Abilities::TOOLS } else { Abilities::THINKING };

@@ -151,7 +151,7 @@ fn what_others_met_holds_here_until_it_is_told_no_more() {
 fn the_same_opening_told_again_does_not_open_it_again() {
     let mut health = Health::default();
     let open = Told { open_until_ms: Some(50_000), ..told("p/m", 1) };
-    health.learn(fleet(&[open.clone()]), 1000);
+    health.learn(fleet(std::slice::from_ref(&open)), 1000);
     for _ in 0..2 {
         health.asked("p/m", 50_000);
         health.met(&outcome("p/m", None), "", 0, 50_000);

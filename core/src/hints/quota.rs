@@ -29,7 +29,8 @@ mod tests {
 
     #[test]
     fn the_tightest_quota_counts_in_every_form() {
-        let forms: [(&[(&str, &str)], Option<u64>); 8] = [
+        type Said = &'static [(&'static str, &'static str)];
+        let forms: [(Said, Option<u64>); 8] = [
             (&[("x-ratelimit-remaining-requests", "30"), ("x-ratelimit-limit-requests", "60")], Some(500)),
             (
                 &[

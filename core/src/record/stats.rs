@@ -246,29 +246,12 @@ fn reason(outcome: &Outcome) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{Origin, Provider, Service, Target};
+    use crate::catalog::{Provider, Target};
     use crate::loss::Losses;
     use crate::usage::Usage;
 
     fn snapshot() -> Snapshot {
-        let provider = Provider {
-            id: "p".into(),
-            cluster: "provider_p".into(),
-            origin: Origin { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
-            services: vec![Service::new(DialectId::Messages, "/v1")],
-            credential: String::new(),
-            own_only: false,
-            passthrough: Vec::new(),
-            headers: vec![],
-            omit: vec![],
-            rename: vec![],
-            set: vec![],
-            price: crate::price::Price::default(),
-            rate_limits: std::sync::Arc::default(),
-            dispatch: crate::catalog::Dispatch::default(),
-            share: None,
-            region: String::new(),
-        };
+        let provider = Provider::plain("p", DialectId::Messages);
         let target = Target::unlisted("p/m-4.1:free".into(), 0, "m-4.1:free");
         Snapshot::new(1, vec![provider], vec![target], vec![], vec![]).unwrap()
     }

@@ -83,27 +83,28 @@ struct Known<'a> {
     place: usize,
     name: u64,
     pulse: Pulse,
+    /// Whether others come first: it has no weight, or is not strong enough this time.
+    stands_back: (bool, bool),
     /// Chance, by weight: lower ones come first.
     lot: f64,
 }
 
 /// Places in `members` in the order in which they are to be asked.
 pub fn order(route: &str, members: &[Member<'_>], pool: &Pool, choosing: &mut Choosing<'_>) -> Vec<usize> {
-    let key = choosing.affinity.unwrap_or(choosing.seed);
+    let (seed, now_ms) = (choosing.seed, choosing.now_ms);
+    let key = choosing.affinity.unwrap_or(seed);
     let known = members.iter().enumerate().map(|(place, member)| {
-        let (name, pulse) = (hash(member.id), choosing.pulses.of(member.id).copied());
-        Known { member: *member, place, name, pulse: pulse.unwrap_or_default(), lot: lot(key, name, member.weight) }
+        let name = hash(member.id);
+        let pulse = choosing.pulses.of(member.id).copied().unwrap_or_default();
+        // What has just come back takes part only as often as it is strong.
+        let is_weak = mix(seed ^ name.rotate_left(32)) % FULL >= pulse.strength(pool.slow_start_ms, now_ms);
+        let lot = lot(key, name, member.weight);
+        Known { member: *member, place, name, pulse, stands_back: (member.weight == 0, is_weak), lot }
     });
     let mut known: Vec<Known<'_>> = known.collect();
-    // What has just come back takes part only as often as it is strong.
-    let (seed, now_ms) = (choosing.seed, choosing.now_ms);
-    let class = |one: &Known<'_>| {
-        let drawn = mix(seed ^ one.name.rotate_left(32)) % FULL;
-        (one.member.weight == 0, drawn >= one.pulse.strength(pool.slow_start_ms, now_ms))
-    };
-    known.sort_by_key(class);
-    let first = known.first().map(class);
-    let count = known.iter().take_while(|one| Some(class(one)) == first).count();
+    known.sort_by_key(|one| one.stands_back);
+    let first = known.first().map(|one| one.stands_back);
+    let count = known.iter().take_while(|one| Some(one.stands_back) == first).count();
     let (leading, _) = known.split_at_mut(count);
     if choosing.affinity.is_some() {
         by(leading, |_| 0);
@@ -154,15 +155,24 @@ const WEIGHTS: u128 = 1 << 20;
 
 /// Lower costs first; among equals, chance.
 fn by(known: &mut [Known<'_>], cost: impl Fn(&Known<'_>) -> u128) {
-    known.sort_by(|one, other| cost(one).cmp(&cost(other)).then(one.lot.total_cmp(&other.lot)));
+    // Lots are positive: their bits have their order.
+    let key = |(place, one): (usize, &Known<'_>)| (cost(one), one.lot.to_bits(), place);
+    let mut keys: Vec<(u128, u64, usize)> = known.iter().enumerate().map(key).collect();
+    keys.sort_unstable();
+    put(known, keys.into_iter().map(|(.., place)| place));
 }
 
 fn take_turns(route: &str, known: &mut [Known<'_>], choosing: &mut Choosing<'_>, weight: impl Fn(&Known<'_>) -> u64) {
     let members: Vec<(u64, u64)> = known.iter().map(|one| (one.name, weight(one))).collect();
     let turns = choosing.rounds.turn(route, &members, choosing.seed);
+    put(known, turns.into_iter());
+}
+
+/// Puts those of these places in this order.
+fn put(known: &mut [Known<'_>], places: impl Iterator<Item = usize>) {
     let before = known.to_vec();
-    for (known, turn) in known.iter_mut().zip(turns) {
-        before.get(turn).into_iter().for_each(|one| *known = *one);
+    for (known, place) in known.iter_mut().zip(places) {
+        before.get(place).into_iter().for_each(|one| *known = *one);
     }
 }
 
@@ -205,7 +215,7 @@ pub(super) fn mix(number: u64) -> u64 {
 fn lot(key: u64, name: u64, weight: u64) -> f64 {
     // 53 bits of it, above nothing and not above one.
     let even = ((mix(key ^ mix(name)) >> 11) + 1) as f64 / (1_u64 << 53) as f64;
-    -even.ln() / weight as f64
+    even.ln().abs() / weight as f64
 }
 
 #[cfg(test)]

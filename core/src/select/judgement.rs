@@ -220,6 +220,18 @@ impl Judgement<'_> {
                 _ => {}
             }
         }
+        let all =
+            |verdict: Verdict| self.candidates.iter().all(|one| [&verdict, &Verdict::Off].contains(&&one.verdict));
+        if self.candidates.is_empty() {
+            return Some(Refusal::Unserved { model, operation: needs.operation.name() });
+        }
+        // Who is off is not there.
+        if all(Verdict::Off) {
+            return Some(Refusal::UnknownModel(model));
+        }
+        if all(Verdict::Elsewhere) {
+            return Some(Refusal::Elsewhere(model));
+        }
         Some(match (needs.tied, lacking.is_empty()) {
             (_, false) => {
                 lacking.sort_unstable();

@@ -1,28 +1,6 @@
 use super::*;
-use crate::catalog::Origin;
 use crate::health::{Fleet, Force, Health, Told};
 use crate::snapshot::{Family, Route};
-
-fn provider(id: &str, dialect: DialectId) -> Provider {
-    Provider {
-        id: id.into(),
-        cluster: format!("provider_{id}"),
-        origin: Origin { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
-        services: vec![Service::new(dialect, "/v1")],
-        credential: String::new(),
-        own_only: false,
-        passthrough: Vec::new(),
-        headers: vec![],
-        omit: vec![],
-        rename: vec![],
-        set: vec![],
-        price: crate::price::Price::default(),
-        rate_limits: std::sync::Arc::default(),
-        dispatch: crate::catalog::Dispatch::default(),
-        share: None,
-        region: String::new(),
-    }
-}
 
 fn snapshot() -> Snapshot {
     let target = |id: &str, provider| {
@@ -32,9 +10,9 @@ fn snapshot() -> Snapshot {
     Snapshot::new(
         1,
         vec![
-            provider("one", DialectId::ChatCompletions),
-            provider("two", DialectId::Messages),
-            provider("here", DialectId::ChatCompletions),
+            Provider::plain("one", DialectId::ChatCompletions),
+            Provider::plain("two", DialectId::Messages),
+            Provider::plain("here", DialectId::ChatCompletions),
         ],
         vec![target("one/big", 0), target("two/big-2", 1)],
         vec![Route { name: "big".into(), candidates: vec![0, 1], loss: Loss::Strict, ..Route::default() }],
@@ -142,7 +120,8 @@ fn a_hostile_name_goes_nowhere() {
 
 /// Three providers of one model each in a pool, and one that stands in for them.
 fn pool(change: impl FnOnce(&mut Vec<Provider>, &mut Route)) -> Snapshot {
-    let mut providers = ["one", "two", "three", "stand-in"].map(|id| provider(id, DialectId::ChatCompletions)).to_vec();
+    let mut providers =
+        ["one", "two", "three", "stand-in"].map(|id| Provider::plain(id, DialectId::ChatCompletions)).to_vec();
     let targets = providers.iter().enumerate();
     let targets = targets.map(|(at, row)| Target::unlisted(format!("{}/m", row.id), at, "m")).collect();
     let pool = crate::snapshot::Pool { size: 3, ..Default::default() };
@@ -192,6 +171,7 @@ fn a_fallback_comes_after_all_others_and_one_that_is_off_never() {
     assert_eq!(arranged("two/other", &snapshot, &[]), (vec![], vec![Verdict::Off]));
     let needs = Needs::only(DialectId::ChatCompletions, Operation::Generate);
     assert!(keeper(Some("two"), needs, &snapshot).is_err());
+    assert_eq!(chosen("two/other", needs, &snapshot), ["model_not_found"]);
 }
 
 #[test]
@@ -225,13 +205,15 @@ fn a_region_is_required_or_preferred() {
     assert_eq!(first_letters(arranged("m", &required, &[])), ("th st".into(), vec![Verdict::Elsewhere; 2]));
     assert_eq!(first_letters(arranged("m", &regions(&[], &["eu"]), &[])).0, "th on tw st");
     assert_eq!(first_letters(arranged("m", &regions(&["us", "eu"], &["eu"]), &[])).0, "th on st");
-    assert_eq!(arranged("m", &regions(&["asia"], &[]), &[]).0, [String::new(); 0]);
+    let needs = Needs::only(DialectId::ChatCompletions, Operation::Generate);
+    assert_eq!(chosen("m", needs, &regions(&["asia"], &[])), ["out_of_region"]);
+    assert_eq!(chosen("one/m", needs, &regions(&["asia"], &[])), ["one/m"], "who is named is not held to it");
 }
 
 #[test]
 fn the_first_of_a_pool_of_any_size_is_balanced_and_five_are_asked() {
     let ids: Vec<String> = (0..20).map(|number| format!("p{number}")).collect();
-    let providers: Vec<Provider> = ids.iter().map(|id| provider(id, DialectId::ChatCompletions)).collect();
+    let providers: Vec<Provider> = ids.iter().map(|id| Provider::plain(id, DialectId::ChatCompletions)).collect();
     let targets = ids.iter().enumerate().map(|(at, id)| Target::unlisted(format!("{id}/m"), at, "m")).collect();
     let pool = crate::snapshot::Pool { balance: crate::snapshot::Balance::RoundRobin, ..Default::default() };
     let route = Route { name: "m".into(), candidates: (0..20).collect(), pool, ..Route::default() };

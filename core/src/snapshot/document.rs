@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Family, MAX_SNAPSHOT, Snapshot};
 use crate::admission::Budget;
 use crate::catalog::{
-    Abilities, DialectId, Dispatch, Operation, Origin, Paths, Provider, Service, Target, ThinkingStyle,
+    Abilities, DialectId, Dispatch, Operation, Origin, Passthrough, Paths, Provider, Service, Target, ThinkingStyle,
 };
 use crate::health::Settings;
 use crate::json::{Json, Writer};
@@ -73,8 +73,11 @@ fn write_provider(row: &Provider, out: &mut Writer) {
         if row.own_only {
             out.field("own_only").bool(true);
         }
-        if !row.passthrough.is_empty() {
-            out.field("passthrough").strings(&row.passthrough);
+        if !row.passthrough.prefixes.is_empty() {
+            out.field("passthrough").strings(&row.passthrough.prefixes);
+        }
+        if !row.passthrough.issuers.is_empty() {
+            out.field("passthrough_issuers").strings(&row.passthrough.issuers);
         }
         out.field("headers").array(|out| row.headers.iter().for_each(|pair| write_pair(pair, out)));
         out.field("omit").strings(&row.omit);
@@ -191,7 +194,10 @@ fn read_provider(row: Json<'_>) -> Option<Provider> {
         services: row.get("services")?.items().map(read_service).collect::<Option<_>>()?,
         credential: row.get("credential").and_then(Json::string)?,
         own_only: row.get("own_only").and_then(Json::bool).unwrap_or(false),
-        passthrough: strings_of(row, "passthrough")?,
+        passthrough: Passthrough {
+            prefixes: strings_of(row, "passthrough")?,
+            issuers: strings_of(row, "passthrough_issuers")?,
+        },
         headers: row.get("headers")?.items().map(read_pair).collect::<Option<_>>()?,
         omit: row.get("omit")?.items().map(Json::string).collect::<Option<_>>()?,
         rename: row.get("rename")?.items().map(read_pair).collect::<Option<_>>()?,

@@ -1,11 +1,9 @@
 use super::*;
-use crate::catalog::{Abilities, DialectId, Operation, Origin, Paths, Service, ThinkingStyle};
+use crate::catalog::{Abilities, DialectId, Operation, Origin, Passthrough, Paths, Service, ThinkingStyle};
 use crate::price::{Price, Rates, Tier};
 
 fn provider(id: &str) -> Provider {
     Provider {
-        id: id.into(),
-        cluster: format!("provider_{id}"),
         origin: Origin { tls: true, host: "api.example".into(), port: 443, base: "/x".into() },
         services: vec![Service {
             operations: vec![Operation::CountTokens],
@@ -13,17 +11,13 @@ fn provider(id: &str) -> Provider {
             ..Service::new(DialectId::Messages, "/v1")
         }],
         credential: id.into(),
-        own_only: false,
-        passthrough: Vec::new(),
+        passthrough: Passthrough { prefixes: vec!["sub-oat".into()], issuers: vec!["https://id.corp".into()] },
         headers: vec![("anthropic-version".into(), "2023-06-01".into())],
         omit: vec!["seed".into()],
         rename: vec![("max_completion_tokens".into(), "max_tokens".into())],
         set: vec![("version".into(), "\"2\"".into())],
         price: price(),
-        rate_limits: std::sync::Arc::default(),
-        dispatch: crate::catalog::Dispatch::default(),
-        share: None,
-        region: String::new(),
+        ..Provider::plain(id, DialectId::Messages)
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Granted {
 pub struct Tokens {
     /// Opens.
     pub access: String,
-    /// Renews.
+    /// Renews; empty when nothing does.
     pub refresh: String,
     /// How long the first is good.
     pub lasts: Duration,
@@ -198,6 +198,22 @@ impl Book {
             self.refresh.insert(refresh.clone(), number);
         }
         Ok(self.tokens(number, refresh, manners, now))
+    }
+
+    /// A token without anybody's saying yes: the client is itself who it is for. Nothing renews it.
+    pub fn mint(&mut self, scopes: &str, manners: &Manners, now: Duration) -> Tokens {
+        let number = self.families.len();
+        let scopes = manners.scopes.clone().unwrap_or_else(|| scopes.to_owned());
+        self.families.push(Family { is_alive: true, scopes, newest: String::new(), before: None });
+        self.tokens(number, String::new(), manners, now)
+    }
+
+    /// Another token for an access token that is good, and as long as that one's family is.
+    pub fn exchange(&mut self, token: &str, manners: &Manners, now: Duration) -> Option<String> {
+        let family = self.access.get(token).filter(|_| self.is_good(token, now))?.family;
+        let exchanged = self.secret("exchanged");
+        self.access.insert(exchanged.clone(), Access { family, until: now + manners.exchanged_lasts });
+        Some(exchanged)
     }
 
     /// A device begins.

@@ -64,6 +64,7 @@ impl Request {
             ("POST", "/device") => Endpoint::Device,
             ("GET", "/verify") => Endpoint::Verify,
             ("POST", "/revoke") => Endpoint::Revoke,
+            ("GET", "/exchange") => Endpoint::Exchange,
             _ => Endpoint::Unknown,
         }
     }
@@ -75,6 +76,18 @@ pub fn serve(mut stream: TcpStream, shared: &Shared) {
     stream.set_nodelay(true).ok();
     let Some(request) = receive(&mut stream) else { return };
     let endpoint = request.endpoint();
+    if endpoint == Endpoint::Token {
+        shared.journal.begin();
+        perform(&mut stream, request, endpoint, shared);
+        shared.journal.end();
+    } else {
+        perform(&mut stream, request, endpoint, shared);
+    }
+    // Until the other side has closed too: else its last bytes may become a reset.
+    std::io::copy(&mut stream, &mut std::io::sink()).ok();
+}
+
+fn perform(stream: &mut TcpStream, request: Request, endpoint: Endpoint, shared: &Shared) {
     let fault = shared.next_fault(endpoint);
     let said = match &fault {
         Some(Fault::Answer(status, body)) => {
@@ -99,7 +112,10 @@ pub fn serve(mut stream: TcpStream, shared: &Shared) {
     shared.journal.note(asked, revoked);
     let bytes = bytes(&said);
     let bytes = match fault {
-        Some(Fault::Lost) => return,
+        Some(Fault::Lost) => {
+            stream.shutdown(Shutdown::Both).ok();
+            return;
+        }
         Some(Fault::Cut(length)) => bytes.get(..length).unwrap_or(&bytes),
         Some(Fault::Late(wait)) => {
             std::thread::sleep(wait);
@@ -110,8 +126,6 @@ pub fn serve(mut stream: TcpStream, shared: &Shared) {
     // Who has gone does not hear it.
     stream.write_all(bytes).ok();
     stream.shutdown(Shutdown::Write).ok();
-    // Until the other side has closed too: else its last bytes may become a reset.
-    std::io::copy(&mut stream, &mut std::io::sink()).ok();
 }
 
 fn answer(endpoint: Endpoint, request: &Request, shared: &Shared) -> Said {
@@ -121,6 +135,7 @@ fn answer(endpoint: Endpoint, request: &Request, shared: &Shared) -> Said {
         Endpoint::Token => token::token(request, shared),
         Endpoint::Device => token::device(request, shared),
         Endpoint::Revoke => token::revoke(request, shared),
+        Endpoint::Exchange => token::exchange(request, shared),
         Endpoint::Unknown => Said::page(404, "There is nothing here.".to_owned(), "unknown"),
     }
 }

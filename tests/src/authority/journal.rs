@@ -9,7 +9,8 @@ use super::words::{Words, one};
 use super::{Endpoint, lock};
 
 /// The parameters that nobody but the two sides may see. A state is secret until it was used, a challenge never.
-const SECRET: [&str; 7] = ["code", "code_verifier", "refresh_token", "device_code", "client_secret", "token", "state"];
+const SECRET: [&str; 8] =
+    ["code", "code_verifier", "refresh_token", "device_code", "client_secret", "token", "state", "assertion"];
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub struct Journal {
 struct Entries {
     asked: Vec<Asked>,
     families_revoked: usize,
+    answering: usize,
+    most_at_once: usize,
 }
 
 impl Asked {
@@ -81,6 +84,12 @@ impl Journal {
         self.grants("urn:ietf:params:oauth:grant-type:device_code")
     }
 
+    /// Those that asked for a token for themselves: with a client's secret, or with what they signed.
+    pub fn mints(&self) -> Vec<Asked> {
+        let all = self.grants("client_credentials").into_iter();
+        all.chain(self.grants("urn:ietf:params:oauth:grant-type:jwt-bearer")).collect()
+    }
+
     /// Polls that came before they were allowed to.
     pub fn early_polls(&self) -> usize {
         self.asked().iter().filter(|asked| asked.early).count()
@@ -89,6 +98,11 @@ impl Journal {
     /// Families that ended because a refresh token or a code of theirs was used again.
     pub fn families_revoked(&self) -> usize {
         lock(&self.entries).families_revoked
+    }
+
+    /// The most requests for tokens that it was answering at the same time, since it was cleared.
+    pub fn most_at_once(&self) -> usize {
+        lock(&self.entries).most_at_once
     }
 
     /// Waits until it is as `wanted` says; `what` names it for the error.
@@ -112,13 +126,27 @@ impl Journal {
 
     /// Forgets everything: a long run must not fill the memory.
     pub fn clear(&self) {
-        lock(&self.entries).asked.clear();
+        let mut entries = lock(&self.entries);
+        entries.asked.clear();
+        entries.most_at_once = entries.answering;
     }
 
     /// Every secret that it was given.
     pub(super) fn secrets(&self) -> Vec<String> {
         let words = self.asked().into_iter().flat_map(|asked| asked.words);
         words.filter(|(name, value)| SECRET.contains(&name.as_str()) && !value.is_empty()).map(|word| word.1).collect()
+    }
+
+    /// A request for tokens came.
+    pub(super) fn begin(&self) {
+        let mut entries = lock(&self.entries);
+        entries.answering += 1;
+        entries.most_at_once = entries.most_at_once.max(entries.answering);
+    }
+
+    /// It is answered.
+    pub(super) fn end(&self) {
+        lock(&self.entries).answering -= 1;
     }
 
     pub(super) fn note(&self, asked: Asked, families_revoked: usize) {
@@ -133,10 +161,12 @@ impl Journal {
     }
 }
 
+/// The last ones: there may be thousands.
 fn told(asked: &[Asked]) -> Vec<String> {
+    const SHOWN: usize = 50;
     let line = |one: &Asked| {
         let grant = one.word("grant_type").unwrap_or_default();
         format!("{:?} {grant} {:?} → {}", one.endpoint, one.at, one.outcome)
     };
-    asked.iter().map(line).collect()
+    asked.iter().skip(asked.len().saturating_sub(SHOWN)).map(line).collect()
 }

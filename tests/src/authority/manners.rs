@@ -9,6 +9,8 @@ pub struct Manners {
     pub client: String,
     /// What that client authenticates with; none of a public one.
     pub secret: Option<String>,
+    /// The public half of the RSA key that a service account signs with (RFC 7523), as PKCS #1; none: nobody may.
+    pub key: Option<Vec<u8>>,
     /// Where it may send browsers back to.
     pub redirects: Redirects,
     /// How requests for tokens are written.
@@ -23,6 +25,8 @@ pub struct Manners {
     pub scopes: Option<String>,
     /// How long an access token is good.
     pub access_lasts: Duration,
+    /// How long a token is that one is exchanged for.
+    pub exchanged_lasts: Duration,
     /// How long a code is.
     pub code_lasts: Duration,
     /// How long a device may wait for its person.
@@ -112,6 +116,7 @@ impl Manners {
         Self {
             client: client.to_owned(),
             secret: None,
+            key: None,
             redirects: Redirects::Anywhere,
             style: Style::Form,
             decision: Decision::Approve,
@@ -119,6 +124,7 @@ impl Manners {
             rotation: Rotation::Strict,
             scopes: None,
             access_lasts: Duration::from_secs(3600),
+            exchanged_lasts: Duration::from_secs(1500),
             code_lasts: Duration::from_secs(60),
             device_lasts: Duration::from_secs(600),
             interval: Duration::from_secs(1),

@@ -1,6 +1,7 @@
 //! A person with a browser, as far as a sign-in needs one: opens addresses, keeps cookies, follows redirects.
 //!
-//! Limits: cookies know hosts and paths, not ports (as in browsers); no scripts; the pages' links are found by their ids.
+//! Limits: cookies know hosts and paths, not ports (as in browsers); no scripts; the pages' links are found by their ids. TLS is
+//! told by the address alone: what speaks it for a host is a listener in clear that [`Person::behind`] names.
 
 use anyhow::{Context as _, bail};
 
@@ -14,6 +15,8 @@ const HOPS: usize = 10;
 #[derive(Clone, Debug, Default)]
 pub struct Person {
     cookies: Vec<Cookie>,
+    /// Hosts that speak TLS, and where they listen.
+    fronts: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -22,6 +25,7 @@ struct Cookie {
     path: String,
     name: String,
     value: String,
+    secure: bool,
 }
 
 /// What is shown in the end.
@@ -62,15 +66,24 @@ impl Page {
 }
 
 impl Person {
+    /// Somebody for whom `https://` and this host is what listens in clear at that address.
+    pub fn behind(host: &str, address: &str) -> Self {
+        Self { fronts: vec![(host.to_owned(), address.to_owned())], ..Self::default() }
+    }
+
     /// Opens an address and goes nowhere else.
     pub fn open(&mut self, url: &str) -> anyhow::Result<Page> {
-        let (host, path) = parts(url)?;
-        let cookies = self.shown(host, path);
+        let (tls, host, path) = parts(url)?;
+        let cookies = self.sent(tls, host, path);
         let call = Call::new("GET", path).header("accept", "text/html").header("connection", "close");
         let call = if cookies.is_empty() { call } else { call.header("cookie", cookies) };
-        let answer = call.send(host)?;
+        let front = self.fronts.iter().find(|(front, _)| tls && front == host);
+        if tls && front.is_none() {
+            bail!("nobody speaks TLS for {host}");
+        }
+        let answer = call.send(front.map_or(host, |(_, address)| address))?;
         for (_, value) in answer.headers.iter().filter(|header| header.0 == "set-cookie") {
-            self.keep(host, &String::from_utf8_lossy(value));
+            self.keep(tls, host, &String::from_utf8_lossy(value));
         }
         Ok(Page { url: url.to_owned(), status: answer.status, answer })
     }
@@ -101,22 +114,33 @@ impl Person {
         bail!("never sent to {words}")
     }
 
-    /// The cookies that a host is shown at a path.
+    /// The cookies that a host is shown at a path, in clear.
     pub fn shown(&self, host: &str, path: &str) -> String {
-        let fits = |cookie: &&Cookie| cookie.host == name(host) && path.starts_with(&cookie.path);
+        self.sent(false, host, path)
+    }
+
+    fn sent(&self, tls: bool, host: &str, path: &str) -> String {
+        let fits =
+            |cookie: &&Cookie| cookie.host == name(host) && path.starts_with(&cookie.path) && (tls || !cookie.secure);
         let pair = |cookie: &Cookie| format!("{}={}", cookie.name, cookie.value);
         self.cookies.iter().filter(fits).map(pair).collect::<Vec<_>>().join("; ")
     }
 
-    fn keep(&mut self, host: &str, said: &str) {
+    fn keep(&mut self, tls: bool, host: &str, said: &str) {
         let mut parts = said.split(';').map(str::trim);
         let Some((cookie, value)) = parts.next().and_then(|pair| pair.split_once('=')) else { return };
         let attributes: Words = parts.map(|part| part.split_once('=').unwrap_or((part, ""))).map(lower).collect();
         let path = one(&attributes, "path").unwrap_or("/").to_owned();
+        let secure = one(&attributes, "secure").is_some();
+        // As browsers take them: RFC 6265bis, 5.7.
+        let hosts_own = secure && path == "/" && one(&attributes, "domain").is_none();
+        if (secure && !tls) || (cookie.starts_with("__Host-") && !hosts_own) {
+            return;
+        }
         let (host, cookie, value) = (name(host).to_owned(), cookie.to_owned(), value.to_owned());
         self.cookies.retain(|other| (&other.host, &other.name, &other.path) != (&host, &cookie, &path));
         if one(&attributes, "max-age") != Some("0") {
-            self.cookies.push(Cookie { host, path, name: cookie, value });
+            self.cookies.push(Cookie { host, path, name: cookie, value, secure });
         }
     }
 }
@@ -125,10 +149,14 @@ fn lower((name, value): (&str, &str)) -> (String, String) {
     (name.to_lowercase(), value.to_owned())
 }
 
-/// Host with port, path with query.
-fn parts(url: &str) -> anyhow::Result<(&str, &str)> {
-    let rest = url.strip_prefix("http://").with_context(|| format!("{url} is no plain address"))?;
-    Ok(rest.find('/').map_or((rest, "/"), |at| rest.split_at(at)))
+/// Whether it is TLS, host with port, path with query.
+fn parts(url: &str) -> anyhow::Result<(bool, &str, &str)> {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    if !matches!(scheme, "http" | "https") {
+        bail!("{url} is no address");
+    }
+    let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+    Ok((scheme == "https", host, path))
 }
 
 fn name(host: &str) -> &str {
@@ -139,6 +167,6 @@ fn absolute(from: &str, to: &str) -> String {
     if to.contains("://") {
         return to.to_owned();
     }
-    let host = parts(from).map_or("", |(host, _)| host);
-    format!("http://{host}{to}")
+    let (tls, host, _) = parts(from).unwrap_or_default();
+    format!("{}://{host}{to}", if tls { "https" } else { "http" })
 }

@@ -8,7 +8,11 @@ use super::Shared;
 use super::book::{No, Tokens};
 use super::http::{Request, Said};
 use super::manners::{Manners, Style};
+use super::signed;
 use super::words::{one, read};
+
+/// The grant of RFC 7523.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// Tokens for a code, a refresh token or a device code.
 pub fn token(request: &Request, shared: &Shared) -> Said {
@@ -20,10 +24,16 @@ pub fn token(request: &Request, shared: &Shared) -> Said {
     if !request.header("content-type").starts_with(wanted) {
         return refuse("invalid_request");
     }
+    let word = |name: &str| one(&request.words, name);
+    if word("grant_type") == Some(JWT_BEARER) {
+        let scopes = manners.key.as_ref().and_then(|key| signed::scopes(word("assertion")?, key, &shared.token_url()));
+        let Some(scopes) = scopes else { return refuse("invalid_grant") };
+        let tokens = shared.book().mint(&scopes, &manners, shared.clock.now());
+        return Said::json(200, &told(&tokens), "ok");
+    }
     if let Err(said) = authenticate(request, &manners) {
         return said;
     }
-    let word = |name: &str| one(&request.words, name);
     let (mut book, now) = (shared.book(), shared.clock.now());
     let answer = match (word("grant_type"), word("code"), word("refresh_token"), word("device_code")) {
         (Some("authorization_code"), Some(code), ..) => {
@@ -31,6 +41,9 @@ pub fn token(request: &Request, shared: &Shared) -> Said {
         }
         (Some("refresh_token"), _, Some(token), _) => book.refresh(token, &manners, now),
         (Some("urn:ietf:params:oauth:grant-type:device_code"), _, _, Some(code)) => book.poll(code, &manners, now),
+        (Some("client_credentials"), ..) if manners.secret.is_some() => {
+            Ok(book.mint(word("scope").unwrap_or_default(), &manners, now))
+        }
         (Some("authorization_code" | "refresh_token"), ..) => return refuse("invalid_request"),
         _ => return refuse("unsupported_grant_type"),
     };
@@ -69,6 +82,18 @@ pub fn revoke(request: &Request, shared: &Shared) -> Said {
     Said::json(200, &json!({}), "ok")
 }
 
+/// Another token for the one that came.
+pub fn exchange(request: &Request, shared: &Shared) -> Said {
+    let (manners, token) = (shared.manners().clone(), request.header("authorization").strip_prefix("Bearer "));
+    let given = token.and_then(|token| shared.book().exchange(token, &manners, shared.clock.now()));
+    let Some(token) = given else {
+        return Said::json(401, &json!({ "message": "Bad credentials" }), "invalid_token");
+    };
+    let ends = signed::now_s() + manners.exchanged_lasts.as_secs();
+    let api = json!({ "api": "https://elsewhere.example" });
+    Said::json(200, &json!({ "token": token, "expires_at": ends, "endpoints": api }), "ok")
+}
+
 /// By the body or by `Basic`, not by both.
 fn authenticate(request: &Request, manners: &Manners) -> Result<(), Said> {
     let basic = request.header("authorization").strip_prefix("Basic ").map(|text| {
@@ -91,13 +116,16 @@ fn authenticate(request: &Request, manners: &Manners) -> Result<(), Said> {
 }
 
 fn told(tokens: &Tokens) -> Value {
-    json!({
+    let mut told = json!({
         "access_token": tokens.access,
-        "refresh_token": tokens.refresh,
         "token_type": "Bearer",
         "expires_in": tokens.lasts.as_secs(),
         "scope": tokens.scopes,
-    })
+    });
+    if !tokens.refresh.is_empty() {
+        told["refresh_token"] = tokens.refresh.clone().into();
+    }
+    told
 }
 
 fn refuse(error: &'static str) -> Said {

@@ -16,7 +16,7 @@ use crate::api::Api;
 const FRESH: usize = 60;
 
 /// Envoy's count of calls to the control plane, those that settle Records among them.
-const CALLS: &str = "^cluster.dragoman_control_plane.upstream_rq_total$";
+pub const CALLS: &str = "^cluster.dragoman_control_plane.upstream_rq_total$";
 
 /// What was measured.
 #[derive(Clone, Debug)]

@@ -45,6 +45,7 @@ pub struct Options {
     pub(super) soak: Option<usize>,
     pub(super) bare_only: bool,
     pub(super) budgets: bool,
+    pub(super) sessions: bool,
 }
 
 /// The bodies of the README's table, in bytes.
@@ -71,6 +72,7 @@ impl Options {
             soak: None,
             bare_only: false,
             budgets: false,
+            sessions: false,
         };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
@@ -84,8 +86,10 @@ impl Options {
                 "--bare-only" => options.bare_only = true,
                 // What paying costs, and nothing else.
                 "--budgets" => options.budgets = true,
+                // What people's own tokens cost, and nothing else.
+                "--sessions" => options.sessions = true,
                 _ => bail!(
-                    "`{argument}` is unknown; there are --quick, --only SHAPES, --bodies SIZES, --soak COUNT, --bare-only, --budgets"
+                    "`{argument}` is unknown; there are --quick, --only SHAPES, --bodies SIZES, --soak COUNT, --bare-only, --budgets, --sessions"
                 ),
             }
         }

@@ -13,7 +13,9 @@ use super::machine;
 use super::plan::Options;
 use super::shape::{Shape, body};
 use super::stub::{Delivery, Stub};
+use crate::authority::{Authority, Manners};
 use crate::gateway::{Gateway, Parts, Setup};
+use crate::people::signing_in;
 use crate::simulator::persona::Dialect;
 
 /// How the provider gives its answer.
@@ -76,6 +78,7 @@ pub struct Stand {
     bare: Bare,
     gateway: Option<Gateway>,
     gateway_envoy: Process,
+    authority: Option<Authority>,
     /// The Envoy binary of both.
     pub envoy: PathBuf,
     /// Whether Envoy has a core to itself.
@@ -93,7 +96,9 @@ impl Stand {
         let stubs = MANNERS.map(|manner| Stub::start(manner.delivery()).map(|stub| stub.address));
         let stubs = stubs.into_iter().collect::<anyhow::Result<Vec<SocketAddr>>>()?;
         let bare = Bare::start(&envoy, &stubs)?;
-        let gateway = if options.bare_only { None } else { Some(Gateway::start(&setup(&stubs))?) };
+        let authority = options.sessions.then(|| Authority::start("bench", Manners::of("client"))).transpose()?;
+        let setup = setup(&stubs, authority.as_ref());
+        let gateway = if options.bare_only { None } else { Some(Gateway::start(&setup)?) };
         let gateway_envoy = match &gateway {
             Some(gateway) => Process::child_of(gateway.pid(), "envoy")?,
             None => bare.process(),
@@ -104,7 +109,7 @@ impl Stand {
         let pinned = machine::cores() > 1
             && others.into_iter().flatten().all(|process| process.pin(OTHER_CORE))
             && [bare.process(), gateway_envoy].into_iter().all(|process| process.pin(ENVOY_CORE));
-        Ok(Self { bare, gateway, gateway_envoy, envoy, pinned })
+        Ok(Self { bare, gateway, gateway_envoy, authority, envoy, pinned })
     }
 
     /// The Envoy process of a side.
@@ -136,6 +141,11 @@ impl Stand {
         self.gateway.as_ref()
     }
 
+    /// Whether people can sign in with the provider that relays whole answers.
+    pub fn has_sign_in(&self) -> bool {
+        self.authority.is_some()
+    }
+
     /// The same at the gateway, with this key.
     pub fn target_of(&self, key: &str, shape: Shape, manner: Manner, size: usize) -> anyhow::Result<Target> {
         let address = match &self.gateway {
@@ -153,12 +163,12 @@ impl Stand {
 }
 
 /// The model that this dialect's provider serves in this manner.
-fn model(shape: Shape, manner: Manner) -> String {
+pub fn model(shape: Shape, manner: Manner) -> String {
     format!("{}-{}", shape.name(), manner.name())
 }
 
 /// Every stub twice: as a provider of chat completions, and as one of messages.
-fn setup(stubs: &[SocketAddr]) -> Setup {
+fn setup(stubs: &[SocketAddr], authority: Option<&Authority>) -> Setup {
     // Nothing is to fail over here; a loaded machine may let an answer wait.
     let mut setup = Setup::new().limit("first_event_timeout", "\"10s\"");
     for (manner, stub) in MANNERS.into_iter().zip(stubs) {
@@ -170,6 +180,9 @@ fn setup(stubs: &[SocketAddr]) -> Setup {
             };
             let model = model(shape, manner);
             setup = setup.provider(&model, dialect, &url, "key-of-stub").model(&model, &[&model]);
+            if let Some(authority) = authority.filter(|_| (shape, manner) == (Shape::Relay, Manner::Whole)) {
+                setup = signing_in(setup, authority);
+            }
         }
     }
     setup

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::admission::Admission;
 use super::machine::Machine;
+use super::own_token::OwnToken;
 use super::round::{Both, Cell, Chunks, median};
 use super::shape::{Shape, size_name};
 use super::stand::{LONG_PIECES, PIECES};
@@ -18,6 +19,8 @@ pub struct Report {
     pub chunks: Vec<Chunks>,
     /// What budgets cost.
     pub admission: Option<Admission>,
+    /// What people's own tokens cost.
+    pub own_token: Option<OwnToken>,
     /// Rows there was no time for.
     pub left_out: Vec<(Shape, usize)>,
 }
@@ -41,7 +44,15 @@ const LINEAR: f64 = 2.0;
 impl Report {
     /// An empty one.
     pub fn new(machine: Machine, pinned: bool) -> Self {
-        Self { machine, pinned, cells: Vec::new(), chunks: Vec::new(), admission: None, left_out: Vec::new() }
+        Self {
+            machine,
+            pinned,
+            cells: Vec::new(),
+            chunks: Vec::new(),
+            admission: None,
+            own_token: None,
+            left_out: Vec::new(),
+        }
     }
 
     /// All of it.
@@ -63,6 +74,7 @@ impl Report {
             false => writeln!(out, "Envoy shared its cores with the load: throughput and latency say little.\n")?,
         }
         if self.cells.is_empty() {
+            self.owning(out)?;
             return self.paying(out);
         }
         self.rows(out)?;
@@ -152,6 +164,17 @@ impl Report {
             out,
             "- the first request of such a key at most {COLD_BAR} ms later than the next one, in the median: {cold:.2}, **{}**",
             verdict(cold <= COLD_BAR)
+        )
+    }
+
+    fn owning(&self, out: &mut String) -> std::fmt::Result {
+        let Some(OwnToken { warm, requests, calls: [plain, own] }) = &self.own_token else { return Ok(()) };
+        let Both { bare, gateway } = medians(warm);
+        writeln!(
+            out,
+            "- a request with a person's own token takes {gateway:.1} µs of CPU, one with the gateway's key {bare:.1} at the same provider; \
+             in {requests:.0} requests the control plane was called {own} times, in as many rounds with the gateway's key {plain} times, \
+             to settle Records"
         )
     }
 

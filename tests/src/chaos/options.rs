@@ -25,11 +25,13 @@ pub enum Scenario {
     EnvoyKills,
     /// The control plane is killed while people's tokens are renewed.
     SignInKills,
+    /// Thousands of people's tokens are due at the same time.
+    RefreshStorm,
 }
 
 impl Scenario {
     /// All of them, in the order they run.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ControlPlaneKills,
         Self::Reloads,
         Self::BigSnapshot,
@@ -39,6 +41,7 @@ impl Scenario {
         Self::AbortedStreams,
         Self::EnvoyKills,
         Self::SignInKills,
+        Self::RefreshStorm,
     ];
 
     /// Its name on the command line and in the table.
@@ -53,11 +56,12 @@ impl Scenario {
             Self::AbortedStreams => "aborted-streams",
             Self::EnvoyKills => "envoy-kills",
             Self::SignInKills => "sign-in-kills",
+            Self::RefreshStorm => "refresh-storm",
         }
     }
 
     /// How often it does what it does when nobody says: kills, changes, models, mutated files, Records, requests
-    /// at once, streams, renewals that a kill meets.
+    /// at once, streams, renewals that a kill meets, sessions.
     fn count(self) -> usize {
         match self {
             Self::ControlPlaneKills => 100,
@@ -66,7 +70,7 @@ impl Scenario {
             Self::Mutations => 50,
             Self::Records => 100_000,
             Self::LastCent => 1000,
-            Self::AbortedStreams => 10_000,
+            Self::AbortedStreams | Self::RefreshStorm => 10_000,
             Self::EnvoyKills | Self::SignInKills => 100,
         }
     }
@@ -83,6 +87,8 @@ impl Scenario {
             Self::AbortedStreams => 15 * 60,
             Self::EnvoyKills => 30 * 60,
             Self::SignInKills => 60 * 60,
+            // It ends by itself.
+            Self::RefreshStorm => 30 * 60,
         })
     }
 }
@@ -148,7 +154,7 @@ mod tests {
     fn a_line_names_scenarios_and_how_often() {
         let read = |words: &[&str]| Options::read(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
         let all = read(&[]).expect("all");
-        assert_eq!((all.scenarios.len(), all.count(Scenario::Reloads)), (9, 1000));
+        assert_eq!((all.scenarios.len(), all.count(Scenario::Reloads)), (10, 1000));
         let few = read(&["reloads", "--count", "10", "--seed", "7"]).expect("one");
         assert_eq!((few.scenarios, few.seed, few.count), (vec![Scenario::Reloads], 7, Some(10)));
         assert!(read(&["kills"]).is_err());

@@ -12,10 +12,10 @@ use super::mutate::Dice;
 use super::options::{Options, Scenario};
 use super::{provider, setup};
 use crate::api::Api;
-use crate::authority::{Authority, Endpoint, Fault, Manners, Person, Rotation};
+use crate::authority::{Authority, Endpoint, Fault, Manners, Rotation};
 use crate::client::Call;
-use crate::gateway::{Gateway, Setup};
-use crate::simulator::persona::Dialect;
+use crate::gateway::Gateway;
+use crate::people::{NAME, sign_in, with_sign_in};
 
 /// Sessions that are renewed at once, and are met by one kill: so many providers are asked at a time.
 const GROUP: usize = 16;
@@ -25,9 +25,6 @@ const LAP: usize = 8;
 
 /// All of them.
 const SESSIONS: usize = GROUP * LAP;
-
-/// The provider that they are of.
-const NAME: &str = "signed-in";
 
 /// The kill comes up to so long after the first was asked, in milliseconds.
 const PAUSE: u64 = 60;
@@ -171,14 +168,7 @@ impl People {
         let is_active =
             |account: &str| sessions.iter().any(|one| one["account"] == account && one["state"] == "active");
         for account in (0..SESSIONS).map(account).filter(|account| !is_active(account)) {
-            let asked = json!({ "provider": NAME, "account": account, "flow": "browser" });
-            let begun = self.api.say("POST", "/api/v1/sign-ins", &asked)?;
-            let mut person = Person::default();
-            let page = person.open(begun["start_url"].as_str().context("a start")?)?;
-            let done = person.follow(&page.link("go")?)?;
-            if done.status != 200 {
-                bail!("{account} could not sign in: {} {}", done.status, done.text());
-            }
+            sign_in(&self.api, NAME, &account)?;
         }
         Ok(())
     }
@@ -234,17 +224,4 @@ impl People {
 
 fn account(number: usize) -> String {
     format!("acme.person-{number}")
-}
-
-/// A provider whose people sign in at this server.
-fn with_sign_in(setup: Setup, authority: &Authority, provider: &str) -> Setup {
-    let row = format!(
-        "sign_in = {{ policy = \"owner_only\", authorize_url = \"{}\", token_url = \"{}\", issuer = \"{}\", \
-         client_id = {{ env = \"CLIENT_OF_CHAOS\" }}, scopes = [\"models\"] }}",
-        authority.authorize_url(),
-        authority.token_url(),
-        authority.url(),
-    );
-    let setup = setup.provider(NAME, Dialect::Chat, provider, "").with(&row).model("model-of-people", &[NAME]);
-    setup.variable("CLIENT_OF_CHAOS", "client")
 }

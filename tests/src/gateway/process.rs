@@ -211,7 +211,8 @@ impl Process {
         Ok(Checked { code, error: String::from_utf8_lossy(&std::fs::read(said)?).into_owned() })
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// Another command of `dragoman` on the same data, not yet run.
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.parts.dragoman);
         command.args(arguments).args(files(&self.directory)).envs(self.environment.iter().cloned());
         command

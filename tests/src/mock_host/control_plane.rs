@@ -97,7 +97,7 @@ pub fn bytes(field: u64, value: &[u8], out: &mut Vec<u8>) {
 }
 
 /// The fields of a message that are text or bytes, by number, as far as it can be read.
-fn fields(message: &[u8]) -> Vec<(u64, Vec<u8>)> {
+pub fn fields(message: &[u8]) -> Vec<(u64, Vec<u8>)> {
     let (mut at, mut found) = (0, Vec::new());
     let read = |at: &mut usize| {
         let mut value = 0_u64;

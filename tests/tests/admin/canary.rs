@@ -1,10 +1,11 @@
 //! Words that nobody but their holders may see, looked for wherever something is kept or said.
 
 use dragoman_tests::gateway::Gateway;
+use dragoman_tests::outside::Outside;
 use dragoman_tests::said::read;
 use dragoman_tests::simulator::persona::Dialect;
 use dragoman_tests::simulator::{Reply, When};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::manners::{bytes_of_store, have};
 use super::panel::{AT_ONCE, Panel, SOON, VARIABLE, ask_as, provider, row, setup, wait, wait_for};
@@ -19,12 +20,17 @@ const REFUSAL: &str = "canary-of-the-refusal-90cd";
 #[test]
 fn no_secret_and_no_word_that_was_said_is_kept_or_logged() {
     let (only, added) = (provider(OF_THE_FILE), provider(OF_THE_API));
-    let setup = setup(&only).variable("DRAGOMAN_LOG", "debug").variable(VARIABLE, OF_THE_API);
+    let outside = Outside::start().expect("a collector");
+    let setup = outside.setup(setup(&only).variable("DRAGOMAN_LOG", "debug").variable(VARIABLE, OF_THE_API));
     let gateway = Gateway::start(&setup).expect("a gateway");
     let first = Panel::of(&gateway);
     let (_, token) = first.token("owner");
     let panel = first.with(&token);
-    let create = panel.with_body("POST", "/keys", &json!({ "name": "canary" })).header("idempotency-key", "once");
+    panel.put("/accounts/acme", &json!({ "kind": "tenant", "terms": outside.terms() }));
+    let signs =
+        panel.post("/accounts/acme/webhook-secret", &Value::Null)["secret"].as_str().expect("a secret").to_owned();
+    let create = json!({ "name": "canary", "account": "acme" });
+    let create = panel.with_body("POST", "/keys", &create).header("idempotency-key", "once");
     let key = panel.send(&create).json().expect("JSON")["key"].as_str().expect("a key").to_owned();
     panel.put("/providers/added", &row(&added));
     panel.put("/routes/through-both", &json!({ "candidates": ["only/some-model", "added/some-model"] }));
@@ -64,6 +70,8 @@ fn no_secret_and_no_word_that_was_said_is_kept_or_logged() {
     let snapshots = panel.get("/snapshots");
     let versions = snapshots["items"].as_array().expect("items").iter();
     let documents = versions.map(|item| panel.get(&format!("/snapshots/{}", item["version"])).to_string());
+    wait("spans and a webhook", SOON, || outside.has("/v1/traces") && outside.has("/told"));
+    let sent = outside.places(&gateway).expect("they are there");
     let mut places: Vec<(&str, Vec<u8>)> = vec![
         ("the log", gateway.log().into_bytes()),
         ("the figures", metrics.body),
@@ -77,9 +85,10 @@ fn no_secret_and_no_word_that_was_said_is_kept_or_logged() {
     }
     let past = format!("/explain/{exchange}");
     places.push(("the past explained", panel.get(&past).to_string().into_bytes()));
+    places.extend(sent.iter().map(|(place, text)| (place.as_str(), text.clone().into_bytes())));
     assert!(have(&places[3].1, &exchange) && have(&places[0].1, "through-both"), "these are the right places");
     for (place, bytes) in &places {
-        for secret in [OF_THE_FILE, OF_THE_API, &key, &token, PROMPT, ANSWER, REFUSAL, "not-a-key-canary"] {
+        for secret in [OF_THE_FILE, OF_THE_API, &key, &token, &signs, PROMPT, ANSWER, REFUSAL, "not-a-key-canary"] {
             assert!(!have(bytes, secret), "{place}: {secret}");
         }
     }

@@ -14,7 +14,7 @@ use super::identities::account;
 use super::panel::{Panel, SOON, provider, setup};
 
 /// Authorities and certificates in a directory of their own, gone at the end.
-struct Certificates(PathBuf);
+pub struct Certificates(PathBuf);
 
 impl Drop for Certificates {
     fn drop(&mut self) {
@@ -23,8 +23,9 @@ impl Drop for Certificates {
 }
 
 impl Certificates {
-    fn new() -> Self {
-        let directory = std::env::temp_dir().join(format!("dragoman-mesh-{}", std::process::id()));
+    /// An authority, another that nobody trusts, and the gateway's certificate.
+    pub fn new(name: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("dragoman-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("a directory");
         let own = Self(directory);
         own.authority("ca");
@@ -65,7 +66,7 @@ impl Certificates {
     }
 
     /// A certificate with this alternative name.
-    fn sign(&self, name: &str, authority: &str, alternative: &str) {
+    pub fn sign(&self, name: &str, authority: &str, alternative: &str) {
         let file = |ending: &str| format!("{name}.{ending}");
         std::fs::write(self.file(&file("ext")), format!("subjectAltName = {alternative}\n")).expect("a file");
         let (key, request, subject) = (file("key"), file("csr"), format!("/CN={name}"));
@@ -105,7 +106,7 @@ impl Certificates {
 
     /// Sends a call over TLS, with the certificate of that name if there is one; gives the answer as it came, empty when the
     /// connection was refused.
-    fn send(&self, gateway: &Gateway, certificate: Option<&str>, call: &Call) -> String {
+    pub fn send(&self, gateway: &Gateway, certificate: Option<&str>, call: &Call) -> String {
         let mut client = Command::new("openssl");
         client.args([
             "s_client",
@@ -131,19 +132,21 @@ impl Certificates {
     }
 }
 
-fn status(answer: &str) -> &str {
+/// The status of an answer.
+pub fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or_default()
 }
 
 /// The Record of an answer: who it was, and who paid.
-fn paid(gateway: &Gateway, answer: &str) -> (String, String) {
+pub fn paid(gateway: &Gateway, answer: &str) -> (String, String) {
     let exchange = answer.lines().find_map(|line| line.strip_prefix("x-dragoman-request-id: ")).expect("an id");
     let record: Value = gateway.record(exchange.trim(), SOON).expect("a Record");
     let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
     (text("caller"), text("account"))
 }
 
-fn settings(certificates: &Certificates) -> String {
+/// Lines for `[listen]` that speak TLS with them.
+pub fn settings(certificates: &Certificates) -> String {
     let file = |name: &str| Path::display(&certificates.file(name)).to_string();
     format!(
         "tls = {{ cert = \"{}\", key = \"{}\", client_ca = \"{}\" }}",
@@ -155,7 +158,7 @@ fn settings(certificates: &Certificates) -> String {
 
 #[test]
 fn a_workload_has_an_account_by_its_certificate_and_no_other_counts() {
-    let certificates = Certificates::new();
+    let certificates = Certificates::new("mesh");
     for (name, authority, alternative) in [
         ("alice", "ca", "URI:spiffe://corp.example/ns/search/sa/alice"),
         ("other", "ca", "URI:spiffe://other.example/ns/search/sa/alice"),

@@ -1,13 +1,13 @@
 //! Accounts bring keys of their own: each request goes with its own account's, and nobody else's is ever sent.
 
 use dragoman_tests::client::Answer;
-use dragoman_tests::gateway::{Gateway, Setup, python};
+use dragoman_tests::gateway::{Gateway, Setup};
 use dragoman_tests::simulator::persona::Dialect;
 use dragoman_tests::simulator::{Reply, Simulator, When};
 use serde_json::{Value, json};
 
 use super::manners::{bytes_of_store, have};
-use super::panel::{LOOPBACK, Panel, SOON, ask_as, provider, wait};
+use super::panel::{LOOPBACK, Panel, SOON, ask_as, in_store, provider, wait};
 
 /// What is secret here.
 const OF_THE_GATEWAY: &str = "sk-canary-of-the-gateway-11aa";
@@ -22,16 +22,6 @@ fn key(gateway: &Gateway, panel: &Panel, account: &str) -> String {
     let id = made["id"].as_str().expect("an id");
     in_store(gateway, &format!("UPDATE caller SET account = '{account}' WHERE id = '{id}'"));
     made["key"].as_str().expect("a key").to_owned()
-}
-
-/// Says something to the store itself, for what the API has no words yet.
-fn in_store(gateway: &Gateway, sql: &str) {
-    let file = gateway.data().join("dragoman.sqlite");
-    let script =
-        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=10); db.execute(sys.argv[2]); db.commit()";
-    let mut python = std::process::Command::new(python().expect("a Python"));
-    let status = python.arg("-c").arg(script).arg(file).arg(sql).status().expect("a child");
-    assert!(status.success(), "{sql}");
 }
 
 /// An answer of the provider's, whatever key comes.
@@ -101,6 +91,7 @@ fn each_accounts_traffic_goes_with_its_own_key_and_falls_back_without_it() {
     let text = "words-that-are-rejected";
     one.when(When::mentions(text), [Reply::json(401, &json!({ "error": { "message": "no" } }))]);
     assert_eq!(ask_as(&gateway, &callers[0].0, "some-model", text).status, 401);
+    assert_eq!(sent(&one, text).len(), 1, "a key is what it is: nothing is sent twice");
     for (at, (key, secret)) in callers.iter().enumerate() {
         let text = format!("words-after-{at}-end");
         assert_eq!(ask(&gateway, &[&one], key, "some-model", &text).status, 200);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use dragoman_tests::client::{Answer, Call};
-use dragoman_tests::gateway::{Gateway, Setup};
+use dragoman_tests::gateway::{Gateway, Setup, python};
 use dragoman_tests::said::{ask, credential, path};
 use dragoman_tests::simulator::persona::Dialect;
 use dragoman_tests::simulator::{Persona, Simulator};
@@ -155,4 +155,14 @@ pub fn ask_as(gateway: &Gateway, key: &str, model: &str, text: &str) -> Answer {
     let headers = credential(Dialect::Chat, key);
     let call = headers.iter().fold(call, |call, (name, value)| call.header(name, value));
     gateway.send(&call).expect("an answer")
+}
+
+/// Says something to the store itself, for what the API has no words yet.
+pub fn in_store(gateway: &Gateway, sql: &str) {
+    let file = gateway.data().join("dragoman.sqlite");
+    let script =
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=10); db.execute(sys.argv[2]); db.commit()";
+    let mut python = std::process::Command::new(python().expect("a Python"));
+    let status = python.arg("-c").arg(script).arg(file).arg(sql).status().expect("a child");
+    assert!(status.success(), "{sql}");
 }

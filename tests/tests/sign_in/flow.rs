@@ -2,10 +2,11 @@
 
 use dragoman_tests::authority::words::{challenge, is_verifier};
 use dragoman_tests::authority::{Decision, Endpoint, Fault, Person};
+use dragoman_tests::client::Call;
 use serde_json::json;
 
 use super::panel::{SOON, wait};
-use super::world::{Owner, text, world};
+use super::world::{FRONT, Owner, text, world};
 
 #[test]
 fn a_person_signs_in_and_nobody_else_is_served_with_their_token() {
@@ -42,6 +43,35 @@ fn a_person_signs_in_and_nobody_else_is_served_with_their_token() {
     assert!(is_verifier(verifier) && Some(challenge(verifier).as_str()) == asked.word("code_challenge"));
     assert_eq!(redeemed.word("redirect_uri"), asked.word("redirect_uri"));
     assert!(asked.word("redirect_uri").is_some_and(|to| to.ends_with("/sign-in/callback/flow")));
+}
+
+#[test]
+fn behind_tls_the_cookie_is_the_hosts_own_and_comes_back_in_no_other_way() {
+    let (world, owner) = (world(), world().owner("tls-alice"));
+    let begun = world.begin("tls", &owner.account, "browser");
+    let start = text(&begun, "start_url");
+    assert!(start.starts_with(&format!("https://{FRONT}/sign-in/")), "{start}");
+    let mut person = Person::behind(FRONT, &world.gateway.api());
+    let page = person.open(start).expect("a page");
+    let cookie = page.answer.header("set-cookie").expect("a cookie").to_owned();
+    let mut said: Vec<&str> = cookie.split("; ").collect();
+    let (name, _) = said.remove(0).split_once('=').expect("a name");
+    said.sort_unstable();
+    assert_eq!(name, "__Host-dragoman-sign-in");
+    assert_eq!(said, ["HttpOnly", "Max-Age=3600", "Path=/", "SameSite=Lax", "Secure"]);
+    assert_eq!(person.shown(FRONT, "/"), "", "in clear it is not sent");
+    let back = person.follow_up_to(&page.link("go").expect("a link"), "/sign-in/callback/").expect("sent back");
+    assert!(back.starts_with(&format!("https://{FRONT}/sign-in/callback/tls?")), "{back}");
+    // Somebody on the network who has read the address and can set cookies in clear.
+    let in_clear = back.replace("https://", "http://").replace(FRONT, &world.gateway.api());
+    let call = Call::new("GET", in_clear.strip_prefix(&format!("http://{}", world.gateway.api())).expect("a path"));
+    for cookie in [String::new(), cookie.split(';').next().expect("a pair").replace("__Host-", "")] {
+        let call = call.clone().header("cookie", cookie);
+        assert_eq!(call.send(&world.gateway.api()).expect("a page").status, 400);
+    }
+    let done = person.open(&back).expect("a page");
+    assert_eq!((done.status, world.standing(&begun).0.as_str()), (200, "done"), "{}", done.text());
+    world.is_served("tls", &owner);
 }
 
 #[test]

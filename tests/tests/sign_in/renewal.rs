@@ -3,9 +3,14 @@
 use std::time::{Duration, Instant};
 
 use dragoman_tests::authority::{Endpoint, Fault};
+use dragoman_tests::client::{Answer, Call};
+use dragoman_tests::said::{ask, path, read};
+use dragoman_tests::simulator::persona::Dialect;
+use dragoman_tests::simulator::{Reply, Script, When};
+use serde_json::json;
 
-use super::panel::{SOON, wait};
-use super::world::{text, world};
+use super::panel::{SOON, ask_as, in_store, wait};
+use super::world::{Owner, World, text, words, world};
 
 #[test]
 fn tokens_that_end_soon_are_renewed_before_they_do() {
@@ -24,6 +29,21 @@ fn tokens_that_end_soon_are_renewed_before_they_do() {
     let refreshes = authority.journal().refreshes().len();
     assert!((3..=5).contains(&refreshes), "{refreshes} in 26 s, with tokens of 12 s; {} were used", tokens.len());
     assert_eq!(authority.journal().families_revoked(), 0);
+}
+
+#[test]
+fn a_token_is_asked_for_once_by_each_worker() {
+    let world = World::start(&["warm"], |setup| setup.workers(2).variable("DRAGOMAN_LOG", "debug"));
+    let owner = world.owner("alice");
+    world.sign_in("warm", &owner.account);
+    world.models.play(Script::always(Reply::json(200, &words())));
+    for _ in 0..1_000 {
+        assert_eq!(ask_as(&world.gateway, &owner.key, "model-of-warm", "hello").status, 200);
+    }
+    let log = world.gateway.log();
+    let asked = |line: &&str| line.contains("a credential is asked for") && line.contains(&owner.account);
+    let asked: Vec<&str> = log.lines().filter(asked).collect();
+    assert!((1..=2).contains(&asked.len()), "{asked:#?}");
 }
 
 #[test]
@@ -77,4 +97,87 @@ fn a_session_that_the_provider_ended_asks_for_a_new_sign_in_and_nothing_else() {
     world.sign_in("calm", &owner.account);
     wait("they are served again", SOON, || world.ask("calm", &owner.key).0 == 200);
     assert_eq!(text(&world.session("calm", &owner.account).expect("a session"), "state"), "active");
+}
+
+/// What a provider streams.
+fn streamed() -> Reply {
+    let chunk = |delta, reason: Option<&str>| {
+        let choice = json!({ "index": 0, "delta": delta, "finish_reason": reason });
+        let chunk =
+            json!({ "id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice] });
+        format!("data: {chunk}\n\n")
+    };
+    let said = chunk(json!({ "role": "assistant", "content": "hi" }), None) + &chunk(json!({}), Some("stop"));
+    Reply::event_stream(said + "data: [DONE]\n\n")
+}
+
+/// A request of an owner's, and the tokens that the provider was shown with it.
+fn asked(world: &World, owner: &Owner, words: &str, stream: bool) -> (Answer, Vec<String>) {
+    let model = "model-of-rejected";
+    let call = Call::post(&path(Dialect::Chat, model, stream)).json(&ask(Dialect::Chat, model, words, stream));
+    let answer = world.gateway.send(&call.header("authorization", format!("Bearer {}", owner.key))).expect("an answer");
+    let seen = world.models.journal().mentioning(words);
+    let shown = seen.iter().filter_map(|one| one.received.header("authorization").map(str::to_owned));
+    (answer, shown.collect())
+}
+
+#[test]
+fn a_request_whose_token_is_rejected_is_sent_once_more_with_another_and_nobody_sees_it() {
+    let (world, owner) = (world(), world().owner("rejected-alice"));
+    let authority = world.authority("rejected");
+    world.sign_in("rejected", &owner.account);
+    let no = |status| Reply::json(status, &json!({ "error": { "message": "canary-of-a-no" } }));
+    let mut token = world.is_served("rejected", &owner);
+    // What was made within a minute is not made anew.
+    let age = || {
+        in_store(&world.gateway, "UPDATE vault_entry SET changed_ms = changed_ms - 120000 WHERE provider = 'rejected'")
+    };
+    for (status, stream) in [(401, false), (403, false), (401, true)] {
+        age();
+        let words = format!("rejected-{status}-{stream}-end");
+        let good = if stream { streamed() } else { Reply::json(200, &super::world::words()) };
+        world.models.when(When::mentions(&words), [no(status), good]);
+        let before = authority.journal().refreshes().len();
+        let (answer, shown) = asked(world, &owner, &words, stream);
+        assert_eq!((answer.status, answer.header("x-dragoman-attempts")), (200, Some("2")), "{}", answer.text());
+        assert_eq!(read(Dialect::Chat, &answer).text, "hi", "{}", answer.text());
+        assert_eq!(answer.header("x-dragoman-target"), Some("rejected/model-of-rejected"));
+        let [first, second] = shown.as_slice() else { panic!("{shown:?}") };
+        assert_eq!(*first, format!("Bearer {token}"));
+        token = second.trim_start_matches("Bearer ").to_owned();
+        assert!(first != second && authority.is_good(&token), "{shown:?}");
+        assert_eq!(authority.journal().refreshes().len(), before + 1);
+        assert_eq!(world.is_served("rejected", &owner), token);
+        let exchange = answer.header("x-dragoman-request-id").expect("an id");
+        let record = world.gateway.record(exchange, SOON).expect("a Record");
+        let ended = |at: usize| (record["outcomes"][at]["ending"].clone(), record["outcomes"][at]["status"].clone());
+        assert_eq!((ended(0), ended(1)), ((json!("retriable"), json!(status)), (json!("answered"), json!(200))));
+    }
+    // Once: a provider that rejects whatever it is shown has said so.
+    age();
+    world.models.when(When::mentions("whatever-comes"), [no(401)]);
+    let (answer, shown) = asked(world, &owner, "whatever-comes", false);
+    assert!(answer.status == 401 && answer.text().contains("canary-of-a-no"), "{} {}", answer.status, answer.text());
+    assert_eq!(shown.len(), 2, "{shown:?}");
+    // Nothing else is sent twice.
+    for (words, reply) in [
+        ("limited-end", no(429)),
+        ("broken-end", no(500)),
+        ("wrong-end", no(400)),
+        ("reset-end", Reply::reset()),
+        ("gone-end", Reply::hang_up()),
+    ] {
+        age();
+        world.models.when(When::mentions(words), [reply, Reply::json(200, &super::world::words())]);
+        let (answer, shown) = asked(world, &owner, words, false);
+        assert!(answer.status >= 400 && shown.len() == 1, "{words}: {} {shown:?} {}", answer.status, answer.text());
+    }
+    // The provider gives no other: its word is what the caller hears, and the session asks for a sign-in.
+    age();
+    authority.revoke_all();
+    world.models.when(When::mentions("over-end"), [no(401)]);
+    let (answer, _) = asked(world, &owner, "over-end", false);
+    assert_eq!(answer.status, 401, "{}", answer.text());
+    assert_eq!(text(&world.session("rejected", &owner.account).expect("a session"), "state"), "needs_sign_in");
+    assert_eq!(authority.journal().families_revoked(), 0);
 }

@@ -24,6 +24,7 @@ const NAMES: &[&str] = &[
     "denied",
     "device",
     "escaped",
+    "exchanged",
     "flow",
     "hostile",
     "json",
@@ -36,6 +37,7 @@ const NAMES: &[&str] = &[
     "polled",
     "race",
     "refused",
+    "rejected",
     "replayed",
     "revoked",
     "secret",
@@ -44,8 +46,12 @@ const NAMES: &[&str] = &[
     "slower",
     "state",
     "terminal",
+    "tls",
     "troubled",
 ];
+
+/// Where one of them says that browsers come back to: the admin API as they see it behind what speaks TLS for it.
+pub const FRONT: &str = "gate.example";
 
 /// What is asked for.
 const SCOPES: &str = "models profile";
@@ -103,12 +109,20 @@ fn row(name: &str, variable: &str, authority: &Authority, models: &Simulator) ->
     let odd = if name == "browser-odd" { " <img/src=x/onerror=window.taken=1>" } else { "" };
     let scopes: Vec<String> = format!("{SCOPES}{odd}").split(' ').map(|scope| format!("\"{scope}\"")).collect();
     let issuer = if name == "lax" { String::new() } else { format!("issuer = \"{}\"\n", authority.url()) };
+    let redirect = match name {
+        "tls" => format!("redirect_uri = \"https://{FRONT}/sign-in/callback/tls\"\n"),
+        _ => String::new(),
+    };
+    let exchange = match name.starts_with("exchanged") || name == "secret-canary" {
+        true => format!("exchange_url = \"{}\"\n", authority.exchange_url()),
+        false => String::new(),
+    };
     let style = if style(name) == Style::Json { "style = \"json\"\n" } else { "" };
     format!(
         "[[provider]]\nid = \"{name}\"\nbase_url = \"{models}\"\n\
          services = [{{ dialect = \"chat_completions\", prefix = \"/v1\" }}]\nmodels = [\"model-of-{name}\"]\n\
          [provider.sign_in]\npolicy = \"owner_only\"\nauthorize_url = \"{authorize}\"\ntoken_url = \"{token}\"\n\
-         device_url = \"{device}\"\nrevoke_url = \"{revoke}\"\n{issuer}{style}client_id = {{ env = \"CLIENT_OF_{variable}\" }}\n\
+         device_url = \"{device}\"\nrevoke_url = \"{revoke}\"\n{issuer}{exchange}{style}{redirect}client_id = {{ env = \"CLIENT_OF_{variable}\" }}\n\
          client_secret = {{ env = \"SECRET_OF_{variable}\" }}\nscopes = [{scopes}]\n",
         models = models.url(),
         // For browsers of its own: to a real one this is another site, which decides about cookies.

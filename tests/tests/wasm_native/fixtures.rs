@@ -59,7 +59,7 @@ pub fn plane(generation: &str) -> ControlPlane {
             services: vec![Service::new(dialect, prefix)],
             credential,
             own_only: false,
-            passthrough: Vec::new(),
+            passthrough: Default::default(),
             headers: vec![("x-row".into(), "1".into())],
             omit: vec!["seed".into()],
             rename: vec![("max_completion_tokens".into(), "max_tokens".into())],

@@ -28,7 +28,7 @@ pub fn memory(plane: &ControlPlane) -> Memory {
         memory.admit(key.as_slice().try_into().unwrap(), Grant::read(grant), u64::MAX, NOW_MS);
     }
     for (id, (header, value)) in &plane.credentials {
-        let credential = Credential { header: header.clone(), value: Secret::new(value.clone()) };
+        let credential = Credential { header: header.clone(), value: Secret::new(value.clone()), renewable: false };
         memory.equip(CredentialId::of_gateway(id), credential, 0, NOW_MS);
     }
     memory

@@ -39,12 +39,14 @@ fn the_schemas_have_the_words_that_the_reader_knows() {
         (Kind::Provider, json!({ "base_url": { "zz": 1 } }), "/properties/base_url/oneOf/1"),
         (Kind::Provider, json!({ "services": [{ "zz": 1 }] }), "/properties/services/items"),
         (Kind::Provider, json!({ "api_key": { "zz": 1 } }), "/properties/api_key"),
+        (Kind::Provider, json!({ "service_account": { "zz": 1 } }), "/properties/service_account"),
         (Kind::Provider, json!({ "signing": { "zz": 1 } }), "/properties/signing"),
         (Kind::Provider, json!({ "signing": { "aws": { "zz": 1 } } }), "/properties/signing/properties/aws"),
         (Kind::Model, json!({ "zz": 1 }), ""),
         (Kind::Price, json!({ "zz": 1 }), ""),
         (Kind::Price, json!({ "tiers": [{ "zz": 1 }] }), "/properties/tiers/items"),
         (Kind::Route, json!({ "zz": 1 }), ""),
+        (Kind::Route, json!({ "regions": { "zz": 1 } }), "/properties/regions"),
         (Kind::Suspension, json!({ "zz": 1 }), ""),
         (Kind::Rule, json!({ "zz": 1 }), ""),
         (Kind::Rule, json!({ "request": { "zz": 1 } }), "/properties/request"),
@@ -74,7 +76,8 @@ fn the_schemas_have_the_words_that_the_reader_knows() {
 #[test]
 fn the_words_to_choose_from_are_those_that_the_reader_knows() {
     use crate::settings::{Modality, Status, Strategy};
-    use dragoman_core::catalog::{Abilities, DialectId, Operation};
+    use dragoman_core::catalog::{Abilities, DialectId, Dispatch, Operation};
+    use dragoman_core::snapshot::Balance;
     let operations = Operation::names().filter(|name| !["generate", "models"].contains(name)).collect();
     let abilities: Vec<&str> = Abilities::ALL.names().collect();
     let modalities = Modality::ALL.map(Modality::name).to_vec();
@@ -87,6 +90,8 @@ fn the_words_to_choose_from_are_those_that_the_reader_knows() {
         ("/model_row/properties/input/items", modalities.clone()),
         ("/model_row/properties/output/items", modalities),
         ("/route_row/properties/strategy", Strategy::ALL.map(Strategy::name).to_vec()),
+        ("/route_row/properties/balance", Balance::ALL.map(Balance::name).to_vec()),
+        ("/provider_row/properties/dispatch", Dispatch::ALL.map(Dispatch::name).to_vec()),
     ];
     let schemas = schemas();
     for (place, mut words) in places {

@@ -39,7 +39,7 @@ fn provider(origin: Origin, dialect: DialectId, prefix: &str) -> Registered {
     Registered {
         id: "corp".into(),
         services: vec![Service::new(dialect, prefix)],
-        credential: Some(("authorization".into(), Secret::new("Bearer sk-secret"))),
+        credential: Some(Credential::Header("authorization".into(), Secret::new("Bearer sk-secret"))),
         headers: vec![("x-team".into(), "search".into())],
         models_path: None,
         ..Registered::demo(origin)
@@ -171,7 +171,7 @@ async fn what_goes_wrong_is_told_without_secrets_and_without_the_providers_words
     let origin = Origin { tls: false, host: "127.0.0.1".into(), port: nobody, base: String::new() };
     let mut row = provider(origin, DialectId::ChatCompletions, "");
     assert!(reason(asker.ask(&row, None).await).contains("reached"));
-    row.credential = Some(("x-key".into(), Secret::new("sk-secret\n")));
+    row.credential = Some(Credential::Header("x-key".into(), Secret::new("sk-secret\n")));
     assert_eq!(reason(asker.ask(&row, None).await), "its header x-key can't be sent");
     row.models_path = Some(ModelsPath::Never);
     assert_eq!(reason(asker.ask(&row, None).await), "it has no list of models");

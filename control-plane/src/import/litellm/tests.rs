@@ -1,5 +1,5 @@
 use super::*;
-use crate::catalog::{Catalog, known};
+use crate::catalog::{Catalog, Credential, known};
 
 fn import(yaml: &str) -> (File, Imported) {
     let imported = litellm(yaml).unwrap();
@@ -98,7 +98,13 @@ fn a_team_with_two_accounts_and_fallbacks() {
     let own = row("azure-team-eu.openai.azure.com");
     assert_eq!((own.origin.host.as_str(), own.origin.base.as_str()), ("team-eu.openai.azure.com", ""));
     assert_eq!(own.services[0].prefix, "/openai/v1");
-    let credential = |id: &str| row(id).credential.as_ref().map(|(name, key)| (name.clone(), key.expose().to_string()));
+    let credential = |id: &str| {
+        row(id)
+            .credential
+            .as_ref()
+            .and_then(Credential::header)
+            .map(|(name, key)| (name.to_string(), key.expose().to_string()))
+    };
     assert_eq!(credential(&own.id), Some(("api-key".into(), "key of AZURE_EU_KEY".into())));
     let second = credential("anthropic-anthropic-key-2");
     assert_eq!(second, Some(("x-api-key".into(), "key of ANTHROPIC_KEY_2".into())));

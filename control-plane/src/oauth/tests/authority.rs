@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
-use axum::routing::post;
+use axum::routing::{get, post};
 use oauth2::url::{Url, form_urlencoded};
 use oauth2::{PkceCodeChallenge, PkceCodeVerifier};
 use serde_json::{Value, json};
@@ -30,6 +30,11 @@ pub struct Seen {
     pub slow: Duration,
     /// What is answered instead.
     pub instead: Option<(u16, Value)>,
+    /// What sessions' tokens are exchanged for lives so many seconds.
+    pub exchanged_life: i64,
+    /// The tokens that were brought for that, and which of them are no good.
+    pub exchanged: Vec<String>,
+    pub bad: Vec<String>,
     /// The address that device codes are typed at.
     pub verification_uri: String,
     codes: HashMap<String, (String, String)>,
@@ -48,12 +53,14 @@ impl Authority {
     pub async fn start() -> Authority {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let seen = Seen { life: 3600, verification_uri: format!("{url}/device"), ..Seen::default() };
+        let seen =
+            Seen { life: 3600, exchanged_life: 1500, verification_uri: format!("{url}/device"), ..Seen::default() };
         let authority = Authority { url, seen: Arc::new(Mutex::new(seen)) };
         let router = Router::new()
             .route("/token", post(token))
             .route("/device/code", post(device))
             .route("/revoke", post(revoke))
+            .route("/exchange", get(exchange))
             .with_state(authority.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         authority
@@ -102,7 +109,8 @@ impl Seen {
         if let Some((status, body)) = self.instead.clone() {
             return (StatusCode::from_u16(status).unwrap(), body);
         }
-        if form.get("client_id").map(String::as_str) != Some("client-of-the-gateway") {
+        let signs = form["grant_type"].ends_with("jwt-bearer");
+        if !signs && form.get("client_id").map(String::as_str) != Some("client-of-the-gateway") {
             return no("invalid_client");
         }
         match form["grant_type"].as_str() {
@@ -161,4 +169,19 @@ async fn revoke(State(authority): State<Authority>, body: Bytes) -> impl IntoRes
     let mut seen = authority.seen();
     seen.revoked.push(form["token"].clone());
     seen.instead.as_ref().map_or(StatusCode::OK, |(status, _)| StatusCode::from_u16(*status).unwrap())
+}
+
+async fn exchange(State(authority): State<Authority>, headers: HeaderMap) -> impl IntoResponse {
+    let mut seen = authority.seen();
+    let brought = headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap().to_string();
+    seen.exchanged.push(brought.clone());
+    if seen.bad.contains(&brought) {
+        return (StatusCode::UNAUTHORIZED, axum::Json(json!({ "message": "Bad credentials" })));
+    }
+    let token = format!("tid=exchanged-canary-{};exp=1", seen.exchanged.len());
+    let expires_at = crate::store::now_ms() / 1000 + seen.exchanged_life;
+    (
+        StatusCode::OK,
+        axum::Json(json!({ "token": token, "expires_at": expires_at, "endpoints": { "api": "https://x" } })),
+    )
 }

@@ -45,7 +45,7 @@ impl Entries {
             Err(why) => Vault::Sealed(why),
         };
         change.commit().await?;
-        Ok(Entries { store: store.clone(), vault: Arc::new(vault), seen: Arc::default() })
+        Ok(Entries { store: store.clone(), vault: Arc::new(vault), manifests: Arc::default() })
     }
 }
 

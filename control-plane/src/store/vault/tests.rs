@@ -150,6 +150,29 @@ async fn an_older_row_that_was_brought_back_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_manifest_that_is_the_last_one_still_is_not_read_again() {
+    for fresh in on_both().await {
+        let store = fresh.open().await;
+        let entries = with(&store, "").await;
+        entries.put(&slot("acme"), &secret("sk-one"), "me").await.unwrap();
+        // Its code is as before: what was checked holds, and only who never saw it needs the text.
+        tamper(&store, "UPDATE vault_manifest SET marks = 'nothing that anybody could read'").await;
+        assert_eq!(opened(&entries, "acme").await, Ok(Some("sk-one".into())));
+        assert!(opened(&with(&store, "").await, "acme").await.is_err_and(|why| why.contains("changed or moved")));
+        // The next change writes what holds.
+        entries.put(&slot("acme.b"), &secret("sk-b"), "me").await.unwrap();
+        for entries in [&entries, &with(&store, "").await] {
+            assert_eq!(opened(entries, "acme").await, Ok(Some("sk-one".into())));
+        }
+        // One without a code is nobody's, also for who has seen none.
+        tamper(&store, "UPDATE vault_manifest SET tag = '', key_id = ''").await;
+        for entries in [&entries, &with(&store, "").await] {
+            assert!(opened(entries, "acme").await.is_err());
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_manifest_that_was_taken_away_is_the_oldest_of_all() {
     for fresh in on_both().await {
         let store = fresh.open().await;

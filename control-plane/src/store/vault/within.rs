@@ -1,8 +1,10 @@
 //! Secrets as a part of a larger change, and some that are kept elsewhere for a while.
 
+use std::sync::Arc;
+
 use super::super::pepper::random;
 use super::super::{accounts, hex, now_ms};
-use super::{Change, Entries, Entry, Fault, find, write_manifest};
+use super::{Change, Entries, Entry, Fault, Known, find, write_manifest};
 use crate::settings::Secret;
 use crate::vault::{Bound, Envelope, MAX_MARKS, Slot};
 
@@ -12,19 +14,20 @@ const HINT: usize = 4;
 const SHORTEST_WITH_HINT: usize = 16;
 
 impl Entries {
-    /// [`Entries::put`] of an exclusive change: the account is there as long as it has a secret. Whoever commits it calls [`Entries::saw`] with the version.
+    /// [`Entries::put`] of an exclusive change: the account is there as long as it has a secret. Whoever commits it
+    /// calls [`Entries::saw`] with the manifest.
     pub(in super::super) async fn put_in(
         &self,
         change: &mut Change,
         slot: &Slot,
         secret: &Secret,
         by: &str,
-    ) -> Result<Entry, Fault> {
+    ) -> Result<(Entry, Arc<Known>), Fault> {
         let ring = self.ring()?;
         if accounts::find(change, &slot.account).await?.is_none() {
             return Err(Fault::NoAccount(slot.account.clone()));
         }
-        let mut manifest = self.manifest(change, slot.tenant()).await?;
+        let mut manifest = self.manifest(change, slot.tenant()).await?.manifest.clone();
         let before = find(change, slot).await?;
         if manifest.find(slot).is_none() && manifest.marks.len() >= MAX_MARKS {
             return Err(Fault::Full);
@@ -41,14 +44,19 @@ impl Entries {
         let (slot, changed_by) = (slot.clone(), by.to_string());
         let entry = Entry { id, slot, version, hint, created_ms, changed_ms: now, changed_by };
         write(change, &entry, &envelope).await?;
-        write_manifest(change, entry.slot.tenant(), &ring.tag(entry.slot.tenant(), &manifest)?).await?;
-        Ok(entry)
+        let tagged = ring.tag(entry.slot.tenant(), &manifest)?;
+        write_manifest(change, entry.slot.tenant(), &tagged).await?;
+        Ok((entry, Known::made(manifest, &tagged)))
     }
 
-    /// [`Entries::delete`] of an exclusive change; gives the manifest's generation for [`Entries::saw`], none when there was nothing.
-    pub(in super::super) async fn delete_in(&self, change: &mut Change, slot: &Slot) -> Result<Option<i64>, Fault> {
+    /// [`Entries::delete`] of an exclusive change; gives the manifest for [`Entries::saw`], none when there was nothing.
+    pub(in super::super) async fn delete_in(
+        &self,
+        change: &mut Change,
+        slot: &Slot,
+    ) -> Result<Option<Arc<Known>>, Fault> {
         let ring = self.ring()?;
-        let mut manifest = self.manifest(change, slot.tenant()).await?;
+        let mut manifest = self.manifest(change, slot.tenant()).await?.manifest.clone();
         if find(change, slot).await?.is_none() && manifest.find(slot).is_none() {
             return Ok(None);
         }
@@ -56,8 +64,9 @@ impl Entries {
         let delete = sqlx::query("DELETE FROM vault_entry WHERE purpose = $1 AND account = $2 AND provider = $3");
         let delete = delete.bind(slot.purpose.name()).bind(&slot.account).bind(&slot.provider);
         delete.execute(&mut **change).await?;
-        write_manifest(change, slot.tenant(), &ring.tag(slot.tenant(), &manifest)?).await?;
-        Ok(Some(manifest.generation))
+        let tagged = ring.tag(slot.tenant(), &manifest)?;
+        write_manifest(change, slot.tenant(), &tagged).await?;
+        Ok(Some(Known::made(manifest, &tagged)))
     }
 
     /// Seals what is kept for minutes in another table. It is in no manifest: whoever brings an older one back finds it used.

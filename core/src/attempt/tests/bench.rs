@@ -15,22 +15,10 @@ pub(super) fn memory_with(dialects: &[DialectId], change: impl Fn(&mut Provider)
         let id = format!("p{}", index + 1);
         let prefix = if *dialect == GENERATE { "/v1beta" } else { "/v1" };
         providers.push(Provider {
-            id: id.clone(),
-            cluster: format!("provider_{id}"),
             origin: Origin { tls: true, host: format!("{id}.example"), port: 443, base: "/base".into() },
             services: vec![Service::new(*dialect, prefix)],
             credential: id.clone(),
-            own_only: false,
-            passthrough: Vec::new(),
-            headers: vec![],
-            omit: vec![],
-            rename: vec![],
-            set: vec![],
-            price: crate::price::Price::default(),
-            rate_limits: std::sync::Arc::default(),
-            dispatch: crate::catalog::Dispatch::default(),
-            share: None,
-            region: String::new(),
+            ..Provider::plain(&id, *dialect)
         });
         if let Some(provider) = providers.last_mut() {
             change(provider);
@@ -38,7 +26,12 @@ pub(super) fn memory_with(dialects: &[DialectId], change: impl Fn(&mut Provider)
         let target = format!("{id}/m");
         targets.push(Target::unlisted(target, index, "m"));
         let value = Secret::new(format!("secret-of-{id}").into_bytes());
-        memory.equip(CredentialId::of_gateway(&id), Credential { header: "x-api-key".into(), value }, 0, 0);
+        memory.equip(
+            CredentialId::of_gateway(&id),
+            Credential { header: "x-api-key".into(), value, renewable: false },
+            0,
+            0,
+        );
     }
     let routes = vec![Route {
         name: "m".into(),

@@ -10,7 +10,7 @@ fn answer_question(memory: &mut Memory, question: &Question) {
     let Question::Credential(which) = question else { panic!("{question:?}") };
     let whose = if which.account.is_empty() { "gateway" } else { &which.account };
     let value = Secret::new(format!("secret-for-{}-of-{whose}.", which.id).into_bytes());
-    memory.equip(which.clone(), Credential { header: "x-api-key".into(), value }, 0, 0);
+    memory.equip(which.clone(), Credential { header: "x-api-key".into(), value, renewable: false }, 0, 0);
 }
 
 /// The credential of a provider that a caller's attempt has to carry; `None` when there is none for it.

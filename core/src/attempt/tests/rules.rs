@@ -73,7 +73,12 @@ fn a_relay_changes_what_a_rule_names_and_nothing_else() {
 fn a_rules_header_is_never_a_second_credential() {
     let mut memory = ruled(&[CHAT], &[r#"{"name":"r","request":{"headers":{"x-own-key":"mine"}}}"#]);
     let value = Secret::new(b"secret-of-p1".to_vec());
-    memory.equip(crate::memory::CredentialId::of_gateway("p1"), Credential { header: "x-own-key".into(), value }, 0, 0);
+    memory.equip(
+        crate::memory::CredentialId::of_gateway("p1"),
+        Credential { header: "x-own-key".into(), value, renewable: false },
+        0,
+        0,
+    );
     let (_, outgoing) = begin(&asked(&mut memory, CHAT, false), 1);
     let own: Vec<_> = outgoing.head.iter().filter(|(name, _)| name == b"x-own-key").collect();
     assert_eq!(own.len(), 1);

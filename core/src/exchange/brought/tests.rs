@@ -1,35 +1,28 @@
-use std::sync::Arc;
-
 use super::super::{Asked, Exchange, Opening, Step};
 use super::*;
 use crate::admission::{Grant, digest};
-use crate::catalog::{DialectId, Origin, Service, Target};
+use crate::catalog::{DialectId, Passthrough, Target};
 use crate::memory::{CoolDown, CredentialId, Memory};
 use crate::record::Outcome;
 use crate::snapshot::{Loss, Route, Snapshot};
 
 const TOKEN: &str = "sub-oat-alices-own";
 
-/// A route to `people`, which takes tokens that begin with `sub-oat`, then to `keyed`, which has the gateway's key.
-fn memory() -> Memory {
-    let provider = |id: &str, dialect| Provider {
-        id: id.into(),
-        cluster: format!("provider_{id}"),
-        origin: Origin { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
-        services: vec![Service::new(dialect, "/v1")],
+/// A provider for those who have an own credential, which takes tokens that begin with `sub-oat`; but `keyed` has the gateway's.
+pub(in super::super) fn provider(id: &str, dialect: DialectId) -> Provider {
+    Provider {
         credential: if id == "keyed" { id.into() } else { String::new() },
         own_only: id != "keyed",
-        passthrough: if id == "keyed" { vec![] } else { vec!["sub-oat".into()] },
-        headers: vec![],
-        omit: vec![],
-        rename: vec![],
-        set: vec![],
-        price: Default::default(),
-        rate_limits: Arc::default(),
-        dispatch: crate::catalog::Dispatch::default(),
-        share: None,
-        region: String::new(),
-    };
+        passthrough: Passthrough {
+            prefixes: if id == "keyed" { vec![] } else { vec!["sub-oat".into()] },
+            issuers: vec![],
+        },
+        ..Provider::plain(id, dialect)
+    }
+}
+
+/// A route to `people`, which takes tokens that begin with `sub-oat`, then to `keyed`, which has the gateway's key.
+fn memory() -> Memory {
     let providers = vec![
         provider("people", DialectId::Messages),
         provider("keyed", DialectId::Messages),
@@ -47,7 +40,8 @@ fn memory() -> Memory {
     let mut memory = Memory::default();
     memory.publish(Snapshot::new(1, providers, targets, routes, vec![]).unwrap());
     memory.admit(digest(b"k"), Some(Grant { caller: "key_1".into(), ..Grant::default() }), 1_000_000, 0);
-    let gateways = Credential { header: "x-api-key".into(), value: Secret::new(b"gateways".to_vec()) };
+    let gateways =
+        Credential { header: "x-api-key".into(), value: Secret::new(b"gateways".to_vec()), renewable: false };
     memory.equip(CredentialId::of_gateway("keyed"), gateways, 0, 0);
     memory
 }

@@ -1,7 +1,7 @@
 use super::super::{FinalHead, Head};
 use super::*;
 use crate::admission::{AtLimit, Grant, Lease, Leases, Mode, digest};
-use crate::catalog::{DialectId, Origin, Provider, Service, Target};
+use crate::catalog::{DialectId, Provider, Target};
 use crate::json::Json;
 use crate::price::{Price, Rates};
 use crate::rule::{Rule, Whom};
@@ -11,24 +11,7 @@ use crate::usage::Usage;
 const MONTH: &str = "acme/usd/month";
 
 fn memory(budgets: Vec<Budget>) -> Memory {
-    let provider = Provider {
-        id: "p".into(),
-        cluster: "provider_p".into(),
-        origin: Origin { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
-        services: vec![Service::new(DialectId::ChatCompletions, "/v1")],
-        credential: String::new(),
-        own_only: false,
-        passthrough: Vec::new(),
-        headers: vec![],
-        omit: vec![],
-        rename: vec![],
-        set: vec![],
-        price: Price::default(),
-        rate_limits: std::sync::Arc::default(),
-        dispatch: crate::catalog::Dispatch::default(),
-        share: None,
-        region: String::new(),
-    };
+    let provider = Provider::plain("p", DialectId::ChatCompletions);
     let target = |model: &str, output: u64| Target {
         price: Price::of(Rates { input: 1_000_000, output, ..Rates::default() }),
         output_limit: 1000,

@@ -1,7 +1,7 @@
 use super::super::Head;
 use super::*;
 use crate::admission::{Grant, Lease, Leases, digest};
-use crate::catalog::{DialectId, Origin, Provider, Service, Target};
+use crate::catalog::{DialectId, Provider, Target};
 use crate::snapshot::{Loss, Route, Snapshot};
 use crate::usage::Usage;
 
@@ -14,24 +14,7 @@ fn limits(ids: &[&str]) -> Arc<[Budget]> {
 
 /// A route to `p/first`, then to `q/second`.
 fn memory(first: &[&str], second: &[&str]) -> Memory {
-    let provider = |id: &str| Provider {
-        id: id.into(),
-        cluster: format!("provider_{id}"),
-        origin: Origin { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
-        services: vec![Service::new(DialectId::ChatCompletions, "/v1")],
-        credential: String::new(),
-        own_only: false,
-        passthrough: Vec::new(),
-        headers: vec![],
-        omit: vec![],
-        rename: vec![],
-        set: vec![],
-        price: Default::default(),
-        rate_limits: Arc::default(),
-        dispatch: crate::catalog::Dispatch::default(),
-        share: None,
-        region: String::new(),
-    };
+    let provider = |id| Provider::plain(id, DialectId::ChatCompletions);
     let targets = vec![
         Target { rate_limits: limits(first), ..Target::unlisted("p/first".into(), 0, "first") },
         Target { rate_limits: limits(second), ..Target::unlisted("q/second".into(), 1, "second") },

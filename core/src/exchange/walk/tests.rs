@@ -1,6 +1,6 @@
 use super::*;
 use crate::admission::{Grant, digest};
-use crate::catalog::{DialectId, Origin, Provider, Service, Target};
+use crate::catalog::{DialectId, Provider, Target};
 use crate::exchange::{Head, HeadEdits, Step};
 use crate::health::{Fleet, Force, Told};
 use crate::record::Ending;
@@ -9,24 +9,7 @@ use crate::snapshot::{Loss, Route, Snapshot};
 /// A route `m` to so many targets `a/m`, `b/m`, …, each at its own provider.
 fn memory(targets: usize) -> Memory {
     let ids: Vec<String> = ["a", "b", "c"].into_iter().take(targets).map(str::to_string).collect();
-    let provider = |id: &String| Provider {
-        id: id.clone(),
-        cluster: format!("provider_{id}"),
-        origin: Origin { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
-        services: vec![Service::new(DialectId::ChatCompletions, "/v1")],
-        credential: String::new(),
-        own_only: false,
-        passthrough: Vec::new(),
-        headers: vec![],
-        omit: vec![],
-        rename: vec![],
-        set: vec![],
-        price: Default::default(),
-        rate_limits: Default::default(),
-        dispatch: Default::default(),
-        region: String::new(),
-        share: None,
-    };
+    let provider = |id: &String| Provider::plain(id, DialectId::ChatCompletions);
     let target = |(place, id): (usize, &String)| Target::unlisted(format!("{id}/m"), place, "m");
     let route = Route { name: "m".into(), candidates: (0..targets).collect(), loss: Loss::Warn, ..Route::default() };
     let targets = ids.iter().enumerate().map(target).collect();
