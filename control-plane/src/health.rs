@@ -163,7 +163,7 @@ impl FleetView {
         let changed = {
             let mut view = self.view();
             view.judge_by(self.current.borrow().snapshot.health);
-            news.into_iter().fold(false, |changed, told| view.adopt(told, now_ms) || changed)
+            news.into_iter().filter(|told| view.adopt(told.clone(), now_ms)).count() > 0
         };
         if changed {
             self.changes();

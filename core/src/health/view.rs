@@ -63,7 +63,7 @@ impl View {
         self.health.asked(target, now_ms.saturating_sub(outcome.total_ms));
         self.health.met(outcome, account, chance, now_ms);
         let own = of_account(target, account);
-        [target, provider, &own].into_iter().fold(false, |changed, name| self.settle(name, now_ms) || changed)
+        [target, provider, &own].into_iter().filter(|name| self.settle(name, now_ms)).count() > 0
     }
 
     /// A probe of a provider: whether anybody is there. Whether anything changed by it.
