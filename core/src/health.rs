@@ -109,7 +109,7 @@ pub struct Health {
 impl Health {
     /// Whether that target should be asked with that credential; `account` is whose it is, if it is an account's.
     pub fn fitness(&self, target: &str, whose: Whose, account: &str, now_ms: u64) -> Fitness {
-        if self.subjects.is_empty() {
+        if self.subjects.is_empty() || !self.settings.enabled {
             return Fitness::Fit;
         }
         let own = (whose == Whose::Account).then(|| of_account(target, account));
@@ -130,6 +130,11 @@ impl Health {
         worst
     }
 
+    /// Whether something may be asked again.
+    pub fn may_repeat(&self) -> bool {
+        self.settings.enabled && self.settings.retry_percent > 0 && self.retries.is_free()
+    }
+
     /// That target is asked.
     pub fn asked(&mut self, target: &str, now_ms: u64) {
         for name in [target, provider_of(target)] {
@@ -141,6 +146,9 @@ impl Health {
 
     /// What became of an attempt in the name of that account. `chance` is any number, so that not all come back together.
     pub fn met(&mut self, outcome: &Outcome, account: &str, chance: u64, now_ms: u64) {
+        if !self.settings.enabled {
+            return;
+        }
         let Some(failure) = outcome.failure else {
             let heard = outcome.ending != Ending::Abandoned || outcome.first_event_ms.is_some();
             return self.alive(&outcome.target, heard, now_ms);

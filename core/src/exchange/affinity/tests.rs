@@ -3,7 +3,7 @@ use std::rc::Rc;
 
 use super::super::{Exchange, Head, Step};
 use crate::admission::{Grant, digest};
-use crate::catalog::{DialectId, Provider, Service, Target};
+use crate::catalog::{DialectId, Dispatch, Provider, Service, Target};
 use crate::memory::Memory;
 use crate::record::{Ending, Outcome};
 use crate::snapshot::{Affinity, Balance, Loss, Pool, Route, Snapshot};
