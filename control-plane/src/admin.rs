@@ -25,6 +25,7 @@ mod credentials;
 mod discovery;
 mod distribution;
 mod explain;
+mod health;
 mod keys;
 mod ledger;
 mod metrics;
@@ -57,6 +58,7 @@ use tracing::{error, warn};
 
 use crate::data_plane::Watching;
 use crate::discovery::Rounds;
+use crate::health::FleetView;
 use crate::metrics::Metrics;
 use crate::oauth::OAuth;
 use crate::publication::Publication;
@@ -99,6 +101,8 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// Asks providers for their models.
     pub rounds: Arc<Rounds<Discovered>>,
+    /// How providers do.
+    pub health: Arc<FleetView>,
 }
 
 /// Every endpoint.
@@ -118,6 +122,7 @@ fn api() -> Api {
     snapshots::add(&mut api);
     explain::add(&mut api);
     discovery::add(&mut api);
+    health::add(&mut api);
     rate_limits::add(&mut api);
     cool_downs::add(&mut api);
     distribution::add(&mut api);

@@ -3,7 +3,7 @@
 //! ```text
 //! local          init, check, render, import, completions, translate: need nobody; vault: the store itself
 //! door           key, token, record: the admin API with a token, the data directory without
-//! client         provider … rule, account, credential, login, session, cool-down, costs, ledger, snapshot, apply, diff, export,
+//! client         provider … rule, account, credential, login, session, cool-down, health, costs, ledger, snapshot, apply, diff, export,
 //!                status, audit, explain: the admin API
 //! ```
 //!
@@ -17,6 +17,7 @@ mod configuration;
 mod cool_downs;
 mod costs;
 mod door;
+mod health;
 mod input;
 mod keys;
 mod local;
@@ -146,6 +147,9 @@ enum Command {
     /// Callers' own tokens that are not sent to a provider for a while.
     #[command(subcommand)]
     CoolDown(cool_downs::CoolDownCommand),
+    /// How providers do, and forcing who is asked.
+    #[command(subcommand)]
+    Health(health::HealthCommand),
     /// What accounts' credentials are kept in.
     #[command(subcommand)]
     Vault(vault::VaultCommand),
@@ -257,6 +261,7 @@ pub async fn main() -> anyhow::Result<ExitCode> {
         Command::Login(asked) => asked.run().await,
         Command::Session(command) => command.run().await,
         Command::CoolDown(command) => command.run().await,
+        Command::Health(command) => command.run().await,
         Command::Vault(command) => command.run().await,
         Command::Token(command) => command.run().await,
         Command::Record(command) => command.run().await,

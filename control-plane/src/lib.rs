@@ -22,6 +22,7 @@ pub mod data_plane;
 pub mod demo;
 pub mod discovery;
 pub mod envoy;
+pub mod health;
 pub mod import;
 pub mod ledger;
 pub mod logs;

@@ -8,11 +8,12 @@
 //! What there is stands in [`table::TABLE`]. Labels are names from the configuration and words of ours; what strangers can
 //! make up is counted as `other`, and there is a bound on what is left ([`MAX_SERIES`]).
 
+mod classes;
 mod series;
 mod summary;
 pub mod table;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dragoman_core::record::{Ending, Outcome, Record};
@@ -22,12 +23,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use classes::{Cost, class, cost, reason, seconds};
 use series::{OTHER, Room, Series};
 use summary::{SECONDS, Tally};
 use table::Row;
 
 pub use series::MAX_SERIES;
-pub use summary::{Latency, Summary, Totals};
+pub use summary::{BUCKETS, Latency, Summary, Times, Totals};
 
 /// The page's media type.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -115,6 +117,8 @@ pub struct Metrics {
     requests: Series<Counter>,
     attempts: Series<Counter>,
     fallbacks: Series<Counter>,
+    failures: Series<Counter>,
+    breaker: Series<Gauge>,
     first_event: Series<Histogram>,
     exchange: Series<Histogram>,
     inter_token: Series<Histogram>,
@@ -135,6 +139,8 @@ pub struct Metrics {
     spans: Series<Counter>,
     webhooks: Series<Counter>,
     tally: Mutex<Tally>,
+    /// The breakers on the page that are not closed.
+    open: Mutex<HashMap<String, i64>>,
 }
 
 impl Default for Metrics {
@@ -172,6 +178,8 @@ impl Metrics {
             requests: counter(to, &table::REQUESTS),
             attempts: counter(to, &table::ATTEMPTS),
             fallbacks: counter(to, &table::FALLBACKS),
+            failures: counter(to, &table::FAILURES),
+            breaker: gauge(to, &table::BREAKER),
             first_event: Series::register(to, &table::FIRST_EVENT, &room, seconds),
             exchange: Series::register(to, &table::EXCHANGE, &room, seconds),
             inter_token: Series::register(to, &table::INTER_TOKEN, &room, || Histogram::new(TOKEN_SECONDS)),
@@ -193,6 +201,7 @@ impl Metrics {
             webhooks: counter(to, &table::WEBHOOKS),
             registry,
             tally: Mutex::new(Tally::new()),
+            open: Mutex::default(),
         }
     }
 
@@ -226,6 +235,9 @@ impl Metrics {
 
     fn attempt(&self, record: &Record, outcome: &Outcome, (provider, target): (&str, &str)) {
         self.attempts.with(&[provider, target, outcome.ending.name()]).inc();
+        if let Some(failure) = outcome.failure {
+            self.failures.with(&[provider, target, failure.name()]).inc();
+        }
         let usage = &outcome.usage;
         if let Some(first) = outcome.first_event_ms {
             self.first_event.with(&[provider, target]).observe(seconds(first));
@@ -269,6 +281,22 @@ impl Metrics {
     /// The version of the Snapshot that is served now.
     pub fn snapshot(&self, version: u64) {
         self.snapshot.with(&[]).set(i64::try_from(version).unwrap_or(i64::MAX));
+    }
+
+    /// The breakers that are not closed, each with its state: 1 half-open, 2 open, 3 forced open. Those of before are closed.
+    pub fn breakers(&self, states: HashMap<String, i64>, known: &Known) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let closed = open.keys().filter(|subject| !states.contains_key(*subject)).map(|subject| (subject, 0));
+        let states_now = states.iter().map(|(subject, state)| (subject, *state));
+        for (subject, state) in closed.chain(states_now) {
+            let (provider, target) = known.labels(subject);
+            let target = if subject.contains('/') { target } else { NONE };
+            // All that have no name of their own share one line, which says nothing of any.
+            if provider != OTHER && target != OTHER {
+                self.breaker.with(&[provider, target]).set(state);
+            }
+        }
+        *open = states;
     }
 
     /// How many filters watch: those that were sent the current Snapshot, and those that are behind.
@@ -343,59 +371,6 @@ impl Metrics {
     fn tally(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What an attempt cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cost {
-    /// So many millionths of a dollar.
-    Known(u64),
-    /// Something, but nobody can say how much.
-    Unknown,
-    /// The provider said no or nothing; that is free everywhere.
-    Nothing,
-}
-
-fn cost(outcome: &Outcome, priced: Option<u64>) -> Cost {
-    let unanswered = matches!(outcome.ending, Ending::Retriable | Ending::Refused | Ending::Silent);
-    match priced {
-        Some(microdollars) => Cost::Known(microdollars),
-        None if unanswered && !outcome.usage.is_reported() => Cost::Nothing,
-        None => Cost::Unknown,
-    }
-}
-
-/// Whether the exchange ended with an error. A stream that broke had begun with a good status.
-fn failed(record: &Record) -> bool {
-    record.status >= 400 || record.outcomes.last().is_some_and(|outcome| outcome.ending == Ending::Broken)
-}
-
-fn class(status: u16) -> &'static str {
-    match status {
-        100..200 => "1xx",
-        200..300 => "2xx",
-        300..400 => "3xx",
-        400..500 => "4xx",
-        500..600 => "5xx",
-        _ => NONE,
-    }
-}
-
-/// Why an attempt was followed by another one; providers' own codes are theirs to make up.
-fn reason(outcome: &Outcome) -> &'static str {
-    match (outcome.ending, outcome.status) {
-        (Ending::Silent, _) => "silent",
-        (Ending::Broken, _) => "broken",
-        (_, 429) => "rate_limited",
-        (_, 401 | 403) => "not_allowed",
-        (_, 400..500) => "client_error",
-        (_, 500..600) => "server_error",
-        _ => OTHER,
-    }
-}
-
-fn seconds(ms: u64) -> f64 {
-    ms as f64 / 1000.0
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! What becomes of a settled Record besides being kept: it is counted, traced and logged. None of them can fail.
+//! What becomes of a settled Record besides being kept: it is counted, traced and logged, and
+//! teaches how providers do. None of them can fail.
 
 use std::sync::Arc;
 
@@ -6,6 +7,7 @@ use dragoman_core::price::Cost;
 use dragoman_core::record::Record;
 
 use crate::current::Current;
+use crate::health::FleetView;
 use crate::logs;
 use crate::metrics::Metrics;
 use crate::prices::{CostKnown, OutcomeCost};
@@ -18,6 +20,8 @@ pub struct Observers {
     pub metrics: Arc<Metrics>,
     /// Sends spans, where a collector is named.
     pub traces: Option<Arc<Traces>>,
+    /// Learns how providers do.
+    pub health: Arc<FleetView>,
 }
 
 /// What an exchange cost: each attempt, and all of them together; `None` where nobody knows.
@@ -49,6 +53,7 @@ impl Observers {
     /// Looks at a Record that was stored for the first time.
     pub fn settled(&self, record: &Record, costs: &Costs, current: &Current) {
         self.metrics.observe(record, &costs.attempts, &current.labels);
+        self.health.observe(record, current);
         if let Some(traces) = &self.traces {
             traces.send(record, &record.trace);
         }

@@ -47,6 +47,7 @@ pub fn snapshot_at(
     let mut snapshot = Snapshot::new(version, providers, targets, routes, families)
         .map_err(|mistakes| anyhow::anyhow!("the catalogue makes no Snapshot: {}", mistakes.join("; ")))?;
     snapshot.withheld = withheld;
+    snapshot.health = file.health.judged;
     snapshot.identities = file.identities.iter().map(IdentityRow::published).collect();
     let rules: Result<Vec<_>, String> = file.rules.iter().map(|row| row.rule(file)).collect();
     let snapshot = rules.map_err(|wrong| vec![wrong]).and_then(|rules| snapshot.with_rules(rules));

@@ -15,6 +15,7 @@ use crate::catalog::{self, Registered};
 use crate::current::Current;
 use crate::data_plane::{self, Watching};
 use crate::discovery::{Asker, Rounds};
+use crate::health::FleetView;
 use crate::metrics::{Metrics, Rejection};
 use crate::oauth::{Egress, OAuth};
 use crate::observers::Observers;
@@ -177,7 +178,8 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     let watching = Arc::new(Watching::default());
     let metrics = Arc::new(Metrics::new());
     let traces = Traces::start(&environment, metrics.clone()).map(Arc::new);
-    let observers = Observers { metrics: metrics.clone(), traces: traces.clone() };
+    let health = Arc::new(FleetView::begin(store.clone(), publication.for_filters()).await?);
+    let observers = Observers { metrics: metrics.clone(), traces: traces.clone(), health: health.clone() };
     let egress = Egress::new(std::fs::read(options.ca_file(&file)).ok().as_deref())?;
     let oauth = OAuth::new(&store, &vault, pepper.clone(), (egress, metrics.clone()), publication.for_filters())?;
     let service = data_plane::Service::new(
@@ -195,11 +197,12 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     let served = tokio::spawn(data_plane::serve(listener, service, configuration, std::future::pending()));
     tokio::spawn(publisher.run());
     {
-        let (watching, keys, store) = (watching.clone(), keys.clone(), store.clone());
+        let (watching, keys, store, health) = (watching.clone(), keys.clone(), store.clone(), health.clone());
         tokio::spawn(async move {
             let (changes, alive) = (watching.changes(keys, store.clone()), watching.alive(store.clone()));
             let cool_downs = watching.cool_downs(store.clone());
-            tokio::join!(changes, alive, cool_downs, reaping(store.clone()), forgetting(store));
+            let health = health.run(&watching);
+            tokio::join!(changes, alive, cool_downs, health, reaping(store.clone()), forgetting(store));
         });
     }
     let program = bootstrap(&options, &file, &directory)?;
@@ -212,6 +215,8 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     tokio::spawn(publication.clone().run());
     tokio::spawn(oauth.clone().run());
     let rounds = discover(&options, &file, &store, &metrics, &publication)?;
+    let (asker, probed) = (Asker::new(std::fs::read(options.ca_file(&file)).ok().as_deref())?, health.clone());
+    tokio::spawn(async move { probed.probe(asker).await });
     {
         let (publication, metrics) = (publication.clone(), metrics.clone());
         tokio::spawn(async move {
@@ -240,6 +245,7 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
             envoys,
             metrics,
             rounds,
+            health,
         };
         tokio::spawn(admin::serve(listener, state));
     }

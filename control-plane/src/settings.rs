@@ -24,6 +24,7 @@
 mod address;
 mod example;
 mod file;
+mod health;
 mod identity;
 mod kind;
 mod members;
@@ -54,6 +55,7 @@ use std::time::Duration;
 
 pub use address::{BaseUrl, origin};
 pub use example::EXAMPLE;
+pub use health::{HealthSettings, OperatorsWebhook};
 pub use identity::{IdentityRow, Jwt, Proof, Template, Testimony, TokenKeys, Unknown};
 pub use kind::Kind;
 pub use members::Placed;
@@ -95,6 +97,8 @@ pub struct File {
     pub data_dir: Option<PathBuf>,
     /// Bounds and times.
     pub limits: Limits,
+    /// How health is judged, and who is told.
+    pub health: HealthSettings,
     /// The Envoy beside us.
     pub envoy: EnvoySettings,
     /// Whether the shipped providers and models take part.

@@ -19,8 +19,10 @@ pub mod cool_downs;
 pub mod costs;
 pub mod discovered;
 mod engine;
+pub mod health;
 pub mod keys;
 pub mod ledger;
+pub mod minutes;
 pub mod notices;
 pub mod pepper;
 pub mod records;
@@ -45,7 +47,7 @@ use sqlx::any::AnyRow;
 pub use engine::{Changes, Engine};
 
 /// Every change of the tables, in order; a number is never used twice.
-const MIGRATIONS: [(i64, &str); 8] = [
+const MIGRATIONS: [(i64, &str); 9] = [
     (1, include_str!("../migrations/0001_begin.sql")),
     (2, include_str!("../migrations/0002_operate.sql")),
     (3, include_str!("../migrations/0003_look_up.sql")),
@@ -54,6 +56,7 @@ const MIGRATIONS: [(i64, &str); 8] = [
     (6, include_str!("../migrations/0006_tenant_tokens.sql")),
     (7, include_str!("../migrations/0007_sign_ins.sql")),
     (8, include_str!("../migrations/0008_cool_downs.sql")),
+    (9, include_str!("../migrations/0009_health.sql")),
 ];
 
 /// What PostgreSQL is told besides, after the change of that number.

@@ -1,11 +1,13 @@
-//! Tells accounts that a share of a budget is spent.
+//! Tells accounts that a share of a budget is spent, and operators how providers do.
 //!
 //! ```text
-//! notice ─▶ the nearest account up the tree that has a webhook ─▶ its host is looked up and screened ─▶ POST, signed
+//! of a budget ──▶ the nearest account up the tree that has a webhook ─┬─▶ its host is looked up and screened ─▶ POST, signed
+//! of a provider ─▶ the webhook of [health] ────────────────────────────┘
 //! ```
 //!
 //! Whoever is told verifies `x-dragoman-signature: t=<seconds>,v1=<hex>`, where the digits are HMAC-SHA-256 under the account's
-//! secret of `<seconds>.<body>`. It is sent once for each window and share, and again only when nobody took it, or when we died
+//! or the operator's secret of `<seconds>.<body>`. It is sent once for each window and share, for each change of a
+//! provider's status, and again only when nobody took it, or when we died
 //! right after it was: `id` stays the same.
 //!
 //! Limits: ten seconds for each try, the look-up included, and eight tries at a time; redirects are not followed and answers are not read; nothing is sent without a secret.
@@ -26,6 +28,7 @@ use crate::current::Feed;
 use crate::metrics::{Metrics, Told};
 use crate::screen::{Network, resolve_and_screen};
 use crate::settings::Secret;
+use crate::store::health::HealthNotice;
 use crate::store::notices::{MAX_TRIES, Notice, WebhookSecrets};
 use crate::store::{Store, hex, now_ms};
 
@@ -37,6 +40,28 @@ const AT_ONCE: usize = 8;
 const MAX_WAIT: Duration = Duration::from_secs(10);
 /// The header with the signature.
 const SIGNATURE: &str = "x-dragoman-signature";
+
+/// What waits to be told.
+enum Waiting {
+    OfBudget(Notice),
+    OfHealth(HealthNotice),
+}
+
+impl Waiting {
+    fn id(&self) -> String {
+        match self {
+            Waiting::OfBudget(notice) => notice.id(),
+            Waiting::OfHealth(notice) => notice.id.clone(),
+        }
+    }
+
+    fn tries(&self) -> i64 {
+        match self {
+            Waiting::OfBudget(notice) => notice.tries,
+            Waiting::OfHealth(notice) => notice.tries,
+        }
+    }
+}
 
 /// Tells.
 pub struct Teller {
@@ -70,29 +95,32 @@ impl Teller {
         }
     }
 
-    async fn claimed(&self) -> Option<Notice> {
-        match self.store.claim_notice().await {
-            Ok(notice) => notice,
-            Err(failed) => {
-                error!("the store failed, and nobody is told of budgets: {failed:#}");
-                None
-            }
-        }
+    async fn claimed(&self) -> Option<Waiting> {
+        let claimed = async {
+            Ok(match self.store.claim_health_notice().await? {
+                Some(notice) => Some(Waiting::OfHealth(notice)),
+                None => self.store.claim_notice().await?.map(Waiting::OfBudget),
+            })
+        };
+        claimed.await.unwrap_or_else(|failed: anyhow::Error| {
+            error!("the store failed, and nobody is told of budgets and providers: {failed:#}");
+            None
+        })
     }
 
-    async fn tell(&self, notice: &Notice) {
-        let (told, noted) = match self.deliver(notice).await {
-            Ok(true) => (Some(Told::Delivered), self.store.notice_told(notice).await),
+    async fn tell(&self, waiting: &Waiting) {
+        let (told, noted) = match self.deliver(waiting).await {
+            Ok(true) => (Some(Told::Delivered), self.told(waiting).await),
             // Nobody wants to be told.
-            Ok(false) => (None, self.store.notice_given_up(notice).await),
-            Err(why) if notice.tries >= MAX_TRIES => {
-                error!(notice = notice.id(), "a webhook did not take it, and it is given up: {why:#}");
-                (Some(Told::GivenUp), self.store.notice_given_up(notice).await)
+            Ok(false) => (None, self.given_up(waiting).await),
+            Err(why) if waiting.tries() >= MAX_TRIES => {
+                error!(notice = waiting.id(), "a webhook did not take it, and it is given up: {why:#}");
+                (Some(Told::GivenUp), self.given_up(waiting).await)
             }
             Err(why) => {
                 warn!(
-                    notice = notice.id(),
-                    tries = notice.tries,
+                    notice = waiting.id(),
+                    tries = waiting.tries(),
                     "a webhook did not take it, and it is tried again: {why:#}"
                 );
                 (Some(Told::Failed), Ok(()))
@@ -106,19 +134,50 @@ impl Teller {
         }
     }
 
+    async fn told(&self, waiting: &Waiting) -> anyhow::Result<()> {
+        match waiting {
+            Waiting::OfBudget(notice) => self.store.notice_told(notice).await,
+            Waiting::OfHealth(notice) => self.store.health_notice_told(&notice.id).await,
+        }
+    }
+
+    async fn given_up(&self, waiting: &Waiting) -> anyhow::Result<()> {
+        match waiting {
+            Waiting::OfBudget(notice) => self.store.notice_given_up(notice).await,
+            Waiting::OfHealth(notice) => self.store.health_notice_given_up(&notice.id).await,
+        }
+    }
+
     /// Whether somebody took it; false where nobody wants it.
-    async fn deliver(&self, notice: &Notice) -> anyhow::Result<bool> {
+    async fn deliver(&self, waiting: &Waiting) -> anyhow::Result<bool> {
+        let file = self.current.borrow().file.clone();
+        let (url, secret, body) = match waiting {
+            Waiting::OfHealth(notice) => {
+                let Some(operators) = &file.health.webhook else { return Ok(false) };
+                let secret = operators.secret.resolve(&crate::run::environment);
+                let secret = secret.context("the variable with the secret of [health]'s webhook is not set")?;
+                (operators.webhook.url.clone(), secret, notice.document.clone())
+            }
+            Waiting::OfBudget(notice) => match self.addressed(notice).await? {
+                Some(addressed) => addressed,
+                None => return Ok(false),
+            },
+        };
+        let sent = tokio::time::timeout(MAX_WAIT, send(&url, &secret, &body, &file.allow_networks)).await;
+        sent.with_context(|| format!("it does not answer within {} seconds", MAX_WAIT.as_secs()))??;
+        Ok(true)
+    }
+
+    /// Where a budget's notice goes, what it is signed with, and its body.
+    async fn addressed(&self, notice: &Notice) -> anyhow::Result<Option<(String, Secret, String)>> {
         let account = self.store.account_of_holder(&notice.holder).await?;
         let levels = self.store.levels(&account).await?;
         let nearest = levels.into_iter().find_map(|level| Some((level.holder, level.terms.webhook?.url)));
-        let Some((account, url)) = nearest else { return Ok(false) };
+        let Some((account, url)) = nearest else { return Ok(None) };
         let secret = self.secrets.find(&account).await?;
         let secret = secret.with_context(|| format!("{account} has a webhook and no secret to sign with"))?;
-        let allowed = self.current.borrow().file.allow_networks.clone();
         let body = body(notice, &account).to_string();
-        let sent = tokio::time::timeout(MAX_WAIT, send(&url, &secret, &body, &allowed)).await;
-        sent.with_context(|| format!("it does not answer within {} seconds", MAX_WAIT.as_secs()))??;
-        Ok(true)
+        Ok(Some((url, secret, body)))
     }
 }
 
@@ -230,6 +289,31 @@ mod tests {
         let running = tokio::spawn(teller.run());
         let sent = tokio::time::timeout(MAX_WAIT / 2, task).await.unwrap().unwrap();
         assert!(sent.contains("\"account\":\"swift\""), "{sent}");
+        running.abort();
+    }
+
+    #[tokio::test]
+    async fn operators_are_told_of_providers_signed_like_all_others() {
+        let directory = Directory::new();
+        let store = Store::open(&directory.0, None).await.unwrap();
+        let (url, task) = receiver("204 No Content").await;
+        let text = format!(
+            "catalog = false\nallow_networks = [\"127.0.0.0/8\"]\n\
+             [health]\nwebhook = {{ url = \"{url}\", secret = {{ env = \"PATH\" }} }}\n"
+        );
+        let file = File::read("f", &text, &known().unwrap()).unwrap();
+        let made = Made::of(Catalog::join(&file, &|_| None).unwrap(), file).unwrap();
+        let current = tokio::sync::watch::Sender::new(Arc::new(Current::publish(made, 0, &store).await.unwrap()));
+        let document = "{\"type\":\"provider.unhealthy\"}";
+        store.add_health_notice("x", document).await.unwrap();
+        let secrets = WebhookSecrets::of(&store, Pepper::of(&store).await.unwrap());
+        let teller = Teller { store, secrets, current: current.subscribe(), metrics: Arc::default() };
+        let running = tokio::spawn(teller.run());
+        let sent = tokio::time::timeout(MAX_WAIT / 2, task).await.unwrap().unwrap();
+        let said = sent.lines().find_map(|line| line.strip_prefix("x-dragoman-signature: ")).unwrap();
+        let seconds = said.strip_prefix("t=").and_then(|rest| rest.split_once(',')).unwrap().0.parse().unwrap();
+        let secret = Secret::new(std::env::var("PATH").unwrap());
+        assert_eq!(said, signature(&secret, seconds, document).unwrap());
         running.abort();
     }
 

@@ -322,6 +322,37 @@ fn a_cool_down_is_listed_and_cleared() {
 }
 
 #[test]
+fn how_providers_do_is_listed_and_forced() {
+    let mut served = Served::start("health");
+    served.token = served.read(&["token", "create", "--role", "operator"]).trim_end().to_string();
+    served.write("wanted.toml", WANTED);
+    served.read(&["apply", "-f", "wanted.toml"]);
+    let row =
+        |text: &str| -> Vec<String> { text.lines().nth(1).unwrap().split_whitespace().map(str::to_string).collect() };
+    assert_eq!(row(&served.read(&["health", "list"]))[..3], ["corp", "healthy", "0"]);
+    assert_eq!(served.read(&["health", "force-open", "corp/our-model"]), "corp/our-model is asked by nobody\n");
+    let listed = served.read(&["health", "list"]);
+    assert!(listed.contains("unhealthy") && listed.contains("corp/our-model forced_open"), "{listed}");
+    let shown = served.read(&["health", "show", "corp"]);
+    assert!(shown.lines().last().unwrap().starts_with("corp/our-model  open"), "{shown}");
+    served.read(&["health", "force-close", "corp"]);
+    assert!(served.read(&["health", "list", "--json"]).contains("\"forced\":\"closed\""));
+    for subject in ["corp", "corp/our-model"] {
+        let said = served.read(&["health", "reset", subject]);
+        assert_eq!(said, format!("{subject} goes by what is measured from now on\n"));
+    }
+    assert_eq!(row(&served.read(&["health", "list"]))[1], "healthy");
+    assert!(served.read(&["audit"]).contains("force open"));
+    assert_eq!(served.read(&["health", "timeline", "corp", "--json"]), "");
+    for arguments in [["health", "force-open", "nobody/m"], ["health", "timeline", "nobody"]] {
+        let refused = served.run(&arguments, "");
+        assert_eq!(refused.status.code(), Some(2), "{}", words(&refused.stderr));
+    }
+    let refused = served.run(&["health", "list", "--minutes", "61"], "");
+    assert_eq!(refused.status.code(), Some(2), "{}", words(&refused.stderr));
+}
+
+#[test]
 fn an_accounts_own_credential_is_put_and_shown_by_its_end_only() {
     const SECRET: &str = "sk-canary-of-the-command-line-a1b2";
     let mut served = Served::start("credentials");

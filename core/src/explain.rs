@@ -25,6 +25,7 @@ use crate::admission::Grant;
 use crate::attempt::{self, Telling};
 use crate::catalog::{Abilities, DialectId, Operation};
 use crate::exchange::{Asked, Bounds, Content, Head, MAX_BODY, Opening, Planned, Sought, Wish};
+use crate::failure::Failure;
 use crate::health::Pulses;
 use crate::hub::Delivery;
 use crate::refusal::Refusal;
@@ -89,6 +90,8 @@ pub struct Weighed {
     pub place: Place,
     /// What is thought of it.
     pub verdict: Verdict,
+    /// What was wrong with each attempt at it that failed; of the past only.
+    pub failures: Vec<Failure>,
     /// How it is told the request, when it is asked.
     pub telling: Option<Telling>,
 }
@@ -262,6 +265,7 @@ impl<'s> Explanation<'s> {
                 provider: provider.map(|provider| provider.id.clone()).unwrap_or_default(),
                 place: candidate.place,
                 verdict: candidate.verdict,
+                failures: Vec::new(),
                 telling: None,
             }
         });

@@ -20,6 +20,7 @@ mod pulse;
 mod rest;
 mod retries;
 mod settings;
+mod view;
 
 use std::collections::{HashMap, HashSet};
 
@@ -32,9 +33,13 @@ pub use pulse::{FULL, Pulse, Pulses};
 pub use rest::{Firmness, Rest};
 pub use retries::Retries;
 pub use settings::Settings;
+pub use view::View;
 
 /// Most subjects that a worker remembers, about 200 bytes each. Beyond them those go of which nothing is to be said.
 const MAX_SUBJECTS: usize = 16_384;
+
+/// Most subjects that are told of.
+pub const MAX_TOLD: usize = MAX_SUBJECTS / 2;
 
 /// So long the control plane need not know what a worker met itself.
 const OWN_MS: u64 = 5_000;
@@ -184,20 +189,25 @@ impl Health {
             }
             !is_over
         });
-        for told in fleet.told.into_iter().take(MAX_SUBJECTS / 2) {
-            let subject = self.subject(told.subject, now_ms);
-            let is_news = subject.told_ms < told.since_ms;
-            subject.told_ms = told.since_ms;
-            subject.force = told.force;
-            if is_news && told.is_over && subject.met_ms < told.since_ms {
-                (subject.breaker, subject.rest, subject.guesses) = Default::default();
-            }
-            if let Some(until_ms) = told.open_until_ms.filter(|_| is_news) {
-                subject.breaker.open(until_ms);
-            }
-            if let Some(rest) = told.rest {
-                subject.rest(rest);
-            }
+        for told in fleet.told.into_iter().take(MAX_TOLD) {
+            self.take(told, now_ms);
+        }
+    }
+
+    /// Takes the control plane's word of one subject.
+    fn take(&mut self, told: Told, now_ms: u64) {
+        let subject = self.subject(told.subject, now_ms);
+        let is_news = subject.told_ms < told.since_ms;
+        subject.told_ms = told.since_ms;
+        subject.force = told.force;
+        if is_news && told.is_over && subject.met_ms < told.since_ms {
+            (subject.breaker, subject.rest, subject.guesses) = Default::default();
+        }
+        if let Some(until_ms) = told.open_until_ms.filter(|_| is_news) {
+            subject.breaker.open(until_ms);
+        }
+        if let Some(rest) = told.rest {
+            subject.rest(rest);
         }
     }
 

@@ -11,6 +11,8 @@ mod budgets;
 mod canary;
 #[path = "admin/changes.rs"]
 mod changes;
+#[path = "admin/health.rs"]
+mod health;
 #[path = "admin/identities.rs"]
 mod identities;
 #[path = "admin/issuer.rs"]

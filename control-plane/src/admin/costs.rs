@@ -140,7 +140,8 @@ impl Span {
     }
 }
 
-fn moment(said: &str) -> Option<i64> {
+/// A day or a moment as people write it, in milliseconds since 1970.
+pub(super) fn moment(said: &str) -> Option<i64> {
     let day = format!("{said}T00:00:00Z");
     said.parse::<Timestamp>().or_else(|_| day.parse()).ok().map(Timestamp::as_millisecond)
 }

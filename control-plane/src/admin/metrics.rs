@@ -47,6 +47,7 @@ pub fn add(api: &mut Api) {
 async fn get_metrics(State(admin): State<Admin>) -> impl IntoResponse {
     let current = admin.publication.current();
     let (all, up_to_date) = (admin.watching.count_at(0), admin.watching.count_at(current.version));
+    admin.metrics.breakers(admin.health.breakers(), &current.labels);
     admin.metrics.snapshot(current.version);
     admin.metrics.data_planes(up_to_date, all.saturating_sub(up_to_date));
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], admin.metrics.page())

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
 use dragoman_core::admission::{Grant, digest};
+use dragoman_core::failure::Failure;
+use dragoman_core::health::Fleet;
 use dragoman_core::snapshot::Snapshot;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -13,6 +15,7 @@ use super::*;
 use crate::accounts::{AccountId, AccountKind, Terms};
 use crate::catalog::{Catalog, known};
 use crate::current::{Current, Made};
+use crate::health::FleetView;
 use crate::settings::{File, Secret};
 use crate::store::cool_downs::tests::{record, soon};
 use crate::store::keys::NewKey;
@@ -50,7 +53,8 @@ impl Served {
         let keys = Keys::of(&store, crate::store::pepper::Pepper::of(&store).await.unwrap());
         let feed = watch::Sender::new(current(&store, "\"m\"", "secret-1").await);
         let watching = Arc::new(Watching::default());
-        let observers = Observers { metrics: Arc::default(), traces: None };
+        let health = Arc::new(FleetView::begin(store.clone(), feed.subscribe()).await.unwrap());
+        let observers = Observers { metrics: Arc::default(), traces: None, health: health.clone() };
         let vault = Entries::of(&store).await.unwrap();
         let pepper = crate::store::pepper::Pepper::of(&store).await.unwrap();
         let egress = crate::oauth::Egress::new(None).unwrap();
@@ -64,7 +68,7 @@ impl Served {
         let configuration = crate::xds::Service::new(watch::Sender::new(Arc::default()).subscribe(), envoys);
         tokio::spawn(serve(listener, service, configuration, std::future::pending()));
         let (told, revocations, changes) = (watching.clone(), keys.clone(), store.clone());
-        tokio::spawn(async move { told.changes(revocations, changes).await });
+        tokio::spawn(async move { tokio::join!(told.changes(revocations, changes), health.run(&told)) });
         let client = DataPlaneClient::connect(format!("http://{address}")).await.unwrap();
         Served { client, feed, keys, store, vault, watching, oauth, _directory: directory }
     }
@@ -308,4 +312,23 @@ async fn a_session_is_served_to_its_account_alone_before_what_it_has_from_above(
     };
     assert_eq!(value("acme.a").await, b"", "nobody else pays for what its owner has to sign in for");
     assert_eq!(value("acme").await, b"Bearer of-acme");
+}
+
+#[tokio::test]
+async fn what_one_data_plane_met_is_told_to_all_within_a_second() {
+    let mut served = Served::start().await;
+    let mut streams = [served.watch(0, "").await, served.watch(1, "").await];
+    for stream in &mut streams {
+        hear(stream).await.unwrap();
+    }
+    let record = crate::health::tests::record("x1", "a/m", Some(Failure::Throttled), 60_000);
+    let settle = SettleRequest { records: vec![record.write(), record.write()] };
+    served.client.settle(settle).await.unwrap();
+    for stream in &mut streams {
+        let update = timeout(Duration::from_secs(1), stream.message()).await.unwrap().unwrap().unwrap();
+        let fleet = Fleet::read(&update.health.unwrap()).unwrap();
+        assert_eq!((fleet.told.len(), fleet.told[0].subject.as_str()), (1, "a/m"));
+    }
+    let late = hear(&mut served.watch(1, "").await).await.unwrap();
+    assert_eq!(Fleet::read(&late.health.unwrap()).unwrap().told.len(), 1, "who comes later learns it at once");
 }

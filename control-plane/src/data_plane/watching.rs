@@ -1,8 +1,8 @@
 //! The open `Watch` streams: who has which version, and what each is to be told next.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, watch};
@@ -52,12 +52,15 @@ pub struct Watching {
     changed: broadcast::Sender<Changed>,
     /// Who is on cool-down; nothing before the first look.
     cooling: watch::Sender<Option<CoolDowns>>,
+    /// How everybody does; nothing before that is known.
+    health: watch::Sender<Option<Arc<Vec<u8>>>>,
 }
 
 impl Default for Watching {
     fn default() -> Watching {
         let (changed, _) = broadcast::channel(CHANGES);
-        Watching { streams: Mutex::default(), next: AtomicU64::new(0), changed, cooling: watch::Sender::new(None) }
+        let (cooling, health) = (watch::Sender::new(None), watch::Sender::new(None));
+        Watching { streams: Mutex::default(), next: AtomicU64::new(0), changed, cooling, health }
     }
 }
 
@@ -76,9 +79,20 @@ impl Watching {
         self.streams.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// Tells everybody how everybody does, as a Fleet document.
+    pub fn tell_health(&self, document: Vec<u8>) {
+        self.health.send_replace(Some(Arc::new(document)));
+    }
+
+    /// What was told of that last.
+    #[cfg(test)]
+    pub(crate) fn health(&self) -> Vec<u8> {
+        self.health.borrow().as_deref().cloned().unwrap_or_default()
+    }
+
     /// Begins a stream. What changed while nobody told the filter is told at once.
     pub(super) async fn begin(
-        self: &std::sync::Arc<Self>,
+        self: &Arc<Self>,
         request: WatchRequest,
         current: Feed,
         keys: Keys,
@@ -116,7 +130,7 @@ impl Watching {
         sender: mpsc::Sender<Update>,
     ) {
         let mut last = current.borrow_and_update().clone();
-        let mut cooling = self.cooling.subscribe();
+        let (mut cooling, mut health) = (self.cooling.subscribe(), self.health.subscribe());
         let has_it = request.version == last.version && request.refused.is_empty();
         let first = SnapshotUpdate {
             version: last.version,
@@ -127,7 +141,7 @@ impl Watching {
             changes: missed.write(),
             revision: missed.until,
             cool_downs: cooling.borrow_and_update().clone(),
-            health: None,
+            health: health.borrow_and_update().as_deref().cloned(),
         };
         let mut update = Some(first);
         // A telling that was made before the first update may be sent after it, and must not look like a store that was put back.
@@ -177,7 +191,16 @@ impl Watching {
                     update = Some(SnapshotUpdate {
                         version: last.version,
                         cool_downs: cooling.borrow_and_update().clone(),
-                        health: None,
+                        ..SnapshotUpdate::default()
+                    });
+                }
+                news = health.changed() => {
+                    if news.is_err() {
+                        return;
+                    }
+                    update = Some(SnapshotUpdate {
+                        version: last.version,
+                        health: health.borrow_and_update().as_deref().cloned(),
                         ..SnapshotUpdate::default()
                     });
                 }

@@ -81,6 +81,12 @@ impl Asker {
         }
     }
 
+    /// Whether anybody is there: whatever is answered is a sign of life.
+    pub async fn is_there(&self, provider: &Registered) -> bool {
+        let (Some(address), Ok(headers)) = (endpoint(provider), headers(provider)) else { return false };
+        self.get(&address, &headers, None).await.is_ok()
+    }
+
     async fn pages(&self, provider: &Registered, address: &str, last: Option<&Validator>) -> Result<Answer, String> {
         let headers = headers(provider)?;
         let mut whole = Listing::default();

@@ -7,7 +7,8 @@ use dragoman_core::record::{Ending, Outcome, Record};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Cost, Known, cost, failed};
+use super::Known;
+use super::classes::{Cost, cost, failed};
 
 /// Upper bounds of the buckets of times, in seconds: from a local model's first token to the longest answer of a model that
 /// thinks.
@@ -73,9 +74,12 @@ struct Count {
     times: Times,
 }
 
-/// How many times fell into each bucket; the last one takes what no bound holds.
-#[derive(Debug, Default)]
-struct Times([u64; SECONDS.len() + 1]);
+/// Buckets of times; the last one takes what no bound holds.
+pub const BUCKETS: usize = SECONDS.len() + 1;
+
+/// How many times fell into each bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Times(pub [u64; BUCKETS]);
 
 impl Tally {
     /// Nothing yet, from now on.
@@ -140,13 +144,20 @@ impl Totals {
 }
 
 impl Times {
-    fn add(&mut self, ms: u64) {
+    /// Counts a time.
+    pub fn add(&mut self, ms: u64) {
         let seconds = ms as f64 / 1000.0;
         let bucket = SECONDS.iter().position(|bound| seconds <= *bound).unwrap_or(SECONDS.len());
         self.0[bucket] += 1;
     }
 
-    fn latency(&self) -> Option<Latency> {
+    /// Adds those of another.
+    pub fn join(&mut self, other: &Times) {
+        self.0.iter_mut().zip(other.0).for_each(|(own, other)| *own += other);
+    }
+
+    /// Its quantiles; `None` when there is no time.
+    pub fn latency(&self) -> Option<Latency> {
         Some(Latency { p50_ms: self.quantile(0.5)?, p95_ms: self.quantile(0.95)?, p99_ms: self.quantile(0.99)? })
     }
 

@@ -62,6 +62,20 @@ pub const FALLBACKS: Row = row(
     &["provider", "reason"],
     "Attempts after which the next target was tried, by the provider that failed and why",
 );
+/// Failures.
+pub const FAILURES: Row = row(
+    "dragoman_failures_total",
+    Kind::Counter,
+    &["provider", "target", "class"],
+    "Attempts that failed, by the class of what was wrong",
+);
+/// Breakers.
+pub const BREAKER: Row = row(
+    "dragoman_breaker_state",
+    Kind::Gauge,
+    &["provider", "target"],
+    "Breakers of targets, and of providers (target `none`): 0 closed, 1 half-open, 2 open, 3 forced open; one that never opened is not there",
+);
 /// Time to the first event.
 pub const FIRST_EVENT: Row = row(
     "dragoman_first_event_seconds",
@@ -182,14 +196,16 @@ pub const WEBHOOKS: Row = row(
     "dragoman_webhooks_total",
     Kind::Counter,
     &["result"],
-    "Notices of budgets that a webhook took (`delivered`), did not take and will be sent again (`failed`), or never took (`given_up`)",
+    "Notices of budgets and providers that a webhook took (`delivered`), did not take and will be sent again (`failed`), or never took (`given_up`)",
 );
 
 /// All of them, in the order of the page.
-pub const TABLE: [Row; 22] = [
+pub const TABLE: [Row; 24] = [
     REQUESTS,
     ATTEMPTS,
     FALLBACKS,
+    FAILURES,
+    BREAKER,
     FIRST_EVENT,
     EXCHANGE,
     INTER_TOKEN,

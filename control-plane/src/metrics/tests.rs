@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dragoman_core::estimate::Estimate;
+use dragoman_core::failure::Failure;
 use dragoman_core::loss::Losses;
 use dragoman_core::usage::Usage;
 
@@ -32,7 +33,7 @@ fn fallen_back() -> Record {
         status: 200,
         losses: Losses { approximated: vec!["stop".into()], dropped: vec!["top_k".into(), "seed".into()] },
         outcomes: vec![
-            outcome("a/m", Ending::Retriable, 429, 100),
+            Outcome { failure: Some(Failure::Throttled), ..outcome("a/m", Ending::Retriable, 429, 100) },
             Outcome {
                 first_event_ms: Some(400),
                 usage: Usage {
@@ -62,6 +63,7 @@ fn filled() -> Metrics {
     metrics.observe(&fallen_back(), &[None, Some(1234)], &known());
     metrics.observe(&fallen_back(), &[], &known());
     metrics.observe(&refused(), &[], &known());
+    metrics.breakers([("a/m".to_string(), 2)].into(), &known());
     metrics.snapshot(7);
     metrics.data_planes(2, 1);
     metrics.rejected(Rejection::Filter);
@@ -166,6 +168,19 @@ fn the_page_is_the_table() {
         assert_eq!(*labels, row.labels.iter().map(|label| label.to_string()).collect(), "{name}");
     }
     assert_eq!(families.len(), TABLE.len(), "{:?}", families.keys());
+}
+
+#[test]
+fn a_breaker_that_closed_is_zero_and_one_without_a_name_is_not_there() {
+    let metrics = Metrics::new();
+    let states = |list: &[(&str, i64)]| list.iter().map(|(subject, state)| (subject.to_string(), *state)).collect();
+    metrics.breakers(states(&[("a", 3), ("a/m", 2), ("a/made-up", 2)]), &known());
+    metrics.breakers(states(&[("a", 1)]), &known());
+    let page = metrics.page();
+    let lines: Vec<&str> = page.lines().filter(|line| line.starts_with("dragoman_breaker_state{")).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines.contains(&r#"dragoman_breaker_state{provider="a",target="none"} 1"#), "{lines:?}");
+    assert!(lines.contains(&r#"dragoman_breaker_state{provider="a",target="a/m"} 0"#), "{lines:?}");
 }
 
 #[test]

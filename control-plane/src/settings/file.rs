@@ -8,8 +8,8 @@ use super::members::{Members, Reading};
 use super::mistake::Mistakes;
 use super::said::Said;
 use super::{
-    ClientCertificates, EnvoySettings, File, Known, Limits, Listen, ListenTls, identity, model, price, provider, route,
-    rule, suspension,
+    ClientCertificates, EnvoySettings, File, HealthSettings, Known, Limits, Listen, ListenTls, health, identity, model,
+    price, provider, route, rule, suspension,
 };
 
 /// Reads a whole file but for what it said word by word; what it names must be in it or `known`.
@@ -19,6 +19,10 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
     let mut members = Members::of("the settings file", 0, document.get_ref());
     let listen = members.table(reading_ref, "listen", "[listen]").map(|table| listen(reading_ref, table));
     let limits = members.table(reading_ref, "limits", "[limits]").map(|table| limits(reading_ref, table));
+    let discovery = members.flag(reading_ref, "discovery").map(|placed| placed.value);
+    let as_usual = HealthSettings::where_discovery_is(discovery.unwrap_or(true));
+    let health = members.table(reading_ref, "health", "[health]");
+    let health = health.map_or(as_usual.clone(), |table| health::health(reading_ref, table, as_usual));
     let envoy = members.table(reading_ref, "envoy", "[envoy]").map(|table| envoy(reading_ref, table));
     let providers = members.tables(reading_ref, "provider", "a [[provider]]").unwrap_or_default();
     let models = members.tables(reading_ref, "model", "a [[model]]").unwrap_or_default();
@@ -32,10 +36,11 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
         listen: listen.unwrap_or_default(),
         data_dir: members.string(reading_ref, "data_dir").map(|path| PathBuf::from(path.value)),
         limits: limits.unwrap_or_default(),
+        health,
         envoy: envoy.unwrap_or_default(),
         catalog: members.flag(reading_ref, "catalog").map(|placed| placed.value),
         demo: members.flag(reading_ref, "demo").is_some_and(|placed| placed.value),
-        discovery: members.flag(reading_ref, "discovery").map(|placed| placed.value),
+        discovery,
         allow_networks: networks(reading_ref, &mut members),
         loss: route::loss(reading_ref, &mut members).unwrap_or_default(),
         fallback: route::strategy(reading_ref, &mut members, "fallback").unwrap_or_default(),

@@ -77,6 +77,11 @@ impl<'d> Members<'d> {
         self.left.get(name).is_some_and(|(_, value)| value.get_ref().as_str().is_some())
     }
 
+    /// The text of a member that was not taken yet.
+    pub fn peek(&self, name: &str) -> Option<&str> {
+        self.left.get(name).and_then(|(_, value)| value.get_ref().as_str())
+    }
+
     /// The member as it stands.
     pub fn value(&mut self, name: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {
         self.asked.push(name);

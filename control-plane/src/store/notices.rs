@@ -20,9 +20,9 @@ use crate::settings::Secret;
 const PREFIX: &str = "dgw_";
 /// How long after the first time it is tried again; twice as long after each further one. It is the claim as well, and three
 /// times as long as a try may take: nobody tells what another is still telling.
-const FIRST_PAUSE_MS: i64 = 30_000;
+pub(super) const FIRST_PAUSE_MS: i64 = 30_000;
 /// Longest pause.
-const LONGEST_PAUSE_MS: i64 = 6 * 3_600_000;
+pub(super) const LONGEST_PAUSE_MS: i64 = 6 * 3_600_000;
 /// How often it is tried: over about a day.
 pub const MAX_TRIES: i64 = 14;
 

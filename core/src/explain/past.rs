@@ -13,7 +13,7 @@ use crate::snapshot::Snapshot;
 const TIED: &str = "{tied}";
 
 /// The refusals after which candidates were weighed; all others come before, or say that there was nobody to weigh.
-const WEIGHED: [&str; 10] = [
+const WEIGHED: [&str; 11] = [
     "",
     "model_not_found",
     "unable",
@@ -24,6 +24,7 @@ const WEIGHED: [&str; 10] = [
     "no_credential",
     "no_answer",
     "forgotten",
+    "targets_resting",
 ];
 
 /// Says why what a Record reports has happened. `snapshot` is the one of its version; by another, it says what would happen now
@@ -75,11 +76,15 @@ fn judge<'s>(record: &Record, needs: Needs, snapshot: &'s Snapshot) -> Option<Ju
         "" => select::judge_keeper(record.plan.first().map(String::as_str), needs, snapshot),
         model => select::judge(model, needs, snapshot),
     };
-    let nobody_left = matches!(record.refusal.as_str(), "cannot_say" | "no_credential");
+    let nobody_left = matches!(record.refusal.as_str(), "cannot_say" | "no_credential") || !record.rested.is_empty();
     if !record.plan.is_empty() || nobody_left {
         let is_full = record.plan.len() == MAX_ATTEMPTS;
         let left_out = if is_full { Verdict::Late } else { Verdict::NotRecorded };
-        judgement.strike(|_, target| (!record.plan.contains(&target.id)).then(|| left_out.clone()));
+        judgement.strike(|_, target| match record.plan.contains(&target.id) {
+            true => None,
+            false if record.rested.contains(&target.id) => Some(Verdict::Resting),
+            false => Some(left_out.clone()),
+        });
         judgement.recall(&record.plan);
     } else {
         let (pulses, mut rounds) = (Pulses::default(), Rounds::default());
@@ -110,6 +115,8 @@ impl Explanation<'_> {
         let last = record.outcomes.last().map(|outcome| outcome.target.as_str());
         for weighed in self.candidates.iter_mut().filter(|weighed| matches!(weighed.verdict, Verdict::Planned(_))) {
             let outcome = record.outcomes.iter().find(|outcome| outcome.target == weighed.target);
+            let own = record.outcomes.iter().filter(|outcome| outcome.target == weighed.target);
+            weighed.failures = own.filter_map(|outcome| outcome.failure).collect();
             let row = snapshot.provider_index(&weighed.provider).and_then(|index| snapshot.providers.get(index));
             let service = row.and_then(|row| select::service(row, needs.dialect, needs.operation));
             let said = |outcome: &Outcome| DialectId::named(&outcome.dialect);

@@ -9,7 +9,7 @@ use crate::exchange::{Exchange, Step};
 use crate::json::{Json, Writer, edit::Edit, edit::edit};
 use crate::loss::Losses;
 use crate::memory::Memory;
-use crate::record::Record;
+use crate::record::{Outcome, Record};
 use crate::rule::Rule;
 use crate::select;
 use crate::snapshot::{Family, Route};
@@ -293,6 +293,46 @@ fn a_target_that_had_no_credential_is_missing_from_the_past() {
     let explanation = explain_record(&record, &snapshot);
     let verdicts: Vec<_> = explanation.candidates.iter().map(|weighed| &weighed.verdict).collect();
     assert_eq!(verdicts, [&Verdict::NotRecorded, &Verdict::Planned(1)]);
+}
+
+#[test]
+fn the_past_says_who_was_left_alone_and_what_was_wrong_with_each_attempt() {
+    let snapshot = snapshot(Loss::Warn);
+    let all: Vec<String> = select::judge("foreign", Needs::only(CHAT, Operation::Generate), &snapshot)
+        .candidates
+        .iter()
+        .map(|candidate| candidate.target.id.clone())
+        .collect();
+    let [rested, asked] = &all[..] else { panic!("{all:?}") };
+    let failed = |failure| Outcome { target: asked.clone(), failure: Some(failure), ..Outcome::default() };
+    let record = Record {
+        exchange: "x".into(),
+        dialect: CHAT.name().into(),
+        operation: "generate".into(),
+        route: "foreign".into(),
+        plan: vec![asked.clone()],
+        rested: vec![rested.clone()],
+        outcomes: vec![
+            failed(Failure::Overloaded),
+            failed(Failure::Timeout),
+            Outcome { target: asked.clone(), ..Outcome::default() },
+        ],
+        ..Record::default()
+    };
+    let text = written(&explain_record(&record, &snapshot));
+    assert!(text.contains(r#""verdict":"excluded","reason":"resting""#), "{text}");
+    assert!(text.contains(r#""failures":["overloaded","timeout"]"#), "{text}");
+    let refused = Record {
+        plan: vec![],
+        rested: all.clone(),
+        outcomes: vec![],
+        refusal: "targets_resting".into(),
+        status: 429,
+        ..record
+    };
+    let verdicts: Vec<Verdict> =
+        explain_record(&refused, &snapshot).candidates.into_iter().map(|weighed| weighed.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Resting, Verdict::Resting]);
 }
 
 proptest! {

@@ -127,6 +127,9 @@ impl Weighed {
                 out.field("pool").bool(true);
                 out.field("weight").number(weight);
             }
+            if !self.failures.is_empty() {
+                out.field("failures").strings(self.failures.iter().map(|failure| failure.name()));
+            }
             if let Some(telling) = &self.telling {
                 write_telling(telling, out);
             }
@@ -148,6 +151,7 @@ fn kind(verdict: &Verdict) -> &'static str {
         | Verdict::Unsaid(_)
         | Verdict::NotGranted
         | Verdict::NotKeeper
+        | Verdict::Resting
         | Verdict::NotRecorded => "excluded",
     }
 }
@@ -166,6 +170,7 @@ fn reason(verdict: &Verdict) -> Option<&'static str> {
         Verdict::Unsaid(_) => Some("loss"),
         Verdict::NotGranted => Some("grant"),
         Verdict::NotKeeper => Some("keeper"),
+        Verdict::Resting => Some("resting"),
         Verdict::NotRecorded => Some("not_recorded"),
     }
 }

@@ -34,8 +34,8 @@ enum State {
     Closed { row: u32, window: Window },
     /// Until that moment.
     Open { until_ms: u64 },
-    /// Probes that succeeded, and since when one is under way.
-    HalfOpen { successes: u32, probe_ms: Option<u64> },
+    /// Until when it was open, probes that succeeded, and since when one is under way.
+    HalfOpen { until_ms: u64, successes: u32, probe_ms: Option<u64> },
 }
 
 /// A circuit breaker.
@@ -69,11 +69,19 @@ impl Breaker {
         matches!(self.state, State::Closed { .. })
     }
 
+    /// Until when it is open, or was before probes were made; `None` when it is closed.
+    pub fn open_until_ms(&self) -> Option<u64> {
+        match self.state {
+            State::Closed { .. } => None,
+            State::Open { until_ms } | State::HalfOpen { until_ms, .. } => Some(until_ms),
+        }
+    }
+
     /// It is asked.
     pub fn asked(&mut self, now_ms: u64) {
         match &mut self.state {
             State::Open { until_ms } if now_ms >= *until_ms => {
-                self.state = State::HalfOpen { successes: 0, probe_ms: Some(now_ms) };
+                self.state = State::HalfOpen { until_ms: *until_ms, successes: 0, probe_ms: Some(now_ms) };
             }
             State::HalfOpen { probe_ms, .. } => *probe_ms = Some(now_ms),
             State::Closed { .. } | State::Open { .. } => {}
@@ -87,7 +95,7 @@ impl Breaker {
                 *row = 0;
                 window.count(0, settings.window_ms, now_ms);
             }
-            State::HalfOpen { successes, probe_ms } => {
+            State::HalfOpen { successes, probe_ms, .. } => {
                 *successes += 1;
                 *probe_ms = None;
                 if *successes >= settings.successes {

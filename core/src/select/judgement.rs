@@ -65,6 +65,8 @@ pub enum Verdict {
     NotGranted,
     /// What is kept is kept by one provider, and that is another.
     NotKeeper,
+    /// It was left alone for a while: its provider said so, or an operator.
+    Resting,
     /// It was not in the Plan that was recorded: it had no credential, or a strict route's words could not be said to it, or an
     /// exclusive one could answer.
     NotRecorded,

@@ -9,8 +9,13 @@ use super::panel::{AT_ONCE, Panel, SOON, VARIABLE, provider, row, setup, wait, w
 
 /// Two control planes, each with an Envoy of its own, and one store.
 fn two(provider: &Simulator) -> (Gateway, Gateway, Panel, Panel) {
+    pair(setup(provider), provider)
+}
+
+/// The same of that set-up.
+pub fn pair(setup: Setup, provider: &Simulator) -> (Gateway, Gateway, Panel, Panel) {
     let shared = database().expect("a database");
-    let setup: Setup = setup(provider).variable("DRAGOMAN_STORE", &shared).variable(VARIABLE, provider.persona().key());
+    let setup: Setup = setup.variable("DRAGOMAN_STORE", &shared).variable(VARIABLE, provider.persona().key());
     let setup = setup.variable("DRAGOMAN_PEPPER", &"5e".repeat(32));
     let one = Gateway::start_apart(&setup).expect("a gateway");
     let other = Gateway::start_apart(&setup).expect("another gateway");

@@ -1,4 +1,4 @@
-//! What nobody asks for any more: windows that are over, leases and cool-downs that ended, notices that were told, data planes that are
+//! What nobody asks for any more: windows that are over, leases and cool-downs that ended, health that is long over, notices that were told, data planes that are
 //! gone.
 //!
 //! What was spent of days, weeks, months and of everything stays: those windows are few.
@@ -9,12 +9,14 @@ use crate::store::{Store, now_ms};
 /// Windows of minutes and hours are many, and nobody is shown one that is over. A Record that comes later still makes its
 /// window anew, and changes nothing for anybody.
 const SHORT_MS: i64 = 2 * DAY_MS;
+/// So long it is known how providers did.
+const WEEK_MS: i64 = 7 * DAY_MS;
 /// Longer than the longest window that ends, a month: who was lent something of one counts from the window's beginning.
 const LONG_MS: i64 = 35 * DAY_MS;
 
 /// What is taken away, each with how old it is then. A window without an end has no lease that is over as long as its data plane
 /// may come back.
-const FORGOTTEN: [(&str, i64); 6] = [
+const FORGOTTEN: [(&str, i64); 9] = [
     (
         "DELETE FROM budget_window WHERE period IN ('minute', 'hour') AND leased = 0 AND reserved = 0 AND began_ms < $1",
         SHORT_MS,
@@ -32,6 +34,9 @@ const FORGOTTEN: [(&str, i64); 6] = [
     ),
     ("DELETE FROM data_plane WHERE seen_ms < $1", LONG_MS),
     ("DELETE FROM cool_down WHERE until_ms < $1", 0),
+    ("DELETE FROM health_minute WHERE began_ms < $1", WEEK_MS),
+    ("DELETE FROM health_notice WHERE made_ms < $1", WEEK_MS),
+    ("DELETE FROM health WHERE ends_ms < $1 AND force = ''", 0),
 ];
 
 impl Store {

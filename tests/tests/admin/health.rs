@@ -1,0 +1,59 @@
+//! What one data plane meets all others know within a second, what operators force holds everywhere, and neither is lost.
+
+use std::time::{Duration, Instant};
+
+use dragoman_tests::gateway::Setup;
+use dragoman_tests::simulator::{Reply, Script};
+use serde_json::{Value, json};
+
+use super::pair::pair;
+use super::panel::{AT_ONCE, LOOPBACK, Panel, SOON, provider, status, wait};
+
+/// The only reason why a provider does not well, if there is one.
+fn why(panel: &Panel, provider: &str) -> Value {
+    panel.get(&format!("/health/providers/{provider}"))["reasons"][0]["why"].clone()
+}
+
+#[test]
+fn a_hint_that_one_envoy_hears_is_kept_by_another_within_a_second_and_so_is_an_operators_word() {
+    let (first, second) = (provider("sk-first"), provider("sk-second"));
+    let setup = Setup::new().simulator("first", &first).simulator("second", &second).top(LOOPBACK);
+    let (mut one, other, here, there) = pair(setup.model("some-model", &["first", "second"]), &first);
+    first.play(Script::always(Reply::status(429).header("retry-after", "60")));
+    assert_eq!(status(&one, "some-model"), 200, "the second answers");
+    let (asked, heard) = (first.journal().requests().len(), Instant::now());
+    assert_eq!(asked, 1);
+    std::thread::sleep(AT_ONCE.saturating_sub(heard.elapsed()));
+    for _ in 0..5 {
+        assert_eq!((status(&one, "some-model"), status(&other, "some-model")), (200, 200));
+    }
+    assert_eq!(first.journal().requests().len(), asked, "it said for how long");
+    assert_eq!((why(&here, "first"), why(&there, "first")), (json!("throttled"), json!("throttled")));
+    let health = there.get("/health/providers");
+    let states: Vec<&Value> = health["items"].as_array().expect("items").iter().map(|item| &item["status"]).collect();
+    assert_eq!(states, ["unhealthy", "healthy"], "{health}");
+
+    let forced = here.post("/health/subjects/second%2Fsome-model/force-open", &Value::Null);
+    assert_eq!(forced, json!({ "subject": "second/some-model", "forced": "open" }));
+    for gateway in [&one, &other] {
+        wait("nobody is asked", AT_ONCE, || status(gateway, "some-model") == 429);
+    }
+    one.kill_control_plane().expect("it ran");
+    let length = one.log().len();
+    one.start_control_plane().expect("it starts");
+    one.wait_for_log_behind(length, "serving on http://", SOON).expect("it serves");
+    assert_eq!((why(&here, "second"), why(&here, "first")), (json!("forced_open"), json!("throttled")));
+    there.post("/health/subjects/second%2Fsome-model/reset", &Value::Null);
+    for gateway in [&one, &other] {
+        wait("the second is asked again", AT_ONCE, || status(gateway, "some-model") == 200);
+    }
+    first.play(Script::always(Reply::persona()));
+    there.post("/health/subjects/first%2Fsome-model/reset", &Value::Null);
+    wait("the first is asked again", AT_ONCE, || {
+        status(&one, "some-model") == 200 && first.journal().requests().len() > asked
+    });
+    let spent = |panel: &Panel| panel.get("/health/providers/first/timeline")["items"].clone();
+    wait("minutes are kept", Duration::from_secs(8), || spent(&here)[0]["figures"]["throttled"] == 1);
+    let entries = here.get("/audit?limit=2");
+    assert_eq!((&entries["items"][0]["action"], &entries["items"][0]["kind"]), (&json!("reset"), &json!("health")));
+}
