@@ -114,7 +114,7 @@ pub struct Health {
 impl Health {
     /// Whether that target should be asked with that credential; `account` is whose it is, if it is an account's.
     pub fn fitness(&self, target: &str, whose: Whose, account: &str, now_ms: u64) -> Fitness {
-        if self.subjects.is_empty() || !self.settings.enabled {
+        if self.subjects.is_empty() {
             return Fitness::Fit;
         }
         let own = (whose == Whose::Account).then(|| of_account(target, account));
@@ -126,6 +126,7 @@ impl Health {
             match (subject.fitness(asking, now_ms), worst) {
                 // What is forced closed is asked, whatever else is thought of it: so an operator can try it.
                 (Fitness::Fit, _) if subject.force == Some(Force::Closed) => return Fitness::Fit,
+                _ if !self.settings.enabled && subject.force.is_none() => {}
                 (Fitness::Banned(rest), Fitness::Banned(known)) if known.until_ms >= rest.until_ms => {}
                 (banned @ Fitness::Banned(_), _) => worst = banned,
                 (averse @ Fitness::Averse(_), Fitness::Fit) => worst = averse,

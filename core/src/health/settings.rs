@@ -5,7 +5,8 @@ use crate::json::{Json, Writer};
 /// How health is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether anything is remembered at all; else every request asks the same targets in the same order, each once.
+    /// Whether failures are remembered; else every request asks the same targets in the same order, each once, but for what
+    /// operators say.
     pub enabled: bool,
     /// So many failures in a row open a breaker.
     pub failures: u32,

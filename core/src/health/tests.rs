@@ -180,6 +180,8 @@ fn where_it_is_switched_off_nothing_is_remembered_and_nothing_repeated() {
     assert_eq!(Settings::read(Json::parse(&document(health.settings)).unwrap()), health.settings);
     (0..9).for_each(|_| health.met(&hinted("p/m", Failure::Throttled, 9000), "", 0, 0));
     assert_eq!((health.fitness("p/m", Whose::Gateway, "", 0), health.may_repeat()), (Fitness::Fit, false));
+    health.learn(fleet(&[Told { force: Some(Force::Open), ..told("p", 1) }]), 0);
+    assert!(matches!(health.fitness("p/m", Whose::Gateway, "", 0), Fitness::Banned(_)), "an operator's word holds");
 }
 
 fn document(settings: Settings) -> Vec<u8> {
