@@ -126,6 +126,7 @@ impl Health {
             match (subject.fitness(asking, now_ms), worst) {
                 // What is forced closed is asked, whatever else is thought of it: so an operator can try it.
                 (Fitness::Fit, _) if subject.force == Some(Force::Closed) => return Fitness::Fit,
+                _ if !self.settings.enabled && subject.force.is_none() => {}
                 (Fitness::Banned(rest), Fitness::Banned(known)) if known.until_ms >= rest.until_ms => {}
                 (banned @ Fitness::Banned(_), _) => worst = banned,
                 (averse @ Fitness::Averse(_), Fitness::Fit) => worst = averse,
@@ -133,6 +134,11 @@ impl Health {
             }
         }
         worst
+    }
+
+    /// Whether something may be asked again.
+    pub fn may_repeat(&self) -> bool {
+        self.settings.enabled && self.settings.retry_percent > 0 && self.retries.is_free()
     }
 
     /// That target is asked.
@@ -146,6 +152,9 @@ impl Health {
 
     /// What became of an attempt in the name of that account. `chance` is any number, so that not all come back together.
     pub fn met(&mut self, outcome: &Outcome, account: &str, chance: u64, now_ms: u64) {
+        if !self.settings.enabled {
+            return;
+        }
         let Some(failure) = outcome.failure else {
             let heard = outcome.ending != Ending::Abandoned || outcome.first_event_ms.is_some();
             return self.alive(&outcome.target, heard, now_ms);

@@ -14,7 +14,8 @@ mod hostile;
 #[path = "wasm_native/native.rs"]
 mod native;
 
-use dragoman_core::catalog::DialectId;
+use dragoman_core::catalog::{DialectId, Provider};
+use dragoman_core::health::{Fleet, Force, Told};
 use dragoman_core::memory::Memory;
 use dragoman_core::snapshot::Snapshot;
 use dragoman_tests::mock_host::{Answer, Context, ControlPlane, Ends, Envoy, Pace, Request, Served};
@@ -186,7 +187,15 @@ fn failed_attempts_end_as_natively() {
 fn what_failed_in_passing_is_asked_again_as_natively() {
     let mut plane = plane("");
     let mut snapshot = Snapshot::read(&plane.snapshot).unwrap();
-    snapshot.health.retry_percent = 1000;
+    (snapshot.health.enabled, snapshot.health.retry_percent) = (true, 1000);
+    // Whatever happens they are asked in their order.
+    let closed = |provider: &Provider| Told {
+        subject: provider.id.clone(),
+        since_ms: 1,
+        force: Some(Force::Closed),
+        ..Told::default()
+    };
+    plane.health = Fleet { told: snapshot.providers.iter().map(closed).collect() }.write();
     plane.snapshot = snapshot.write();
     let mut both = Both::start(plane);
     let error = r#"{"error":{"message":"no","type":"t","code":500}}"#;

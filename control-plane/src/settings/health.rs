@@ -53,6 +53,7 @@ pub(super) fn health(reading: &mut Reading<'_>, mut table: Members<'_>, base: He
         time.and_then(|time| u64::try_from(time.as_millis()).ok()).unwrap_or(usual)
     };
     let judged = Settings {
+        enabled: table.flag(reading, "enabled").map_or(usual.enabled, |flag| flag.value),
         failures: small(table.number(reading, "failures", 1, 1_000_000), usual.failures),
         error_percent: table.number(reading, "error_ratio", 1, 101).unwrap_or(usual.error_percent),
         window_ms: time(table.duration(reading, "window"), usual.window_ms),

@@ -85,7 +85,7 @@ impl Exchange {
             _ => {}
         }
         let is_open = self.walk.places.len() == number && number < MAX_WALK && asked.may_repeat();
-        let free = health.settings.retry_percent > 0 && health.retries.is_free();
+        let free = health.may_repeat();
         let next = || free.then(|| again(asked, &self.walk, &self.record, health, now_ms)).flatten();
         let renewable = !self.rejected && planned.credential.as_ref().is_some_and(|known| known.renewable);
         let mut slot = None;

@@ -5,6 +5,9 @@ use crate::json::{Json, Writer};
 /// How health is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// Whether failures are remembered; else every request asks the same targets in the same order, each once, but for what
+    /// operators say.
+    pub enabled: bool,
     /// So many failures in a row open a breaker.
     pub failures: u32,
     /// So large a share of failures opens it, in percent; above 100 none does.
@@ -24,6 +27,7 @@ pub struct Settings {
 impl Settings {
     /// What holds where nobody says otherwise.
     pub const USUAL: Settings = Settings {
+        enabled: true,
         failures: 5,
         error_percent: 50,
         window_ms: 30_000,
@@ -36,6 +40,7 @@ impl Settings {
     /// Writes it as a member of the Snapshot's document.
     pub fn write(&self, out: &mut Writer) {
         out.object(|out| {
+            out.field("enabled").bool(self.enabled);
             out.field("failures").number(self.failures.into());
             out.field("error_percent").number(self.error_percent);
             out.field("window_ms").number(self.window_ms);
@@ -52,6 +57,7 @@ impl Settings {
         let number = |name: &str, usual: u64| json.get(name).and_then(Json::u64).unwrap_or(usual);
         let small = |name: &str, usual: u32| u32::try_from(number(name, usual.into())).unwrap_or(u32::MAX).max(1);
         Settings {
+            enabled: json.get("enabled").and_then(Json::bool).unwrap_or(usual.enabled),
             failures: small("failures", usual.failures),
             error_percent: number("error_percent", usual.error_percent),
             window_ms: number("window_ms", usual.window_ms),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::json::{Json, Writer};
 
 fn outcome(target: &str, failure: Option<Failure>) -> Outcome {
     let ending = if failure.is_some() { Ending::Retriable } else { Ending::Answered };
@@ -171,6 +172,22 @@ fn an_operators_word_holds_against_everything_that_is_measured() {
     assert_eq!(health.fitness("p/m", Whose::Gateway, "", 0), Fitness::Fit);
     health.learn(fleet(&[Told { is_over: true, ..told("p/m", 3) }]), 0);
     assert_eq!(health.fitness("p/m", Whose::Gateway, "", 0), Fitness::Fit, "it was reset");
+}
+
+#[test]
+fn where_it_is_switched_off_nothing_is_remembered_and_nothing_repeated() {
+    let mut health = Health { settings: Settings { enabled: false, ..Settings::USUAL }, ..Health::default() };
+    assert_eq!(Settings::read(Json::parse(&document(health.settings)).unwrap()), health.settings);
+    (0..9).for_each(|_| health.met(&hinted("p/m", Failure::Throttled, 9000), "", 0, 0));
+    assert_eq!((health.fitness("p/m", Whose::Gateway, "", 0), health.may_repeat()), (Fitness::Fit, false));
+    health.learn(fleet(&[Told { force: Some(Force::Open), ..told("p", 1) }]), 0);
+    assert!(matches!(health.fitness("p/m", Whose::Gateway, "", 0), Fitness::Banned(_)), "an operator's word holds");
+}
+
+fn document(settings: Settings) -> Vec<u8> {
+    let mut out = Writer::with_capacity(64);
+    settings.write(&mut out);
+    out.into_bytes()
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub struct Setup {
     top: String,
     listen: String,
     more: String,
+    health: String,
     variables: Vec<(String, String)>,
     demo: bool,
     workers: Workers,
@@ -39,9 +40,11 @@ struct Provider {
 }
 
 impl Setup {
-    /// No provider, no model; a provider may be silent for two seconds.
+    /// No provider, no model; a provider may be silent for two seconds. What one request meets is forgotten before the next, so
+    /// that tests can share a gateway.
     pub fn new() -> Self {
-        Self::default().limit("first_event_timeout", "\"2s\"").limit("connect_timeout", "\"500ms\"")
+        let setup = Self { health: "enabled = false".into(), ..Self::default() };
+        setup.limit("first_event_timeout", "\"2s\"").limit("connect_timeout", "\"500ms\"")
     }
 
     /// A provider that is a simulator, in its dialect and with its key.
@@ -96,6 +99,11 @@ impl Setup {
         self
     }
 
+    /// Failures are remembered, by these lines of `[health]`.
+    pub fn health(self, lines: &str) -> Self {
+        Self { health: lines.to_owned(), ..self }
+    }
+
     /// More lines for `[listen]`.
     pub fn listen(mut self, lines: &str) -> Self {
         writeln!(self.listen, "{lines}").ok();
@@ -125,6 +133,7 @@ impl Setup {
         for (name, value) in &self.limits {
             writeln!(toml, "{name} = {value}").ok();
         }
+        writeln!(toml, "\n[health]\n{}", self.health).ok();
         writeln!(toml, "\n[envoy]\nconcurrency = {}\n", self.workers.0).ok();
         for provider in &self.providers {
             toml.push_str(&provider.toml());

@@ -17,7 +17,7 @@ fn why(panel: &Panel, provider: &str) -> Value {
 #[test]
 fn a_hint_that_one_envoy_hears_is_kept_by_another_within_a_second_and_so_is_an_operators_word() {
     let (first, second) = (provider("sk-first"), provider("sk-second"));
-    let setup = Setup::new().simulator("first", &first).simulator("second", &second).top(LOOPBACK);
+    let setup = Setup::new().simulator("first", &first).simulator("second", &second).top(LOOPBACK).health("");
     let (mut one, other, here, there) = pair(setup.model("some-model", &["first", "second"]), &first);
     first.play(Script::always(Reply::status(429).header("retry-after", "60")));
     assert_eq!(status(&one, "some-model"), 200, "the second answers");

@@ -6,7 +6,6 @@ use std::sync::OnceLock;
 
 use dragoman_core::admission::{Grant, digest};
 use dragoman_core::catalog::{DialectId, Origin, Provider, Service, Target, slot};
-use dragoman_core::health::{Fleet, Force, Told};
 use dragoman_core::json::Json;
 use dragoman_core::json::edit::{Edit, edit};
 use dragoman_core::snapshot::{Loss, Route, Snapshot};
@@ -86,16 +85,9 @@ pub fn plane(generation: &str) -> ControlPlane {
     }
     let candidates = vec![1, 3, 5];
     routes.push(Route { name: CHAIN.into(), candidates, loss: Loss::Warn, ..Route::default() });
-    // One fixture's failure must not decide where the next one goes, nor what is asked again.
-    let closed = |provider: &Provider| Told {
-        subject: provider.id.clone(),
-        since_ms: 1,
-        force: Some(Force::Closed),
-        ..Told::default()
-    };
-    plane.health = Fleet { told: providers.iter().map(closed).collect() }.write();
     let mut snapshot = Snapshot::new(1, providers, targets, routes, vec![]).unwrap();
-    snapshot.health.retry_percent = 0;
+    // One fixture's failure must not decide where the next one goes, nor what is asked again.
+    snapshot.health.enabled = false;
     plane.snapshot = snapshot.write();
     for caller in [KEY.to_owned(), format!("{KEY}{generation}")] {
         let grant = Grant { caller: caller.clone(), ..Grant::default() };

@@ -23,7 +23,7 @@ fn apply(head: &mut Vec<Header>, edits: &HeadEdits) {
 pub fn memory(plane: &ControlPlane) -> Memory {
     let mut memory = Memory::default();
     memory.publish(Snapshot::read(&plane.snapshot).unwrap());
-    memory.health.learn(Fleet::read(&plane.health).unwrap(), NOW_MS);
+    memory.health.learn(Fleet::read(&plane.health).unwrap_or_default(), NOW_MS);
     for (key, grant) in &plane.grants {
         memory.admit(key.as_slice().try_into().unwrap(), Grant::read(grant), u64::MAX, NOW_MS);
     }

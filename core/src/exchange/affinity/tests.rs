@@ -3,7 +3,7 @@ use std::rc::Rc;
 
 use super::super::{Exchange, Head, Step};
 use crate::admission::{Grant, digest};
-use crate::catalog::{DialectId, Dispatch, Origin, Provider, Service, Target};
+use crate::catalog::{DialectId, Dispatch, Provider, Service, Target};
 use crate::memory::Memory;
 use crate::record::{Ending, Outcome};
 use crate::snapshot::{Affinity, Balance, Loss, Pool, Route, Snapshot};
@@ -11,22 +11,8 @@ use crate::snapshot::{Affinity, Balance, Loss, Pool, Route, Snapshot};
 /// A worker whose route `m` has five targets in its pool.
 fn memory(pool: Pool) -> Memory {
     let provider = |number: usize| Provider {
-        id: format!("p{number}"),
-        cluster: format!("provider_p{number}"),
-        origin: Origin { tls: false, host: "127.0.0.1".into(), port: 1, base: String::new() },
         services: vec![Service::new(DialectId::ChatCompletions, "/v1"), Service::new(DialectId::Messages, "/v1")],
-        credential: String::new(),
-        own_only: false,
-        passthrough: Vec::new(),
-        headers: vec![],
-        omit: vec![],
-        rename: vec![],
-        set: vec![],
-        price: Default::default(),
-        rate_limits: Default::default(),
-        dispatch: Dispatch::default(),
-        share: None,
-        region: String::new(),
+        ..Provider::plain(&format!("p{number}"), DialectId::ChatCompletions)
     };
     let targets = (0..5).map(|number| Target::unlisted(format!("p{number}/m"), number, "m")).collect();
     let route = Route { name: "m".into(), candidates: (0..5).collect(), loss: Loss::Warn, pool, ..Route::default() };
