@@ -43,9 +43,6 @@ use settle::Counted;
 const SHORTEST_COOL_DOWN_MS: u64 = 180_000;
 const COOL_DOWN_JITTER_MS: u64 = 120_000;
 
-/// The longest that a provider's word is taken for: limits of a week are asked about once a day.
-const LONGEST_COOL_DOWN_MS: u64 = 24 * 60 * 60 * 1000;
-
 /// What to do with the body bytes at hand.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Body {
@@ -176,7 +173,7 @@ impl Attempt {
     fn cool_down_ms(&self) -> u64 {
         let lot: u64 = self.asked.id.bytes().fold(0, |lot, byte| lot.wrapping_mul(31).wrapping_add(byte.into()));
         let unsaid = SHORTEST_COOL_DOWN_MS + lot % COOL_DOWN_JITTER_MS;
-        self.outcome.retry_after_ms.unwrap_or(unsaid).min(LONGEST_COOL_DOWN_MS)
+        self.outcome.retry_after_ms.unwrap_or(unsaid)
     }
 
     /// Whether somebody is asked after a failure of that class. The same target is asked again only when it is likely to be another

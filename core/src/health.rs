@@ -150,15 +150,17 @@ impl Health {
         }
     }
 
-    /// What became of an attempt in the name of that account. `chance` is any number, so that not all come back together.
-    pub fn met(&mut self, outcome: &Outcome, account: &str, chance: u64, now_ms: u64) {
+    /// What became of an attempt in the name of that account. `chance` is any number, so that not all come back together. Whether
+    /// the target can be asked again by that, having been away.
+    pub fn met(&mut self, outcome: &Outcome, account: &str, chance: u64, now_ms: u64) -> bool {
         if !self.settings.enabled {
-            return;
+            return false;
         }
         let Some(failure) = outcome.failure else {
             let heard = outcome.ending != Ending::Abandoned || outcome.first_event_ms.is_some();
             return self.alive(&outcome.target, heard, now_ms);
         };
+        let mut is_back = false;
         match (failure.is_about_asking(), outcome.whose) {
             (true, Whose::Caller) => {}
             (true, Whose::Account) => self.rests(of_account(&outcome.target, account), outcome, chance, now_ms),
@@ -169,7 +171,7 @@ impl Health {
                     self.rests(outcome.target.clone(), outcome, chance, now_ms);
                 }
             }
-            (false, _) => self.alive(&outcome.target, true, now_ms),
+            (false, _) => is_back = self.alive(&outcome.target, true, now_ms),
         }
         let provider = provider_of(&outcome.target);
         if matches!(failure, Failure::Timeout | Failure::Unreachable) && outcome.status == 0 {
@@ -177,10 +179,14 @@ impl Health {
         } else if let Some(subject) = self.subjects.get_mut(provider) {
             subject.breaker.succeeded(&self.settings, now_ms);
         }
+        is_back
     }
 
-    /// Takes the control plane's word: what it does not tell any more is over.
-    pub fn learn(&mut self, fleet: Fleet, now_ms: u64) {
+    /// Takes the control plane's word: what it does not tell any more is over. Gives back who can be asked again by that.
+    pub fn learn(&mut self, fleet: Fleet, now_ms: u64) -> Vec<String> {
+        let away = |subject: &Subject| !subject.breaker.is_closed();
+        let names = self.subjects.iter().filter(|(_, subject)| away(subject)).map(|(name, _)| name.clone());
+        let mut back: Vec<String> = names.collect();
         let told: HashSet<&str> = fleet.told.iter().map(|told| told.subject.as_str()).collect();
         self.subjects.retain(|name, subject| {
             let is_over = subject.told_ms > 0 && !told.contains(name.as_str());
@@ -193,6 +199,8 @@ impl Health {
         for told in fleet.told.into_iter().take(MAX_TOLD) {
             self.take(told, now_ms);
         }
+        back.retain(|name| !self.subjects.get(name).is_some_and(away));
+        back
     }
 
     /// Takes the control plane's word of one subject.
@@ -212,17 +220,20 @@ impl Health {
         }
     }
 
-    fn alive(&mut self, target: &str, heard: bool, now_ms: u64) {
+    /// Whether the target or its provider can be asked again by that.
+    fn alive(&mut self, target: &str, heard: bool, now_ms: u64) -> bool {
+        let mut is_back = false;
         for name in [target, provider_of(target)] {
             let Some(subject) = self.subjects.get_mut(name) else { continue };
             match heard {
                 true => {
                     subject.guesses = 0;
-                    subject.breaker.succeeded(&self.settings, now_ms);
+                    is_back |= subject.breaker.succeeded(&self.settings, now_ms);
                 }
                 false => subject.breaker.unheard(),
             }
         }
+        is_back
     }
 
     fn fails(&mut self, name: String, now_ms: u64) {

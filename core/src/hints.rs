@@ -25,8 +25,12 @@ use crate::json::{Json, Kind};
 pub use quota::quota_left;
 use time::{duration_ms, http_date_ms, rfc3339_ms};
 
-/// The longest wait that is believed: a provider that wants more is asked again after it, in case it was wrong.
-pub const MAX_WAIT_MS: u64 = 15 * 60 * 1000;
+/// The longest wait that is believed: limits of a week are asked about once a day.
+pub const MAX_WAIT_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// The longest that is believed of what passes, such as too many requests in a minute: who wants more is asked again after it, in case
+/// it was wrong.
+pub const MAX_PASSING_MS: u64 = 15 * 60 * 1000;
 
 /// Numbers from here on are moments, in seconds since 1970 (September 2001), not waits.
 const FIRST_MOMENT_S: f64 = 1_000_000_001.0;
@@ -195,7 +199,7 @@ mod tests {
             ("x-ratelimit-reset-requests", "1s", Some(1000)),
             ("x-ratelimit-reset-requests", "6m0s", Some(360_000)),
             ("x-ratelimit-reset-tokens", "20ms", Some(20)),
-            ("x-ratelimit-reset-tokens", "1h2m3.5s", Some(MAX_WAIT_MS)),
+            ("x-ratelimit-reset-tokens", "1h2m3.5s", Some(3_723_500)),
             ("x-ratelimit-reset", "1792567630", Some(30_000)),
             ("x-ratelimit-reset", "1792567630000", Some(30_000)),
             ("anthropic-ratelimit-requests-reset", "2026-10-21T07:27:00Z", Some(20_000)),
@@ -228,7 +232,7 @@ mod tests {
             (r#"[{"error":{"details":[{"x":1},{"retryDelay":"45.837906927s"}]}}]"#, 45_838),
             (r#"{"error":{"details":[{"metadata":{"quotaResetDelay":"373.801628ms"}}]}}"#, 374),
             (r#"{"error":{"message":"Quota exceeded. Please retry in 26.66s."}}"#, 26_660),
-            (r#"{"error":{"message":"Your quota will reset after 2h7m23s."}}"#, MAX_WAIT_MS),
+            (r#"{"error":{"message":"Your quota will reset after 2h7m23s."}}"#, 7_643_000),
             (r#"{"error":{"message":"Rate limit reached. Please try again in 20 seconds"}}"#, 20_000),
             (r#"{"message":"Please try again in 6m0s."}"#, 360_000),
             ("slow down, try again in 3s", 3000),

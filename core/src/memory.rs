@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::admission::{Grant, KeyDigest, Purse, digest};
-use crate::health::{Health, Pulses};
+use crate::health::{Fleet, Health, Pulses};
 use crate::secret::Secret;
 use crate::select::balance::hash;
 use crate::select::{Choosing, Rounds};
@@ -111,6 +111,13 @@ impl Memory {
     pub fn publish(&mut self, snapshot: Snapshot) {
         self.health.settings = snapshot.health;
         self.snapshot = Some(Rc::new(snapshot));
+    }
+
+    /// Takes the control plane's word on everybody's health.
+    pub fn learn_health(&mut self, fleet: Fleet, now_ms: u64) {
+        for back in self.health.learn(fleet, now_ms) {
+            self.pulses.came_back(&back, now_ms);
+        }
     }
 
     /// What this worker knows when it chooses for that exchange.

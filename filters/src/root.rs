@@ -202,7 +202,7 @@ impl Root {
             worker.memory.cool_downs.learn(told.list.into_iter().map(known).collect(), host::now_ms());
         }
         if let Some(fleet) = update.health.as_deref().and_then(Fleet::read) {
-            worker.memory.health.learn(fleet, host::now_ms());
+            worker.memory.learn_health(fleet, host::now_ms());
         }
         let told = if update.revision > 0 { update.revision } else { worker.memory.told() };
         worker.memory.forget(&changes, told);

@@ -6,6 +6,7 @@ use super::{Attempt, Body};
 use crate::dialect;
 use crate::exchange::{self, HeadEdits};
 use crate::failure::Failure;
+use crate::hints::MAX_PASSING_MS;
 use crate::hub::event::{ErrorClass, ProviderError};
 use crate::json::Json;
 use crate::record::Ending;
@@ -102,6 +103,8 @@ impl Attempt {
         head.remove("content-encoding");
         head.set("x-dragoman-error-origin", "provider");
         if let Some(wait) = self.outcome.retry_after_ms {
+            let passes = self.outcome.failure != Some(Failure::Exhausted) && self.brought().is_none();
+            let wait = if passes { wait.min(MAX_PASSING_MS) } else { wait };
             // Whole seconds, as the header has no others; never sooner than was asked for.
             head.set("retry-after", &wait.div_ceil(1000).to_string());
             head.set("retry-after-ms", &wait.to_string());

@@ -70,7 +70,9 @@ impl Exchange {
         };
         self.price(&mut outcome);
         let chance = self.id.bytes().fold(0_u64, |chance, byte| chance.wrapping_mul(31).wrapping_add(byte.into()));
-        memory.health.met(&outcome, &self.record.account, chance, now_ms);
+        if memory.health.met(&outcome, &self.record.account, chance, now_ms) {
+            memory.pulses.came_back(&outcome.target, now_ms);
+        }
         memory.pulses.ended(&outcome, now_ms);
         if let Some(left) = outcome.quota_left.filter(|_| self.is_gateways(&outcome.target)) {
             memory.pulses.has_left(&outcome.target, left, now_ms);

@@ -88,8 +88,8 @@ impl Breaker {
         }
     }
 
-    /// It answered.
-    pub fn succeeded(&mut self, settings: &Settings, now_ms: u64) {
+    /// It answered. Whether it closed by that.
+    pub fn succeeded(&mut self, settings: &Settings, now_ms: u64) -> bool {
         match &mut self.state {
             State::Closed { row, window } => {
                 *row = 0;
@@ -100,11 +100,13 @@ impl Breaker {
                 *probe_ms = None;
                 if *successes >= settings.successes {
                     *self = Breaker::default();
+                    return true;
                 }
             }
             // A late answer to what was asked before.
             State::Open { .. } => {}
         }
+        false
     }
 
     /// It failed. Whether it opened by that.
@@ -262,7 +264,7 @@ mod tests {
             for (what, later) in steps {
                 now += later;
                 match what {
-                    0 => breaker.succeeded(&SETTINGS, now),
+                    0 => _ = breaker.succeeded(&SETTINGS, now),
                     1 => if breaker.failed(&SETTINGS, now) { opened_ms = Some(now) },
                     2 => breaker.unheard(),
                     _ => if breaker.passage(now) == Passage::Probe {

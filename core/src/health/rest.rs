@@ -1,6 +1,7 @@
 //! How long somebody is left alone after what it said.
 
 use crate::failure::Failure;
+use crate::hints::MAX_PASSING_MS;
 use crate::record::Outcome;
 
 /// The first guess of how long, doubled with each one after it that is not answered in between.
@@ -57,7 +58,7 @@ impl Rest {
         let (wait, firmness) = match (why, said) {
             (Failure::Exhausted, said) => (said.unwrap_or(0).max(QUOTA_MS), Firmness::Banned),
             (Failure::Credential, _) => (CREDENTIAL_MS, Firmness::Averse),
-            (_, Some(wait)) => (wait, Firmness::Banned),
+            (_, Some(wait)) => (wait.min(MAX_PASSING_MS), Firmness::Banned),
             (Failure::Throttled, None) => {
                 let longest =
                     FIRST_GUESS_MS.checked_shl(guesses.min(16)).unwrap_or(LONGEST_GUESS_MS).min(LONGEST_GUESS_MS);

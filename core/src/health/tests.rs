@@ -37,6 +37,13 @@ fn a_target_that_says_for_how_long_is_asked_by_nobody_until_then() {
 }
 
 #[test]
+fn nothing_that_passes_is_waited_for_longer_than_a_quarter_of_an_hour() {
+    let mut health = Health::default();
+    health.met(&hinted("p/m", Failure::Throttled, 24 * 60 * 60 * 1000), "", 0, 0);
+    assert!(matches!(health.fitness("p/m", Whose::Gateway, "", 0), Fitness::Banned(rest) if rest.until_ms == 900_000));
+}
+
+#[test]
 fn a_guess_is_doubled_until_it_answers_and_forbids_nothing() {
     let mut health = Health::default();
     let mut last = 0;
@@ -106,25 +113,26 @@ fn whoever_fails_often_is_asked_last_and_what_requests_are_at_fault_for_counts_f
         }
     }
     assert_eq!(health.fitness("p/m", Whose::Gateway, "", 0), Fitness::Fit);
-    (0..5).for_each(|_| health.met(&outcome("p/m", Some(Failure::Faulty)), "", 0, 0));
+    (0..5).for_each(|_| _ = health.met(&outcome("p/m", Some(Failure::Faulty)), "", 0, 0));
     assert!(matches!(health.fitness("p/m", Whose::Gateway, "", 0), Fitness::Averse(_)));
     assert_eq!(health.fitness("p/n", Whose::Gateway, "", 0), Fitness::Fit, "it answers, so its provider is there");
     let silent = Outcome { status: 0, ..outcome("q/m", Some(Failure::Unreachable)) };
-    (0..5).for_each(|_| health.met(&silent, "", 0, 0));
+    (0..5).for_each(|_| _ = health.met(&silent, "", 0, 0));
     assert!(matches!(health.fitness("q/n", Whose::Gateway, "", 0), Fitness::Averse(_)), "nobody is there");
 }
 
 #[test]
 fn who_comes_back_is_probed_by_one_request_at_a_time() {
     let mut health = Health::default();
-    (0..5).for_each(|_| health.met(&outcome("p/m", Some(Failure::Faulty)), "", 0, 0));
-    let due = health.settings.open_ms;
+    (0..5).for_each(|_| _ = health.met(&outcome("p/m", Some(Failure::Faulty)), "", 0, 0));
+    let (due, mut back) = (health.settings.open_ms, Vec::new());
     for _ in 0..health.settings.successes {
         assert_eq!(health.fitness("p/m", Whose::Gateway, "", due), Fitness::Fit);
         health.asked("p/m", due);
         assert!(matches!(health.fitness("p/m", Whose::Gateway, "", due), Fitness::Averse(_)));
-        health.met(&outcome("p/m", None), "", 0, due);
+        back.push(health.met(&outcome("p/m", None), "", 0, due));
     }
+    assert_eq!(back, [false, true], "the last one brings it back");
     health.asked("p/m", due);
     assert_eq!(health.fitness("p/m", Whose::Gateway, "", due), Fitness::Fit);
 }
@@ -138,7 +146,7 @@ fn what_others_met_holds_here_until_it_is_told_no_more() {
     health.learn(fleet(&[resting.clone(), open.clone()]), 1000);
     assert_eq!(health.fitness("p/m", Whose::Gateway, "", 1000), Fitness::Banned(rest));
     assert!(matches!(health.fitness("q/any", Whose::Gateway, "", 1000), Fitness::Averse(_)));
-    health.learn(fleet(&[resting]), 2000);
+    assert_eq!(health.learn(fleet(&[resting]), 2000), ["q"]);
     assert_eq!(health.fitness("q/any", Whose::Gateway, "", 2000), Fitness::Fit);
     health.met(&hinted("p/m", Failure::Throttled, 70_000), "", 0, 30_000);
     health.learn(fleet(&[]), 31_000);
@@ -178,7 +186,7 @@ fn an_operators_word_holds_against_everything_that_is_measured() {
 fn where_it_is_switched_off_nothing_is_remembered_and_nothing_repeated() {
     let mut health = Health { settings: Settings { enabled: false, ..Settings::USUAL }, ..Health::default() };
     assert_eq!(Settings::read(Json::parse(&document(health.settings)).unwrap()), health.settings);
-    (0..9).for_each(|_| health.met(&hinted("p/m", Failure::Throttled, 9000), "", 0, 0));
+    (0..9).for_each(|_| _ = health.met(&hinted("p/m", Failure::Throttled, 9000), "", 0, 0));
     assert_eq!((health.fitness("p/m", Whose::Gateway, "", 0), health.may_repeat()), (Fitness::Fit, false));
     health.learn(fleet(&[Told { force: Some(Force::Open), ..told("p", 1) }]), 0);
     assert!(matches!(health.fitness("p/m", Whose::Gateway, "", 0), Fitness::Banned(_)), "an operator's word holds");

@@ -71,7 +71,7 @@ impl View {
         self.health.asked(provider, began_ms);
         let settings = self.health.settings;
         match self.health.subjects.get_mut(provider) {
-            Some(subject) if is_there => subject.breaker.succeeded(&settings, now_ms),
+            Some(subject) if is_there => _ = subject.breaker.succeeded(&settings, now_ms),
             _ if is_there => {}
             _ => self.health.fails(provider.to_string(), now_ms),
         }
