@@ -153,7 +153,7 @@ mod tests {
             assert_eq!(all, [first.clone(), second]);
             assert_eq!(store.health_after(last).await.unwrap(), (vec![], last));
             let later = Told { rest: None, since_ms: first.since_ms + 5, ..first.clone() };
-            store.keep_health(&[later.clone()]).await.unwrap();
+            store.keep_health(std::slice::from_ref(&later)).await.unwrap();
             store.keep_health(&[first]).await.unwrap();
             assert_eq!(store.health_after(last).await.unwrap(), (vec![later], last + 1), "on {:?}", store.engine());
         }

@@ -68,8 +68,11 @@ impl View {
 
     /// A probe of a provider: whether anybody is there. Whether anything changed by it.
     pub fn probed(&mut self, provider: &str, is_there: bool, began_ms: u64, now_ms: u64) -> bool {
-        self.health.asked(provider, began_ms);
         let settings = self.health.settings;
+        if !settings.enabled {
+            return false;
+        }
+        self.health.asked(provider, began_ms);
         match self.health.subjects.get_mut(provider) {
             Some(subject) if is_there => _ = subject.breaker.succeeded(&settings, now_ms),
             _ if is_there => {}
