@@ -265,7 +265,8 @@ impl<'r> Builder<'r> {
         let (pool, regions) = row.map(|row| shared(row, &ids, size)).unwrap_or_default();
         let pool = Pool { size, ..pool };
         let loss = row.and_then(|row| row.loss).unwrap_or(self.file.loss);
-        self.routes.push(Route { name: name.to_string(), candidates, loss, pool, regions });
+        let patience = row.map(|row| row.patience).unwrap_or_default();
+        self.routes.push(Route { name: name.to_string(), candidates, loss, pool, regions, patience });
     }
 
     fn models(&mut self) {

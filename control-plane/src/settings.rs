@@ -29,6 +29,7 @@ mod kind;
 mod members;
 mod mistake;
 mod model;
+mod patience;
 mod pool;
 mod price;
 mod provider;

@@ -300,6 +300,7 @@ impl Exchange {
             bounds,
             snapshot: Rc::clone(snapshot),
             loss: plan.loss,
+            patience: plan.patience,
             rules,
             plan: plan_of,
             brought,

@@ -10,6 +10,7 @@
 //! ```
 
 mod document;
+mod patience;
 mod pool;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -19,6 +20,7 @@ use crate::catalog::{self, Identity, Provider, Target};
 use crate::health::Settings;
 use crate::rule::{MAX_RULES, Rule};
 
+pub use patience::{OnContentPolicy, Patience};
 pub use pool::{Affinity, Balance, Pool, Regions};
 
 /// Largest Snapshot document accepted, in bytes: 5,000 models with their routes take about 2 MiB.
@@ -37,6 +39,8 @@ pub struct Route {
     pub pool: Pool,
     /// Where they may be answered.
     pub regions: Regions,
+    /// How long they are waited for, and who else is asked.
+    pub patience: Patience,
 }
 
 /// What happens to a member that cannot be said in the target's dialect.

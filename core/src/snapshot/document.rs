@@ -1,6 +1,7 @@
 //! The Snapshot as JSON, in both directions.
 
 mod identity;
+mod patience;
 mod price;
 mod route;
 

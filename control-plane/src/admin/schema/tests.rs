@@ -88,6 +88,7 @@ fn the_words_to_choose_from_are_those_that_the_reader_knows() {
         ("/model_row/properties/input/items", modalities.clone()),
         ("/model_row/properties/output/items", modalities),
         ("/route_row/properties/strategy", Strategy::ALL.map(Strategy::name).to_vec()),
+        ("/route_row/properties/on_content_policy", OnContentPolicy::ALL.map(OnContentPolicy::name).to_vec()),
     ];
     let schemas = schemas();
     for (place, mut words) in places {

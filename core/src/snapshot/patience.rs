@@ -1,0 +1,40 @@
+//! For how long a route's requests are worth waiting, and who else is asked when a target cannot answer, or will not.
+
+/// The words of a route's row about it; what it leaves out is as for everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Patience {
+    /// What follows when a target's policy forbids the content.
+    pub on_content_policy: OnContentPolicy,
+    /// Longest wait for a target's first event, in milliseconds.
+    pub first_event_ms: Option<u64>,
+    /// Longest silence between two events, in milliseconds.
+    pub between_events_ms: Option<u64>,
+}
+
+/// What follows when a target's policy forbids the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OnContentPolicy {
+    /// The client is told.
+    #[default]
+    Refuse,
+    /// The next target is asked, whose policy may be another.
+    Fallback,
+}
+
+impl OnContentPolicy {
+    /// Every way.
+    pub const ALL: [OnContentPolicy; 2] = [OnContentPolicy::Refuse, OnContentPolicy::Fallback];
+
+    /// Its name in configuration and Snapshots.
+    pub fn name(self) -> &'static str {
+        match self {
+            OnContentPolicy::Refuse => "refuse",
+            OnContentPolicy::Fallback => "fallback",
+        }
+    }
+
+    /// The way of that name.
+    pub fn named(name: &str) -> Option<OnContentPolicy> {
+        OnContentPolicy::ALL.into_iter().find(|way| way.name() == name)
+    }
+}
