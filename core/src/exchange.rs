@@ -20,6 +20,7 @@ mod brought;
 mod content;
 mod head;
 mod models;
+mod patience;
 mod payment;
 mod plan;
 mod presented;

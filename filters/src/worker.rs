@@ -51,6 +51,8 @@ pub struct Worker {
     pub ledger: Ledger,
     /// Names and chance.
     pub ids: Ids,
+    /// Until when something is awaited of streams, by their contexts.
+    deadlines: HashMap<u32, u64>,
     /// What the host's statistics are told.
     stats: Stats,
     /// Records that were lost.
@@ -204,6 +206,29 @@ impl Worker {
             self.lost = self.lost.saturating_add(lost);
             self.stats.lost(lost);
         }
+    }
+
+    /// Has `on_wake` of this stream called at that time, unless another is set before; with none, not at all.
+    pub fn await_until(&mut self, stream: u32, deadline_ms: Option<u64>) {
+        match deadline_ms {
+            Some(deadline) => self.deadlines.insert(stream, deadline),
+            None => self.deadlines.remove(&stream),
+        };
+    }
+
+    /// Whether that time has come for this stream; told once.
+    pub fn is_overdue(&mut self, stream: u32, now_ms: u64) -> bool {
+        let is_overdue = self.deadlines.get(&stream).is_some_and(|deadline| *deadline <= now_ms);
+        if is_overdue {
+            self.deadlines.remove(&stream);
+        }
+        is_overdue
+    }
+
+    /// Wakes every stream whose time has come.
+    pub fn wake_overdue(&mut self, now_ms: u64) {
+        let overdue = self.deadlines.iter().filter(|(_, deadline)| **deadline <= now_ms);
+        self.woken.extend(overdue.map(|(stream, _)| *stream));
     }
 
     /// Has `on_wake` of this stream called when the current callback returns; a stream that is gone is left alone.

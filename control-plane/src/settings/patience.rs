@@ -1,5 +1,7 @@
 //! How long a route's requests wait, and who else is asked when a target cannot answer, or will not.
 
+use std::time::Duration;
+
 use dragoman_core::snapshot::{OnContentPolicy, Patience};
 
 use super::members::{Members, Reading};
@@ -24,5 +26,9 @@ fn on_content_policy(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option
 
 /// A time in milliseconds.
 fn time(reading: &mut Reading<'_>, row: &mut Members<'_>, name: &'static str) -> Option<u64> {
-    row.duration(reading, name).and_then(|time| u64::try_from(time.as_millis()).ok())
+    row.duration(reading, name).map(millis)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

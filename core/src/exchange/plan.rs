@@ -340,6 +340,7 @@ impl Asked {
         edits.set(super::EXCHANGE, &self.id);
         // Envoy tries no more often than there are attempts in a walk; where a walk ends sooner, it finds nobody.
         edits.set("x-envoy-max-retries", &self.retries().to_string());
+        self.bound_silence(&mut edits);
         edits
     }
 }

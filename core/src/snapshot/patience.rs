@@ -11,6 +11,28 @@ pub struct Patience {
     pub between_events_ms: Option<u64>,
 }
 
+/// Longest silence of a target, in milliseconds, where no route says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// Before its first event.
+    pub first_event_ms: u64,
+    /// The same where thought is asked of a model that thinks.
+    pub thinking_ms: u64,
+    /// Between two events.
+    pub between_events_ms: u64,
+}
+
+impl Silence {
+    /// What holds when nobody says anything.
+    pub const USUAL: Silence = Silence { first_event_ms: 60_000, thinking_ms: 300_000, between_events_ms: 60_000 };
+}
+
+impl Default for Silence {
+    fn default() -> Silence {
+        Silence::USUAL
+    }
+}
+
 /// What follows when a target's policy forbids the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum OnContentPolicy {

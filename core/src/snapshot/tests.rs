@@ -88,7 +88,8 @@ fn how_a_route_is_shared_reads_back_as_written_and_older_documents_say_nothing_o
     let mut row = provider("a");
     (row.dispatch, row.share, row.region) = (crate::catalog::Dispatch::Fallback, Some(20), "eu".into());
     let targets = vec![target("a/m", 0), target("a/n", 0)];
-    let snapshot = Snapshot::new(7, vec![row], targets.clone(), vec![route.clone()], vec![]).unwrap();
+    let mut snapshot = Snapshot::new(7, vec![row], targets.clone(), vec![route.clone()], vec![]).unwrap();
+    snapshot.silence = Silence { first_event_ms: 1, thinking_ms: 2, between_events_ms: 3 };
     assert_eq!(Snapshot::read(&snapshot.write()).unwrap(), snapshot);
 
     let older =

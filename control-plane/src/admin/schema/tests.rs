@@ -1,4 +1,5 @@
 use super::*;
+use dragoman_core::snapshot::OnContentPolicy;
 use crate::catalog::known;
 use crate::settings::{Problem, Said, SaidRow};
 

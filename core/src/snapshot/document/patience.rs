@@ -1,7 +1,7 @@
-//! A route's patience in the Snapshot's document; it stands among the route's own members.
+//! Patience in the Snapshot's document: a route's stands among its own members, what holds for all others in `silence`.
 
 use crate::json::{Json, Writer};
-use crate::snapshot::{OnContentPolicy, Patience};
+use crate::snapshot::{OnContentPolicy, Patience, Silence};
 
 pub(super) fn write(row: &Patience, out: &mut Writer) {
     let Patience { on_content_policy, first_event_ms, between_events_ms } = row;
@@ -29,4 +29,23 @@ pub(super) fn read(row: Json<'_>) -> Option<Patience> {
         first_event_ms: time("first_event_ms")?,
         between_events_ms: time("between_events_ms")?,
     })
+}
+
+pub(super) fn write_silence(silence: &Silence, out: &mut Writer) {
+    out.object(|out| {
+        out.field("first_event_ms").number(silence.first_event_ms);
+        out.field("thinking_ms").number(silence.thinking_ms);
+        out.field("between_events_ms").number(silence.between_events_ms);
+    });
+}
+
+/// What it does not say is as usual.
+pub(super) fn read_silence(json: Json<'_>) -> Silence {
+    let Silence { first_event_ms, thinking_ms, between_events_ms } = Silence::USUAL;
+    let time = |name: &str, usual: u64| json.get(name).and_then(Json::u64).filter(|time| *time > 0).unwrap_or(usual);
+    Silence {
+        first_event_ms: time("first_event_ms", first_event_ms),
+        thinking_ms: time("thinking_ms", thinking_ms),
+        between_events_ms: time("between_events_ms", between_events_ms),
+    }
 }
