@@ -13,6 +13,7 @@ pub struct Setup {
     limits: Vec<(String, String)>,
     top: String,
     listen: String,
+    envoy: String,
     more: String,
     variables: Vec<(String, String)>,
     demo: bool,
@@ -102,6 +103,12 @@ impl Setup {
         self
     }
 
+    /// More lines for `[envoy]`.
+    pub fn envoy(mut self, lines: &str) -> Self {
+        writeln!(self.envoy, "{lines}").ok();
+        self
+    }
+
     /// More tables for the end of the file.
     pub fn more(mut self, tables: &str) -> Self {
         writeln!(self.more, "{tables}").ok();
@@ -125,7 +132,7 @@ impl Setup {
         for (name, value) in &self.limits {
             writeln!(toml, "{name} = {value}").ok();
         }
-        writeln!(toml, "\n[envoy]\nconcurrency = {}\n", self.workers.0).ok();
+        writeln!(toml, "\n[envoy]\nconcurrency = {}\n{}", self.workers.0, self.envoy).ok();
         for provider in &self.providers {
             toml.push_str(&provider.toml());
         }
