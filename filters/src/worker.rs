@@ -53,6 +53,8 @@ pub struct Worker {
     pub ids: Ids,
     /// Until when something is awaited of streams, by their contexts.
     deadlines: HashMap<u32, u64>,
+    /// The streams of the requests that wait for their turn.
+    seats: HashMap<String, u32>,
     /// What the host's statistics are told.
     stats: Stats,
     /// Records that were lost.
@@ -206,6 +208,8 @@ impl Worker {
             self.lost = self.lost.saturating_add(lost);
             self.stats.lost(lost);
         }
+        // Where it was, there may be room now.
+        self.wake_waiting(host::now_ms());
     }
 
     /// Has `on_wake` of this stream called at that time, unless another is set before; with none, not at all.
@@ -229,6 +233,24 @@ impl Worker {
     pub fn wake_overdue(&mut self, now_ms: u64) {
         let overdue = self.deadlines.iter().filter(|(_, deadline)| **deadline <= now_ms);
         self.woken.extend(overdue.map(|(stream, _)| *stream));
+    }
+
+    /// A request waits for its turn.
+    pub fn seat(&mut self, exchange: &str, stream: u32) {
+        self.seats.insert(exchange.to_owned(), stream);
+    }
+
+    /// A request waits no longer.
+    pub fn unseat(&mut self, exchange: &str) {
+        self.seats.remove(exchange);
+    }
+
+    /// Wakes those who wait and whose turn it may be.
+    pub fn wake_waiting(&mut self, now_ms: u64) {
+        if !self.memory.waiting.is_empty() {
+            let due = self.memory.waiting.due(now_ms);
+            self.woken.extend(due.iter().filter_map(|exchange| self.seats.get(exchange)));
+        }
     }
 
     /// Has `on_wake` of this stream called when the current callback returns; a stream that is gone is left alone.

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 const SOON: Duration = Duration::from_secs(15);
 
 /// Providers that fail, each in one test only.
-const FAILING: [&str; 7] = ["hasty", "patient", "thinking", "stalling", "steady", "small", "prude"];
+const FAILING: [&str; 9] = ["hasty", "patient", "thinking", "stalling", "steady", "small", "prude", "resting", "narrow"];
 
 /// The routes; a provider may be silent for two seconds, and for four when it thinks.
 const ROUTES: &str = r#"
@@ -67,6 +67,25 @@ candidates = ["prude/m", "other/m"]
 name = "worldly"
 candidates = ["prude/m", "other/m"]
 on_content_policy = "fallback"
+
+[[route]]
+name = "resting"
+candidates = ["resting/m"]
+
+[[route]]
+name = "awaited"
+candidates = ["resting/m"]
+wait = { at_most = "8s" }
+
+[[route]]
+name = "awaited-shortly"
+candidates = ["resting/m"]
+wait = { at_most = "700ms" }
+
+[[route]]
+name = "narrow"
+candidates = ["narrow/m"]
+wait = { at_most = "12s", queue = 3 }
 "#;
 
 struct Stand {
@@ -82,6 +101,7 @@ impl Stand {
         let other = Simulator::start(Persona::messages("sk-other"))?;
         let providers = FAILING.iter().zip(&failing);
         let setup = providers.fold(Setup::new(), |setup, (id, simulator)| setup.simulator(id, simulator));
+        let setup = setup.with("rate_limits = [{ concurrent = 1 }]");
         let setup = setup.simulator("other", &other).limit("thinking_timeout", "\"4s\"").more(ROUTES);
         Ok(Self { gateway: Gateway::start(&setup)?, failing, other })
     }
@@ -211,4 +231,46 @@ fn what_one_policy_forbids_is_asked_elsewhere_where_the_route_says_so() {
         let (answer, ..) = stand().ask("prude", route, false, Reply::json(400, &error));
         assert_eq!(answer.status, status, "{route}: {}", answer.text());
     }
+}
+
+#[test]
+fn while_a_target_rests_a_request_waits_as_long_as_its_route_says() {
+    let error = json!({"error": {"message": "slow down", "type": "t", "code": null}});
+    let refuses = Reply::json(429, &error).header("retry-after", "3");
+    assert_eq!(stand().ask("resting", "resting", false, refuses).0.status, 429);
+    let ask = |route| stand().ask("resting", route, false, Reply::persona());
+    let (answer, _, took) = ask("resting");
+    assert!(answer.status == 429 && took < seconds(0.4), "{took:?}: a route that does not wait");
+    let (answer, _, took) = ask("awaited-shortly");
+    assert_eq!(answer.status, 429, "{}", answer.text());
+    assert!(answer.text().contains("targets_resting") && took > seconds(0.6) && took < seconds(1.7), "{took:?}");
+    let (answer, said, took) = ask("awaited");
+    assert!(answer.status == 200 && said.complete, "{}", answer.text());
+    assert!(took > seconds(0.2) && took < seconds(4.0), "{took:?}");
+}
+
+#[test]
+fn requests_wait_for_room_and_who_finds_the_queue_full_does_not() {
+    let asked: Vec<(Answer, Duration)> = std::thread::scope(|scope| {
+        let ask = || {
+            let slow = Reply::silence(Wait::For(seconds(1.0)));
+            let (answer, _, took) = stand().ask("narrow", "narrow", false, slow);
+            (answer, took)
+        };
+        let asking: Vec<_> = (0..6)
+            .map(|_| {
+                std::thread::sleep(Duration::from_millis(60));
+                scope.spawn(ask)
+            })
+            .collect();
+        asking.into_iter().map(|one| one.join().expect("an answer")).collect()
+    });
+    let statuses: Vec<u16> = asked.iter().map(|(answer, _)| answer.status).collect();
+    assert_eq!(statuses, [200, 200, 200, 200, 429, 429], "one is asked, three wait");
+    for (number, (_, took)) in asked.iter().take(4).enumerate() {
+        let least = Duration::from_millis(900 + 880 * number as u64);
+        assert!(*took > least, "{number}: {took:?}: they go in turn, one at a time");
+    }
+    let (refused, took) = &asked[4];
+    assert!(refused.text().contains("targets_limited") && *took < seconds(0.5), "{took:?}: {}", refused.text());
 }

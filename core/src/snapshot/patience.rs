@@ -9,6 +9,22 @@ pub struct Patience {
     pub first_event_ms: Option<u64>,
     /// Longest silence between two events, in milliseconds.
     pub between_events_ms: Option<u64>,
+    /// How long a request waits until somebody may be asked; it does not when nothing is said.
+    pub wait: Option<Wait>,
+}
+
+/// How requests wait when nobody may be asked right now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// So many milliseconds, at most.
+    pub at_most_ms: u64,
+    /// So many of them in one worker, at most.
+    pub queue: u64,
+}
+
+impl Wait {
+    /// How many wait at most when nobody says it.
+    pub const QUEUE: u64 = 100;
 }
 
 /// Longest silence of a target, in milliseconds, where no route says otherwise.

@@ -1,10 +1,10 @@
 //! Patience in the Snapshot's document: a route's stands among its own members, what holds for all others in `silence`.
 
 use crate::json::{Json, Writer};
-use crate::snapshot::{OnContentPolicy, Patience, Silence};
+use crate::snapshot::{OnContentPolicy, Patience, Silence, Wait};
 
 pub(super) fn write(row: &Patience, out: &mut Writer) {
-    let Patience { on_content_policy, first_event_ms, between_events_ms } = row;
+    let Patience { on_content_policy, first_event_ms, between_events_ms, wait } = row;
     if *on_content_policy != OnContentPolicy::default() {
         out.field("on_content_policy").string(on_content_policy.name());
     }
@@ -12,6 +12,12 @@ pub(super) fn write(row: &Patience, out: &mut Writer) {
         if let Some(time) = time {
             out.field(name).number(*time);
         }
+    }
+    if let Some(Wait { at_most_ms, queue }) = wait {
+        out.field("wait").object(|out| {
+            out.field("at_most_ms").number(*at_most_ms);
+            out.field("queue").number(*queue);
+        });
     }
 }
 
@@ -24,7 +30,12 @@ pub(super) fn read(row: Json<'_>) -> Option<Patience> {
         Some(word) => OnContentPolicy::named(&word.string()?)?,
         None => OnContentPolicy::default(),
     };
+    let wait = match row.get("wait") {
+        Some(wait) => Some(Wait { at_most_ms: wait.get("at_most_ms")?.u64()?, queue: wait.get("queue")?.u64()? }),
+        None => None,
+    };
     Some(Patience {
+        wait,
         on_content_policy,
         first_event_ms: time("first_event_ms")?,
         between_events_ms: time("between_events_ms")?,
