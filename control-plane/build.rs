@@ -10,11 +10,13 @@ use std::process::Command;
 use prost::Message;
 
 /// What the written configuration may contain; imports are found from here, `Any`s are not and are named one by one.
-const ENVOY_ROOTS: [&str; 17] = [
+const ENVOY_ROOTS: [&str; 19] = [
     "envoy/config/bootstrap/v3/bootstrap.proto",
     "envoy/config/listener/v3/listener.proto",
     "envoy/config/route/v3/route.proto",
     "envoy/config/cluster/v3/cluster.proto",
+    "envoy/extensions/bootstrap/internal_listener/v3/internal_listener.proto",
+    "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto",
     "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto",
     "envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.proto",
     "envoy/extensions/filters/http/aws_request_signing/v3/aws_request_signing.proto",

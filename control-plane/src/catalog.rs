@@ -183,6 +183,7 @@ fn change(shipped: &mut ProviderRow, row: &ProviderRow) {
     take(&mut shipped.dispatch, &row.dispatch);
     take(&mut shipped.share, &row.share);
     take(&mut shipped.region, &row.region);
+    take(&mut shipped.proxy, &row.proxy);
     match (&mut shipped.sign_in, &row.sign_in) {
         (Some(sign_in), Some(other)) => sign_in.change(other),
         (sign_in, other) => take(sign_in, other),
@@ -257,9 +258,13 @@ fn register(row: &ProviderRow, sign_in: Option<&SignIn>, environment: Environmen
         };
         Ok(Service { prefix: fill(&service.prefix)?, paths, ..service })
     };
+    let origin = origin(row, environment, &variables)?;
+    if row.proxy.is_some() && !origin.tls {
+        return Err("unavailable, for only an https `base_url` is reached through a `proxy`".to_string());
+    }
     Ok(Registered {
         id: row.id.clone(),
-        origin: origin(row, environment, &variables)?,
+        origin,
         services: services.into_iter().map(filled).collect::<Result<_, String>>()?,
         credential,
         auth: row.auth.clone().unwrap_or_default(),
@@ -280,6 +285,7 @@ fn register(row: &ProviderRow, sign_in: Option<&SignIn>, environment: Environmen
         share: row.share,
         region: row.region.as_deref().map(fill).transpose()?.unwrap_or_default(),
         http2: row.http2.unwrap_or(false),
+        proxy: row.proxy.clone(),
         pinned: Vec::new(),
     })
 }

@@ -9,16 +9,16 @@ mod names;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dragoman_core::admission::Budget;
 use dragoman_core::catalog::{Provider, Target};
 use dragoman_core::price::Price;
-use dragoman_core::snapshot::{Family, Pool, Regions, Route, Snapshot};
+use dragoman_core::snapshot::{Family, Pool, Regions, Route, Silence, Snapshot};
 
 use crate::catalog::{Catalog, Registered};
 use crate::prices::PriceBook;
-use crate::settings::{File, IdentityRow, ModelRow, PoolRow, RateLimit, RouteRow, Status, Strategy};
+use crate::settings::{File, IdentityRow, Limits, ModelRow, PoolRow, RateLimit, RouteRow, Status, Strategy};
 use fallbacks::{MOST, Ranking};
 use names::{Meant, Names, Resolved};
 
@@ -48,10 +48,24 @@ pub fn snapshot_at(
         .map_err(|mistakes| anyhow::anyhow!("the catalogue makes no Snapshot: {}", mistakes.join("; ")))?;
     snapshot.withheld = withheld;
     snapshot.health = file.health.judged;
+    snapshot.silence = silence(&file.limits);
     snapshot.identities = file.identities.iter().map(IdentityRow::published).collect();
     let rules: Result<Vec<_>, String> = file.rules.iter().map(|row| row.rule(file)).collect();
     let snapshot = rules.map_err(|wrong| vec![wrong]).and_then(|rules| snapshot.with_rules(rules));
     Ok((snapshot.map_err(|mistakes| anyhow::anyhow!(mistakes.join("; ")))?, warnings))
+}
+
+/// How long targets may be silent where no route says otherwise.
+fn silence(limits: &Limits) -> Silence {
+    Silence {
+        first_event_ms: millis(limits.first_event_timeout),
+        thinking_ms: millis(limits.thinking_timeout),
+        between_events_ms: millis(limits.between_events_timeout),
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What the filters need to know of a provider. Its credential's id is its own id.
@@ -267,7 +281,8 @@ impl<'r> Builder<'r> {
         let (pool, regions) = row.map(|row| shared(row, &ids, size)).unwrap_or_default();
         let pool = Pool { size, ..pool };
         let loss = row.and_then(|row| row.loss).unwrap_or(self.file.loss);
-        self.routes.push(Route { name: name.to_string(), candidates, loss, pool, regions });
+        let patience = row.map(|row| row.patience).unwrap_or_default();
+        self.routes.push(Route { name: name.to_string(), candidates, loss, pool, regions, patience });
     }
 
     fn models(&mut self) {
@@ -297,7 +312,7 @@ fn shared(row: &RouteRow, candidates: &[&str], size: usize) -> (Pool, Regions) {
     let PoolRow { balance, weights, affinity, slow_start, regions } = &row.pool;
     let weight = |id: &&str| weights.iter().find(|(target, _)| target.value == **id).map_or(1, |(_, weight)| *weight);
     let weights = if weights.is_empty() { Vec::new() } else { candidates.iter().take(size).map(weight).collect() };
-    let slow_start_ms = slow_start.map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    let slow_start_ms = slow_start.map_or(0, millis);
     (Pool { size, balance: *balance, weights, affinity: affinity.clone(), slow_start_ms }, regions.clone())
 }
 

@@ -180,7 +180,8 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     let traces = Traces::start(&environment, metrics.clone()).map(Arc::new);
     let health = Arc::new(FleetView::begin(store.clone(), publication.for_filters()).await?);
     let observers = Observers { metrics: metrics.clone(), traces: traces.clone(), health: health.clone() };
-    let egress = Egress::new(std::fs::read(options.ca_file(&file)).ok().as_deref())?;
+    let authorities = std::fs::read(options.ca_file(&file)).ok();
+    let egress = Egress::by_rows(publication.for_filters(), authorities.as_deref())?;
     let oauth = OAuth::new(&store, &vault, pepper.clone(), (egress, metrics.clone()), publication.for_filters())?;
     let service = data_plane::Service::new(
         publication.for_filters(),
@@ -320,7 +321,7 @@ fn discover(
 ) -> anyhow::Result<Arc<Rounds<Discovered>>> {
     let authorities = std::fs::read(options.ca_file(file)).ok();
     let memory = Discovered { store: store.clone(), metrics: metrics.clone() };
-    let rounds = Rounds::new(Asker::new(authorities.as_deref())?, memory);
+    let rounds = Rounds::new(Asker::by_rows(publication.for_filters(), authorities.as_deref())?, memory);
     if file.discovery.unwrap_or(true) {
         let (asked, told) = (publication.clone(), publication.clone());
         let providers = move || asked.current().catalog.providers.clone();

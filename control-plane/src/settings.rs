@@ -30,9 +30,11 @@ mod kind;
 mod members;
 mod mistake;
 mod model;
+mod patience;
 mod pool;
 mod price;
 mod provider;
+mod proxy;
 mod rate_limit;
 mod route;
 mod rule;
@@ -190,8 +192,12 @@ impl Default for Listen {
 pub struct Limits {
     /// Largest request body, in bytes.
     pub max_body_bytes: u64,
-    /// Longest silence of a provider, before the first event and between two.
+    /// Longest silence of a provider before the first event.
     pub first_event_timeout: Duration,
+    /// The same where thought is asked of a model that thinks.
+    pub thinking_timeout: Duration,
+    /// Longest silence of a provider between two events.
+    pub between_events_timeout: Duration,
     /// Longest wait for a connection to a provider.
     pub connect_timeout: Duration,
     /// Longest time in which nothing moves between us and a caller.
@@ -207,8 +213,9 @@ impl Default for Limits {
         Limits {
             // Anthropic's own limit for a request; the others are lower or about the same.
             max_body_bytes: 32 << 20,
-            // Reasoning models think silently; a minute is what their own clients wait at least.
             first_event_timeout: Duration::from_secs(60),
+            thinking_timeout: Duration::from_secs(300),
+            between_events_timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(2),
             stream_idle_timeout: Duration::from_secs(600),
             max_connections: 10_000,

@@ -16,6 +16,7 @@ mod envoys;
 mod listener;
 mod module;
 mod proto;
+mod proxy;
 mod resources;
 mod route;
 mod tokens;

@@ -137,6 +137,20 @@ impl Attempt {
         &self.losses
     }
 
+    /// How long it may be silent from now on, in milliseconds; `None` while nothing of it was passed on.
+    pub fn silence_ms(&self) -> Option<u64> {
+        let passes = matches!(self.state, State::Relaying(_) | State::Interpreting(_) | State::Done);
+        passes.then(|| self.asked.between_events_ms())
+    }
+
+    /// It was silent for longer, and its stream is being taken away.
+    pub fn falls_silent(&mut self) {
+        if !self.over {
+            self.outcome.failure = Some(Failure::Timeout);
+            self.outcome.code = "silent".to_string();
+        }
+    }
+
     /// The credential to forget, when the provider rejected it: the one that was sent, and nobody else's for that provider.
     pub fn rejected_credential(&self) -> Option<&CredentialId> {
         match &self.planned()?.opening {

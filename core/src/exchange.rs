@@ -20,6 +20,7 @@ mod brought;
 mod content;
 mod head;
 mod models;
+mod patience;
 mod payment;
 mod plan;
 mod presented;
@@ -27,6 +28,7 @@ mod rate_limits;
 mod reply;
 mod resting;
 mod step;
+mod waiting;
 mod walk;
 mod wish;
 
@@ -116,6 +118,8 @@ pub struct Exchange {
     rejected: bool,
     /// What is to be said of an answer whose head came without a body.
     unsaid: Option<Vec<u8>>,
+    /// Whether it waits until somebody may be asked.
+    turn: waiting::Turn,
     /// Attempts that have begun and not ended.
     running: usize,
     /// The client's side is over.
@@ -140,6 +144,7 @@ impl Exchange {
             answering: 0,
             rejected: false,
             unsaid: None,
+            turn: waiting::Turn::default(),
             running: 0,
             closed: false,
             id,
@@ -189,7 +194,10 @@ impl Exchange {
     pub fn advance(&mut self, memory: &mut Memory, now_ms: u64) -> Step {
         match self.try_advance(memory, now_ms) {
             Ok(step) => step,
-            Err(refusal) => self.refuse(refusal),
+            Err(refusal) => self.wait(&refusal, memory, now_ms).unwrap_or_else(|| {
+                self.leave_queue(memory, false);
+                self.refuse(refusal)
+            }),
         }
     }
 
@@ -233,8 +241,12 @@ impl Exchange {
                 return Ok(Step::Reply(reply));
             }
             let Some(body) = body.take() else { return Ok(Step::Wait) };
-            let asked = self.plan(body, &grant, memory)?;
+            let mut asked = self.plan(body, &grant, memory)?;
+            let rested = resting::arrange(&mut asked.plan, &mut self.record, &memory.health, self.began_ms);
             self.phase = Phase::Planned { asked: Box::new(asked), questions: Questions::Unasked };
+            rested?;
+        } else {
+            self.try_again(memory, now_ms)?;
         }
         self.equip(memory, now_ms)
     }
@@ -286,8 +298,7 @@ impl Exchange {
         self.record.bearer = brought.as_ref().map(|brought| brought.bearer.clone()).unwrap_or_default();
         let cool_downs = &memory.cool_downs;
         let bearing = Bearing { brought: brought.as_ref(), endpoint: &endpoint, cool_downs, now_ms: self.began_ms };
-        let mut plan_of = Planned::all(plan.targets, grant, snapshot, &bearing);
-        resting::arrange(&mut plan_of, &mut self.record, &memory.health, self.began_ms)?;
+        let plan_of = Planned::all(plan.targets, grant, snapshot, &bearing);
         Ok(Asked {
             id: self.id.clone(),
             began_ms: self.began_ms,
@@ -300,6 +311,7 @@ impl Exchange {
             bounds,
             snapshot: Rc::clone(snapshot),
             loss: plan.loss,
+            patience: plan.patience,
             rules,
             plan: plan_of,
             brought,
@@ -322,6 +334,7 @@ impl Exchange {
         self.record.plan = asked.plan.iter().map(|planned| planned.target.id.clone()).collect();
         self.walk = Walk::through(asked.plan.len());
         let edits = asked.slots();
+        self.leave_queue(memory, true);
         let Phase::Planned { asked, .. } = core::mem::replace(&mut self.phase, Phase::Answered) else {
             return Ok(Step::Wait);
         };

@@ -211,6 +211,7 @@ impl<'s> Explanation<'s> {
         let judgement = sought.judge(grant, snapshot, &mut choosing);
         let refusal = judgement.refusal(&wish.model, wish.needs);
         let (loss, planned) = (judgement.loss, judgement.planned().cloned());
+        let patience = judgement.patience();
         let plan = planned.map(|target| Planned { target, opening: Opening::Free, credential: None }).collect();
         let rules = sought.rules(grant, snapshot, 0);
         self.rules = rules.names().map(str::to_string).collect();
@@ -236,6 +237,7 @@ impl<'s> Explanation<'s> {
             bounds,
             snapshot,
             loss,
+            patience,
             brought: None,
             rules,
             plan,

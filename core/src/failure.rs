@@ -96,6 +96,11 @@ impl Failure {
         matches!(self, Failure::Overloaded | Failure::Faulty | Failure::Timeout | Failure::Unreachable)
     }
 
+    /// Whether it says something of the request alone.
+    pub fn is_about_request(self) -> bool {
+        matches!(self, Failure::BadRequest | Failure::ContentPolicy | Failure::ContextTooLong)
+    }
+
     /// Whether the target would have served, if it were asked less, or by somebody else.
     pub fn is_about_asking(self) -> bool {
         matches!(self, Failure::Credential | Failure::Throttled | Failure::Exhausted)

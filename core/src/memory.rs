@@ -5,6 +5,7 @@
 
 mod changes;
 mod cool_downs;
+mod waiting;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -18,6 +19,7 @@ use crate::snapshot::Snapshot;
 
 pub use changes::Changes;
 pub use cool_downs::{CoolDown, CoolDowns};
+pub use waiting::{Priority, Ticket, Waiting};
 
 /// Most Grants remembered by one worker, about 500 bytes each: 8 MiB of a VM's memory. The half that was not used lately goes
 /// first.
@@ -91,6 +93,8 @@ pub struct Memory {
     pub health: Health,
     /// What is felt of them.
     pub pulses: Pulses,
+    /// Who waits until somebody may be asked.
+    pub waiting: Waiting,
     rounds: Rounds,
     credentials: HashMap<CredentialId, (Rc<Credential>, u64)>,
     /// Those of accounts.

@@ -27,7 +27,7 @@ mod rounds;
 use crate::catalog::{Abilities, DialectId, Operation, Provider, Service, Target};
 use crate::dialect;
 use crate::refusal::Refusal;
-use crate::snapshot::{Loss, Snapshot};
+use crate::snapshot::{Loss, Patience, Snapshot};
 
 pub use balance::Choosing;
 pub use judgement::{Candidate, Judgement, Place, Resolution, Verdict, judge, judge_keeper};
@@ -68,6 +68,8 @@ pub struct Plan {
     pub targets: Vec<Target>,
     /// The route's word on what cannot be said.
     pub loss: Loss,
+    /// The route's word on waiting, and on who else is asked.
+    pub patience: Patience,
 }
 
 /// Chooses the targets for a request that asks for `model`.

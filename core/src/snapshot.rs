@@ -10,6 +10,7 @@
 //! ```
 
 mod document;
+mod patience;
 mod pool;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -19,6 +20,7 @@ use crate::catalog::{self, Identity, Provider, Target};
 use crate::health::Settings;
 use crate::rule::{MAX_RULES, Rule};
 
+pub use patience::{OnContentPolicy, Patience, Silence, Wait};
 pub use pool::{Affinity, Balance, Pool, Regions};
 
 /// Largest Snapshot document accepted, in bytes: 5,000 models with their routes take about 2 MiB.
@@ -37,6 +39,8 @@ pub struct Route {
     pub pool: Pool,
     /// Where they may be answered.
     pub regions: Regions,
+    /// How long they are waited for, and who else is asked.
+    pub patience: Patience,
 }
 
 /// What happens to a member that cannot be said in the target's dialect.
@@ -101,6 +105,8 @@ pub struct Snapshot {
     pub identities: Vec<Identity>,
     /// How health is judged.
     pub health: Settings,
+    /// How long targets may be silent.
+    pub silence: Silence,
     route_by_name: HashMap<String, usize>,
     target_by_id: HashMap<String, usize>,
     provider_by_id: HashMap<String, usize>,
@@ -120,7 +126,7 @@ impl PartialEq for Snapshot {
                 &other.withheld,
                 &other.rules,
             )
-            && (&self.identities, self.health) == (&other.identities, other.health)
+            && (&self.identities, self.health, self.silence) == (&other.identities, other.health, other.silence)
     }
 }
 

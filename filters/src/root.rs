@@ -88,6 +88,8 @@ impl Root {
 
     /// Time has passed.
     pub fn on_tick(&mut self, worker: &mut Worker) {
+        worker.wake_overdue(host::now_ms());
+        worker.wake_waiting(host::now_ms());
         if matches!(self.watch, Watch::Closed) && self.watch_pause.is_over() {
             self.watch(worker);
         }

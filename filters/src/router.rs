@@ -74,7 +74,12 @@ impl Router {
     fn follow(&mut self, worker: &mut Worker, mut step: Step) {
         loop {
             match step {
-                Step::Wait => return,
+                Step::Wait => {
+                    if worker.exchanges.get(&self.exchange).is_some_and(Exchange::waits) {
+                        worker.seat(&self.exchange, self.stream);
+                    }
+                    return;
+                }
                 Step::Ask(questions) => {
                     let asked = questions.iter().filter(|question| worker.ask(question, Some(self.stream))).count();
                     if asked > 0 {
@@ -242,7 +247,9 @@ impl Stream for Router {
         if self.request != Request::Reading {
             worker.bodies = worker.bodies.saturating_sub(self.size);
         }
+        worker.unseat(&self.exchange);
         if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
+            exchange.leave_queue(&mut worker.memory, false);
             exchange.close();
         }
         worker.finish(&self.exchange);

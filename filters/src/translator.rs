@@ -104,7 +104,11 @@ impl Translator {
     fn answer(&mut self, worker: &mut Worker, chunk: &[u8], end: End) -> BodyFlow {
         let Some(attempt) = &mut self.attempt else { return BodyFlow::Continue };
         self.response = end;
-        let answer = attempt.response_body(chunk, end == End::Reached, host::now_ms());
+        let now = host::now_ms();
+        let answer = attempt.response_body(chunk, end == End::Reached, now);
+        if let Some(silence) = attempt.silence_ms() {
+            worker.await_until(self.stream, (end == End::Open).then(|| now.saturating_add(silence)));
+        }
         if let Some(edits) = &answer.head {
             edit_head(edits);
         }
@@ -158,6 +162,12 @@ impl Stream for Translator {
             if self.send_head(worker) == HeadFlow::Continue {
                 let _ = host::resume(Direction::Request);
             }
+        }
+        if worker.is_overdue(self.stream, host::now_ms())
+            && let Some(attempt) = &mut self.attempt
+        {
+            attempt.falls_silent();
+            let _ = host::close(Direction::Response);
         }
     }
 
@@ -227,6 +237,7 @@ impl Stream for Translator {
     }
 
     fn on_done(&mut self, worker: &mut Worker) {
+        worker.await_until(self.stream, None);
         let Some(attempt) = self.attempt.take() else { return };
         let now = host::now_ms();
         if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {

@@ -51,6 +51,10 @@ pub struct Worker {
     pub ledger: Ledger,
     /// Names and chance.
     pub ids: Ids,
+    /// Until when something is awaited of streams, by their contexts.
+    deadlines: HashMap<u32, u64>,
+    /// The streams of the requests that wait for their turn.
+    seats: HashMap<String, u32>,
     /// What the host's statistics are told.
     stats: Stats,
     /// Records that were lost.
@@ -203,6 +207,49 @@ impl Worker {
             }
             self.lost = self.lost.saturating_add(lost);
             self.stats.lost(lost);
+        }
+        // Where it was, there may be room now.
+        self.wake_waiting(host::now_ms());
+    }
+
+    /// Has `on_wake` of this stream called at that time, unless another is set before; with none, not at all.
+    pub fn await_until(&mut self, stream: u32, deadline_ms: Option<u64>) {
+        match deadline_ms {
+            Some(deadline) => self.deadlines.insert(stream, deadline),
+            None => self.deadlines.remove(&stream),
+        };
+    }
+
+    /// Whether that time has come for this stream; told once.
+    pub fn is_overdue(&mut self, stream: u32, now_ms: u64) -> bool {
+        let is_overdue = self.deadlines.get(&stream).is_some_and(|deadline| *deadline <= now_ms);
+        if is_overdue {
+            self.deadlines.remove(&stream);
+        }
+        is_overdue
+    }
+
+    /// Wakes every stream whose time has come.
+    pub fn wake_overdue(&mut self, now_ms: u64) {
+        let overdue = self.deadlines.iter().filter(|(_, deadline)| **deadline <= now_ms);
+        self.woken.extend(overdue.map(|(stream, _)| *stream));
+    }
+
+    /// A request waits for its turn.
+    pub fn seat(&mut self, exchange: &str, stream: u32) {
+        self.seats.insert(exchange.to_owned(), stream);
+    }
+
+    /// A request waits no longer.
+    pub fn unseat(&mut self, exchange: &str) {
+        self.seats.remove(exchange);
+    }
+
+    /// Wakes those who wait and whose turn it may be.
+    pub fn wake_waiting(&mut self, now_ms: u64) {
+        if !self.memory.waiting.is_empty() {
+            let due = self.memory.waiting.due(now_ms);
+            self.woken.extend(due.iter().filter_map(|exchange| self.seats.get(exchange)));
         }
     }
 

@@ -48,6 +48,8 @@ pub struct Registered {
     pub share: Option<u8>,
     /// Where it is; empty when nobody said.
     pub region: String,
+    /// The proxy by which it is reached; it has TLS then.
+    pub proxy: Option<Origin>,
     /// The addresses that Envoy connects to; empty when it resolves the name by itself.
     pub pinned: Vec<IpAddr>,
 }
@@ -81,6 +83,7 @@ impl Registered {
             dispatch: Dispatch::default(),
             share: None,
             region: String::new(),
+            proxy: None,
             pinned: Vec::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! Asking a provider for its models.
 //!
-//! One client for all: no redirects (the credential would go where nobody sent it), no proxy from the environment (Envoy uses
+//! One client for all: no redirects (the credential would go where nobody sent it), no proxy but what rows name (Envoy uses
 //! none either), and limits for everything, for the other end is a stranger. No secret and nothing that the provider wrote
 //! stands in a reason.
 
@@ -14,6 +14,7 @@ use reqwest::{Client, Response, StatusCode};
 
 use super::read::{self, Extent, Listing, MAX_BODY, MAX_MODELS, Page};
 use crate::catalog::{Credential, Registered};
+use crate::current::Feed;
 use crate::outbound;
 use crate::settings::ModelsPath;
 
@@ -66,6 +67,11 @@ impl Asker {
     /// A client that trusts the usual authorities, and those in `authorities` (PEM) besides.
     pub fn new(authorities: Option<&[u8]>) -> anyhow::Result<Asker> {
         Ok(Asker { client: outbound::client(authorities, MAX_WAIT)? })
+    }
+
+    /// The same, by the proxies that rows name.
+    pub fn by_rows(rows: Feed, authorities: Option<&[u8]>) -> anyhow::Result<Asker> {
+        Ok(Asker { client: outbound::client_by(rows, authorities, MAX_WAIT)? })
     }
 
     /// Asks a provider for all its models; `last` is what the last answer came with.

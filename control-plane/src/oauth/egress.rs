@@ -1,5 +1,5 @@
 //! The one client that talks to providers about tokens: no redirects (codes and tokens would go where nobody sent them), no proxy
-//! from the environment, limits for everything.
+//! but what rows name, limits for everything.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,6 +10,7 @@ use oauth2::url::form_urlencoded;
 use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
 use reqwest::Client;
 
+use crate::current::Feed;
 use crate::outbound;
 use crate::settings::{SignIn, Style};
 
@@ -68,6 +69,11 @@ impl Egress {
     /// A client that trusts the usual authorities, and those in `authorities` (PEM) besides.
     pub fn new(authorities: Option<&[u8]>) -> anyhow::Result<Egress> {
         Ok(Egress { client: outbound::client(authorities, MAX_WAIT)? })
+    }
+
+    /// The same, by the proxies that rows name.
+    pub fn by_rows(rows: Feed, authorities: Option<&[u8]>) -> anyhow::Result<Egress> {
+        Ok(Egress { client: outbound::client_by(rows, authorities, MAX_WAIT)? })
     }
 
     /// Sends what the flow says, in the provider's style and with its headers.

@@ -47,6 +47,9 @@ pub fn says_where_trust_is(rows: &Rows, (kind, id): &(Kind, String)) -> Option<P
         Kind::Provider if members.get("service_account").is_some() => {
             ("service_account", "is said in dragoman.toml only, by whom the machine belongs to".to_string())
         }
+        Kind::Provider if members.get("proxy").is_some() => {
+            ("proxy", "is said in dragoman.toml only, by whom the machine belongs to".to_string())
+        }
         Kind::Provider => {
             let name = members.get("sign_in")?.as_object()?.keys().find(|name| !SAYABLE.contains(&name.as_str()))?;
             ("sign_in", format!("`{name}` of a sign-in is said in dragoman.toml only, by whom the machine belongs to"))
@@ -114,5 +117,6 @@ mod tests {
         }
         assert_eq!(said(r#"{"sign_in":{"exchange_url":"https://h"}}"#), Some("sign_in".into()));
         assert_eq!(said(r#"{"service_account":{"token_url":"https://h"}}"#), Some("service_account".into()));
+        assert_eq!(said(r#"{"proxy":"http://10.0.0.1:3128"}"#), Some("proxy".into()));
     }
 }

@@ -119,9 +119,12 @@ fn parsed(reading: &mut Reading<'_>, at: usize, name: &str, text: &str) -> Optio
 
 fn limits(reading: &mut Reading<'_>, mut table: Members<'_>) -> Limits {
     let default = Limits::default();
+    let first_event_timeout = table.duration(reading, "first_event_timeout").unwrap_or(default.first_event_timeout);
     let read = Limits {
         max_body_bytes: table.number(reading, "max_body_bytes", 1024, 1 << 30).unwrap_or(default.max_body_bytes),
-        first_event_timeout: table.duration(reading, "first_event_timeout").unwrap_or(default.first_event_timeout),
+        first_event_timeout,
+        thinking_timeout: table.duration(reading, "thinking_timeout").unwrap_or(default.thinking_timeout),
+        between_events_timeout: table.duration(reading, "between_events_timeout").unwrap_or(first_event_timeout),
         connect_timeout: table.duration(reading, "connect_timeout").unwrap_or(default.connect_timeout),
         stream_idle_timeout: table.duration(reading, "stream_idle_timeout").unwrap_or(default.stream_idle_timeout),
         max_connections: table.number(reading, "max_connections", 1, 1_000_000).unwrap_or(default.max_connections),

@@ -1,9 +1,10 @@
 //! A provider's row, as written: every member optional, for a row may change another.
 
-use dragoman_core::catalog::{Dispatch, Service};
+use dragoman_core::catalog::{Dispatch, Origin, Service};
 
 use super::address::{BaseUrl, base_url};
 use super::members::{Members, Placed, Reading};
+use super::proxy::proxy;
 use super::rate_limit::{RateLimit, rate_limits};
 use super::secret::{Secret, SecretRef};
 use super::service::services;
@@ -67,6 +68,8 @@ pub struct ProviderRow {
     pub share: Option<u8>,
     /// Where it is.
     pub region: Option<String>,
+    /// The proxy by which it is reached.
+    pub proxy: Option<Origin>,
 }
 
 /// Where a provider lists its models.
@@ -146,6 +149,7 @@ pub(super) fn provider(reading: &mut Reading<'_>, mut row: Members<'_>) -> Provi
         dispatch: pool::dispatch(reading, &mut row),
         share: pool::share(reading, &mut row),
         region: pool::region(reading, &mut row, &mut mentions),
+        proxy: proxy(reading, &mut row),
         mentions,
     };
     row.end(reading);

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use dragoman_core::snapshot::Loss;
+use dragoman_core::snapshot::{Loss, Patience};
 
 use super::members::{Members, Placed, Reading};
+use super::patience::patience;
 use super::pool::{PoolRow, pool};
 use super::{File, Known};
 
@@ -27,6 +28,8 @@ pub struct RouteRow {
     pub strategy: Option<Strategy>,
     /// How the candidates share its requests.
     pub pool: PoolRow,
+    /// How long they are waited for, and who else is asked.
+    pub patience: Patience,
 }
 
 /// Who is asked after those that were named.
@@ -100,8 +103,9 @@ pub(super) fn route(reading: &mut Reading<'_>, mut row: Members<'_>) -> RouteRow
     let loss = loss(reading, &mut row);
     let strategy = strategy(reading, &mut row, "strategy");
     let pool = pool(reading, &mut row);
+    let patience = patience(reading, &mut row);
     row.end(reading);
-    RouteRow { name, candidates, loss, strategy, pool }
+    RouteRow { name, candidates, loss, strategy, pool, patience }
 }
 
 /// What routes and aliases name that is no other route or alias, with the places.

@@ -214,6 +214,12 @@ impl SignInRow {
 }
 
 impl SignIn {
+    /// Where the gateway itself asks for something.
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        let all = [&self.token_url, &self.exchange_url, &self.device_url, &self.revoke_url];
+        all.into_iter().flatten().map(String::as_str)
+    }
+
     /// The tokens that callers bring and that pass through.
     pub fn passthrough(&self) -> Passthrough {
         if self.policy == SignInPolicy::CallerPassthrough { self.tokens.clone() } else { Passthrough::default() }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use dragoman_core::record::stats::Label;
 use serde_json::{Value, json};
 
-use super::{CONTROL_PLANE, Edge, any, cluster, listener, proto, route, socket, tokens};
+use super::{CONTROL_PLANE, Edge, any, cluster, listener, proto, proxy, route, socket, tokens};
 use crate::settings::Limits;
 
 const KIND: &str = "envoy.config.bootstrap.v3.Bootstrap";
@@ -53,11 +53,12 @@ pub fn by_ads(start: &Start, limits: &Limits) -> anyhow::Result<Value> {
 pub fn whole(start: &Start, edge: &Edge) -> anyhow::Result<Value> {
     let mut clusters = vec![cluster::control_plane(&start.control.0, start.control.1)];
     clusters.extend(edge.providers.iter().map(|row| cluster::provider(edge, row)));
-    clusters.extend(tokens::clusters(edge));
-    let listener = listener::listener(edge, ("route_config", route::routes(edge)));
+    clusters.extend(tokens::clusters(edge).into_iter().chain(proxy::clusters(edge)));
+    let mut listeners = vec![listener::listener(edge, ("route_config", route::routes(edge)))];
+    listeners.extend(proxy::listeners(edge));
     let mut bootstrap = common(start, &edge.limits);
     if let Some(members) = bootstrap.as_object_mut() {
-        members.insert("static_resources".to_string(), json!({ "listeners": [listener], "clusters": clusters }));
+        members.insert("static_resources".to_string(), json!({ "listeners": listeners, "clusters": clusters }));
     }
     checked(bootstrap)
 }
@@ -82,6 +83,7 @@ fn common(start: &Start, limits: &Limits) -> Value {
             "main_thread_watchdog": { "miss_timeout": "0.500s", "megamiss_timeout": "2s", "kill_timeout": "60s" },
             "worker_watchdog": { "miss_timeout": "0.500s", "megamiss_timeout": "2s", "kill_timeout": "30s" },
         },
+        "bootstrap_extensions": [proxy::extension()],
         "overload_manager": overload_manager(limits),
         "stats_config": { "stats_tags": labels() },
     });

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use dragoman_core::catalog::Origin;
 use serde_json::{Value, json};
 
-use super::{CONTROL_PLANE, Edge, any, seconds, socket};
+use super::{CONTROL_PLANE, Edge, any, proxy, seconds, socket};
 use crate::catalog::Registered;
 use crate::settings::Signing;
 
@@ -25,7 +25,8 @@ const DEAD_END: u16 = 1;
 pub(super) fn provider(edge: &Edge, row: &Registered) -> Value {
     let mut cluster = json!({
         "name": row.cluster(),
-        "type": "STRICT_DNS",
+        // An address within Envoy has no name to resolve.
+        "type": if row.proxy.is_some() { "STATIC" } else { "STRICT_DNS" },
         "dns_lookup_family": "V4_PREFERRED",
         "connect_timeout": seconds(edge.limits.connect_timeout),
         // The translator replaces bodies as large as the limit.
@@ -53,6 +54,7 @@ pub(super) fn provider(edge: &Edge, row: &Registered) -> Value {
 fn endpoints(row: &Registered) -> Value {
     let at = |host: &str, port| json!({ "endpoint": { "address": socket(host, port) } });
     let endpoints: Vec<Value> = match row.pinned.is_empty() {
+        _ if row.proxy.is_some() => vec![json!({ "endpoint": { "address": proxy::address(row) } })],
         true => vec![at(&row.origin.host, row.origin.port)],
         false => row.pinned.iter().map(|address| at(&address.to_string(), row.origin.port)).collect(),
     };

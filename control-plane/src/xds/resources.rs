@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::{Edge, Module, cluster, listener, proto, route, tokens};
+use super::{Edge, Module, cluster, listener, proto, proxy, route, tokens};
 use crate::catalog::Registered;
 use crate::current::Feed;
 use crate::settings::watch::{INTERVAL, Watched};
@@ -40,11 +40,13 @@ impl Resources {
     /// Writes and packs everything.
     pub fn make(edge: &Edge) -> anyhow::Result<Resources> {
         let providers = edge.providers.iter().map(|row| cluster::provider(edge, row));
-        let clusters: Vec<Value> = providers.chain(tokens::clusters(edge)).collect();
+        let clusters: Vec<Value> = providers.chain(tokens::clusters(edge)).chain(proxy::clusters(edge)).collect();
+        let edges = [listener::listener(edge, listener::by_ads())];
+        let listeners: Vec<Value> = edges.into_iter().chain(proxy::listeners(edge)).collect();
         Ok(Resources {
             typed: [
                 typed(cluster::KIND, &clusters)?,
-                typed(listener::KIND, &[listener::listener(edge, listener::by_ads())])?,
+                typed(listener::KIND, &listeners)?,
                 typed(route::KIND, &[route::routes(edge)])?,
             ],
         })

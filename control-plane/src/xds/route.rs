@@ -7,7 +7,7 @@ use dragoman_core::catalog::slot;
 use dragoman_core::exchange::MAX_WALK;
 use serde_json::{Map, Value, json};
 
-use super::{EDGE, Edge, any, seconds};
+use super::{EDGE, Edge, any};
 
 pub(super) const KIND: &str = "envoy.config.route.v3.RouteConfiguration";
 
@@ -42,9 +42,10 @@ pub(super) fn routes(edge: &Edge) -> Value {
                             json!({ "cluster_matcher": by_attempt(edge) }),
                         ),
                     }},
-                    // Answers may take as long as they move; silence is what is bounded.
+                    // Answers may take as long as they move; silence is what is bounded. The router filter says for how long a try may
+                    // be silent until its answer begins, by `x-envoy-upstream-rq-per-try-timeout-ms`, and watches it afterwards.
                     "timeout": "0s",
-                    "retry_policy": retry_policy(edge),
+                    "retry_policy": retry_policy(),
                 },
             }],
         }],
@@ -53,7 +54,7 @@ pub(super) fn routes(edge: &Edge) -> Value {
 
 /// Which failures go on to the next target. Everything that a provider says is judged by the translator, which marks what is
 /// to be tried elsewhere; the rest is what happens when a provider says nothing.
-fn retry_policy(edge: &Edge) -> Value {
+fn retry_policy() -> Value {
     json!({
         "retry_on": "connect-failure,refused-stream,reset,retriable-headers",
         "retriable_headers": [{ "name": "x-dragoman-retry", "present_match": true }],
@@ -62,7 +63,6 @@ fn retry_policy(edge: &Edge) -> Value {
         "refresh_cluster_on_retry": true,
         // Another provider is asked, not the same one again: there is nothing to wait for.
         "retry_back_off": { "base_interval": "0.001s", "max_interval": "0.001s" },
-        "per_try_idle_timeout": seconds(edge.limits.first_event_timeout),
     })
 }
 

@@ -54,6 +54,24 @@ fn everything_is_well_written_protobuf() {
 }
 
 #[test]
+fn a_provider_behind_a_proxy_is_reached_through_a_listener_of_its_own() {
+    let proxy = Origin { tls: false, host: "proxy.corp".into(), port: 3128, base: String::new() };
+    let own = Registered { proxy: Some(proxy), ..provider("a", true, "api.example.com") };
+    let edge = edge(vec![own.clone(), provider("b", true, "b.example.com")]);
+    Resources::make(&edge).unwrap();
+    let (cluster, ..) = text(&edge);
+    assert!(cluster.contains(r#""server_listener_name":"proxy_a""#) && cluster.contains("STATIC"), "{cluster}");
+    assert!(!cluster.contains(r#""address":"api.example.com""#), "nobody here resolves it: {cluster}");
+    let listeners = json!(proxy::listeners(&edge)).to_string();
+    assert!(listeners.contains(r#""hostname":"api.example.com:443""#) && !listeners.contains("b.example"), "{listeners}");
+    let proxies = json!(proxy::clusters(&edge)).to_string();
+    assert!(proxies.contains(r#""address":"proxy.corp","port_value":3128"#), "{proxies}");
+    let pinned = Registered { pinned: vec!["2001:db8::1".parse().unwrap()], ..own };
+    let listeners = json!(proxy::listeners(&self::edge(vec![pinned]))).to_string();
+    assert!(listeners.contains(r#""hostname":"[2001:db8::1]:443""#), "what was screened: {listeners}");
+}
+
+#[test]
 fn a_misspelt_member_is_an_error() {
     let error = proto::pack(cluster::KIND, &json!({ "name": "a", "conect_timeout": "1s" })).unwrap_err();
     assert!(format!("{error:#}").contains("conect_timeout"), "{error:#}");

@@ -4,32 +4,41 @@ use super::response::{Answer, MAX_ERROR_BODY};
 use super::settle::Counted;
 use super::{Attempt, Body};
 use crate::dialect;
-use crate::exchange::{self, HeadEdits};
+use crate::exchange::{self, HeadEdits, Planned};
 use crate::failure::Failure;
 use crate::hints::MAX_PASSING_MS;
 use crate::hub::event::{ErrorClass, ProviderError};
 use crate::json::Json;
 use crate::record::Ending;
 use crate::refusal::ClientError;
+use crate::snapshot::OnContentPolicy;
 
 impl Attempt {
     /// A failure before anything went to the client.
     pub(super) fn fail(&mut self, error: ProviderError) -> Answer {
-        let final_class = matches!(
-            error.class,
-            ErrorClass::InvalidRequest
-                | ErrorClass::Authentication
-                | ErrorClass::Permission
-                | ErrorClass::NotFound
-                | ErrorClass::TooLarge
-                | ErrorClass::ContextTooLong
-                | ErrorClass::ContentPolicy
-        );
-        if self.goes_on(Failure::of(error.class)) && !final_class {
-            let head = self.retry(error);
-            return Answer { head: Some(head), body: Body::Replace(Vec::new()), answers: false };
+        match self.goes_on(Failure::of(error.class)) && self.another_may(error.class) {
+            true => self.retry_without_body(error),
+            false => self.say(&error),
         }
-        self.say(&error)
+    }
+
+    /// Whether another target may do better after an error of that class, which is final at this one.
+    fn another_may(&self, class: ErrorClass) -> bool {
+        match class {
+            ErrorClass::ContextTooLong => {
+                let window = |planned: &Planned| planned.target.context_window;
+                let own = self.planned().map_or(0, window);
+                let mut later = self.asked.plan.iter().skip(self.turn.place + 1).map(window);
+                later.any(|window| window == 0 || window > own)
+            }
+            ErrorClass::ContentPolicy => self.asked.patience.on_content_policy == OnContentPolicy::Fallback,
+            ErrorClass::InvalidRequest
+            | ErrorClass::Authentication
+            | ErrorClass::Permission
+            | ErrorClass::NotFound
+            | ErrorClass::TooLarge => false,
+            _ => true,
+        }
     }
 
     /// Tells Envoy to try the next target. A local reply would not be retried; a status is.
@@ -45,15 +54,21 @@ impl Attempt {
 
     /// Tells Envoy to try the next target, once the body was heard.
     pub(super) fn retry_explained(&mut self, body: &[u8], status: u16) -> Answer {
-        let error = dialect::of(self.theirs()).read_error(status, body);
-        let head = self.retry(error);
-        Answer { head: Some(head), body: Body::Replace(Vec::new()), answers: false }
+        self.retry_without_body(dialect::of(self.theirs()).read_error(status, body))
+    }
+
+    fn retry_without_body(&mut self, error: ProviderError) -> Answer {
+        Answer { head: Some(self.retry(error)), body: Body::Replace(Vec::new()), answers: false }
     }
 
     /// A provider's no, told to the client: the very bytes in its own dialect, said anew in another.
     pub(super) fn explain(&mut self, body: Vec<u8>, status: u16) -> Answer {
         let (own, theirs) = (self.asked.endpoint.dialect, self.theirs());
         let error = dialect::of(theirs).read_error(status, &body);
+        let is_about_content = matches!(error.class, ErrorClass::ContextTooLong | ErrorClass::ContentPolicy);
+        if is_about_content && self.goes_on(Failure::of(error.class)) && self.another_may(error.class) {
+            return self.retry_without_body(error);
+        }
         let leaks = self.credential.as_ref().is_some_and(|credential| {
             let value = credential.value.expose();
             let secret = value.strip_prefix(b"Bearer ").unwrap_or(value);

@@ -7,7 +7,7 @@ use crate::exchange::{Exchange, Head, Header, Step};
 use crate::json::Json;
 use crate::memory::{Credential, CredentialId, Memory};
 use crate::secret::Secret;
-use crate::snapshot::{Loss, Route, Snapshot};
+use crate::snapshot::{Loss, OnContentPolicy, Route, Snapshot};
 use proptest::prelude::*;
 
 mod bench;

@@ -53,6 +53,8 @@ impl Exchange {
     pub fn attempt_ended(&mut self, mut outcome: Outcome, memory: &mut Memory, now_ms: u64) {
         outcome.ending = match (outcome.ending, self.closed) {
             (Ending::Abandoned, false) => Ending::Broken,
+            // It was given up for its silence.
+            (Ending::Abandoned, true) if outcome.failure.is_some() => Ending::Broken,
             (Ending::Silent, true) => Ending::Abandoned,
             (other, _) => other,
         };

@@ -20,7 +20,7 @@ use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::rule::{Holding, Whom};
 use crate::select::{self, Choosing, Judgement, MAX_ATTEMPTS, Needs, Verdict};
-use crate::snapshot::{Loss, Snapshot};
+use crate::snapshot::{Loss, Patience, Snapshot};
 
 /// What was asked and who may answer. Shared, unchanged, by all attempts.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub struct Asked {
     pub snapshot: Rc<Snapshot>,
     /// What to do about loss.
     pub loss: Loss,
+    /// How long to wait, and who else is asked.
+    pub patience: Patience,
     /// What rules change.
     pub rules: Holding,
     /// A token of the caller's own.
@@ -291,7 +293,7 @@ impl Asked {
         let sought = Sought { head: &self.head, endpoint: &self.endpoint, content: &self.content, wish: &wish };
         let mut choosing = memory.choosing(&self.id, now_ms);
         let plan = sought.judge(Some(grant), &self.snapshot, &mut choosing).into_plan(&wish.model, wish.needs)?;
-        self.loss = plan.loss;
+        (self.loss, self.patience) = (plan.loss, plan.patience);
         let (brought, endpoint, cool_downs) = (self.brought.as_ref(), &self.endpoint, &memory.cool_downs);
         let bearing = Bearing { brought, endpoint, cool_downs, now_ms };
         self.plan = Planned::all(plan.targets, grant, &self.snapshot, &bearing);
@@ -338,6 +340,7 @@ impl Asked {
         edits.set(super::EXCHANGE, &self.id);
         // Envoy tries no more often than there are attempts in a walk; where a walk ends sooner, it finds nobody.
         edits.set("x-envoy-max-retries", &self.retries().to_string());
+        self.bound_silence(&mut edits);
         edits
     }
 }

@@ -169,4 +169,4 @@ impl Asked {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -18,6 +18,7 @@
 
 use std::collections::HashMap;
 
+use crate::failure::Failure;
 use crate::record::{Ending, Outcome};
 
 /// Most targets that are remembered, about 150 bytes each: half a MiB.
@@ -126,11 +127,12 @@ impl Pulses {
         let felt = match (outcome.first_event_ms, outcome.ending) {
             (Some(first), _) => Some(first),
             (None, Ending::Answered) => Some(outcome.total_ms),
+            // What is wrong with the request tells nothing of the target, nor does the client's leaving.
+            _ if outcome.failure.is_some_and(Failure::is_about_request) => None,
             // Twice what was felt, so that one that fails on and on is left alone longer and longer.
             (None, Ending::Retriable | Ending::Broken | Ending::Silent) => {
                 Some(outcome.total_ms.max(FAILED_MS).max(pulse.first_event(now_ms) / 500))
             }
-            // The client's own mistake, or its leaving, tells nothing.
             (None, Ending::Refused | Ending::Abandoned) => None,
         };
         if let Some(felt) = felt {
@@ -208,6 +210,15 @@ mod tests {
             pulses.ended(&outcome(ending, None, 1), 0);
             assert_eq!(felt(&pulses, 0), expected, "{ending:?}");
         }
+    }
+
+    #[test]
+    fn a_request_that_another_target_may_answer_says_nothing_of_this_one() {
+        let mut pulses = after(&[(20, 0)]);
+        pulses.began("p/m");
+        let failure = Some(Failure::ContextTooLong);
+        pulses.ended(&Outcome { failure, ..outcome(Ending::Retriable, None, 1) }, 0);
+        assert_eq!(felt(&pulses, 0), 20);
     }
 
     #[test]

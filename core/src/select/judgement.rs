@@ -19,7 +19,7 @@ use std::sync::Arc;
 use super::{Lack, MAX_ATTEMPTS, Needs, Plan, able, is_safe, lack, service, shown};
 use crate::catalog::{Abilities, Dispatch, Provider, Target};
 use crate::refusal::Refusal;
-use crate::snapshot::{Loss, Route, Snapshot};
+use crate::snapshot::{Loss, Patience, Route, Snapshot};
 
 /// How a name was understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +182,11 @@ impl Judgement<'_> {
         self.candidates.iter().filter(|known| known.is_planned()).map(|candidate| candidate.target.as_ref())
     }
 
+    /// The route's word on waiting.
+    pub fn patience(&self) -> Patience {
+        self.route.map(|route| route.patience).unwrap_or_default()
+    }
+
     /// Plans no more than may be asked.
     pub fn limit(&mut self) {
         self.strike(|number, _| (number > MAX_ATTEMPTS).then_some(Verdict::Late));
@@ -249,8 +254,10 @@ impl Judgement<'_> {
         if let Some(refusal) = self.refusal(model, needs) {
             return Err(refusal);
         }
+        let patience = self.patience();
         let planned = self.candidates.into_iter().filter(Candidate::is_planned);
-        Ok(Plan { targets: planned.map(|candidate| candidate.target.into_owned()).collect(), loss: self.loss })
+        let targets = planned.map(|candidate| candidate.target.into_owned()).collect();
+        Ok(Plan { targets, loss: self.loss, patience })
     }
 }
 

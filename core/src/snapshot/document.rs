@@ -1,12 +1,13 @@
 //! The Snapshot as JSON, in both directions.
 
 mod identity;
+mod patience;
 mod price;
 mod route;
 
 use std::sync::Arc;
 
-use super::{Family, MAX_SNAPSHOT, Snapshot};
+use super::{Family, MAX_SNAPSHOT, Silence, Snapshot};
 use crate::admission::Budget;
 use crate::catalog::{
     Abilities, DialectId, Dispatch, Operation, Origin, Passthrough, Paths, Provider, Service, Target, ThinkingStyle,
@@ -43,6 +44,9 @@ pub(super) fn write(snapshot: &Snapshot) -> Vec<u8> {
         }
         if snapshot.health != Settings::USUAL {
             snapshot.health.write(out.field("health"));
+        }
+        if snapshot.silence != Silence::USUAL {
+            patience::write_silence(&snapshot.silence, out.field("silence"));
         }
     });
     out.into_bytes()
@@ -149,7 +153,8 @@ pub(super) fn read(document: &[u8]) -> Result<Snapshot, Vec<String>> {
     }
     let withheld = json.get("withheld").into_iter().flat_map(Json::items).filter_map(Json::string).collect();
     let health = json.get("health").map_or(Settings::USUAL, Settings::read);
-    Snapshot { withheld, identities, health, ..Snapshot::new(version, providers, targets, routes, families)? }
+    let silence = json.get("silence").map_or(Silence::USUAL, patience::read_silence);
+    Snapshot { withheld, identities, health, silence, ..Snapshot::new(version, providers, targets, routes, families)? }
         .with_rules(rules)
 }
 

@@ -76,17 +76,22 @@ fn how_a_route_is_shared_reads_back_as_written_and_older_documents_say_nothing_o
         slow_start_ms: 30_000,
     };
     let regions = Regions { required: vec!["eu".into()], preferred: vec!["eu-west".into()] };
-    let route = Route { name: "m".into(), candidates: vec![1, 0], pool, regions, ..Route::default() };
+    let on_content_policy = OnContentPolicy::Fallback;
+    let wait = Some(Wait { at_most_ms: 10_000, queue: 7 });
+    let patience = Patience { on_content_policy, first_event_ms: Some(300_000), between_events_ms: Some(9), wait };
+    let route = Route { name: "m".into(), candidates: vec![1, 0], pool, regions, patience, ..Route::default() };
     let mut row = provider("a");
     (row.dispatch, row.share, row.region) = (crate::catalog::Dispatch::Fallback, Some(20), "eu".into());
     let targets = vec![target("a/m", 0), target("a/n", 0)];
-    let snapshot = Snapshot::new(7, vec![row], targets.clone(), vec![route.clone()], vec![]).unwrap();
+    let mut snapshot = Snapshot::new(7, vec![row], targets.clone(), vec![route.clone()], vec![]).unwrap();
+    snapshot.silence = Silence { first_event_ms: 1, thinking_ms: 2, between_events_ms: 3 };
     assert_eq!(Snapshot::read(&snapshot.write()).unwrap(), snapshot);
 
-    let older = Route { pool: Pool::default(), regions: Regions::default(), ..route };
+    let older =
+        Route { pool: Pool::default(), regions: Regions::default(), patience: Patience::default(), ..route };
     let snapshot = Snapshot::new(7, vec![provider("a")], targets, vec![older.clone()], vec![]).unwrap();
     let text = String::from_utf8(snapshot.write()).unwrap();
-    assert!(!["pool", "balance", "regions", "dispatch", "share"].iter().any(|word| text.contains(word)), "{text}");
+    assert!(!["pool", "balance", "regions", "dispatch", "share", "policy", "_ms"].iter().any(|word| text.contains(word)), "{text}");
     assert_eq!(Snapshot::read(text.as_bytes()).unwrap().routes, [older]);
     let wrong = text.replace(r#""loss":"warn""#, r#""loss":"warn","balance":"dice""#);
     assert!(Snapshot::read(wrong.as_bytes()).unwrap_err()[0].starts_with("routes[0]"));

@@ -13,6 +13,7 @@ pub struct Setup {
     limits: Vec<(String, String)>,
     top: String,
     listen: String,
+    envoy: String,
     more: String,
     health: String,
     variables: Vec<(String, String)>,
@@ -110,6 +111,12 @@ impl Setup {
         self
     }
 
+    /// More lines for `[envoy]`.
+    pub fn envoy(mut self, lines: &str) -> Self {
+        writeln!(self.envoy, "{lines}").ok();
+        self
+    }
+
     /// More tables for the end of the file.
     pub fn more(mut self, tables: &str) -> Self {
         writeln!(self.more, "{tables}").ok();
@@ -134,7 +141,7 @@ impl Setup {
             writeln!(toml, "{name} = {value}").ok();
         }
         writeln!(toml, "\n[health]\n{}", self.health).ok();
-        writeln!(toml, "\n[envoy]\nconcurrency = {}\n", self.workers.0).ok();
+        writeln!(toml, "\n[envoy]\nconcurrency = {}\n{}", self.workers.0, self.envoy).ok();
         for provider in &self.providers {
             toml.push_str(&provider.toml());
         }

@@ -1,4 +1,5 @@
 use super::*;
+use dragoman_core::snapshot::OnContentPolicy;
 use crate::catalog::known;
 use crate::settings::{Problem, Said, SaidRow};
 
@@ -92,6 +93,7 @@ fn the_words_to_choose_from_are_those_that_the_reader_knows() {
         ("/route_row/properties/strategy", Strategy::ALL.map(Strategy::name).to_vec()),
         ("/route_row/properties/balance", Balance::ALL.map(Balance::name).to_vec()),
         ("/provider_row/properties/dispatch", Dispatch::ALL.map(Dispatch::name).to_vec()),
+        ("/route_row/properties/on_content_policy", OnContentPolicy::ALL.map(OnContentPolicy::name).to_vec()),
     ];
     let schemas = schemas();
     for (place, mut words) in places {

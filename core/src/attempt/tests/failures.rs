@@ -73,3 +73,51 @@ fn a_head_without_a_body_is_retried_or_explained() {
         assert_eq!(matches!(verdict, HeadVerdict::Pass(_)), status != "404", "{status}: {verdict:?}");
     }
 }
+
+/// What the first of such targets makes of an error with that code; windows are theirs, in order.
+fn first_meets(code: &str, windows: &[u64], on_content_policy: OnContentPolicy) -> (bool, Outcome) {
+    let mut memory = memory(&vec![CHAT; windows.len()]);
+    let mut snapshot = memory.snapshot().map(|snapshot| Snapshot::clone(snapshot)).unwrap();
+    for (target, window) in snapshot.targets.iter_mut().zip(windows) {
+        target.context_window = *window;
+    }
+    snapshot.routes[0].patience.on_content_policy = on_content_policy;
+    memory.publish(snapshot);
+    let (mut first, _) = begin(&asked(&mut memory, CHAT, false), 1);
+    let error = format!(r#"{{"error":{{"message":"no","type":"t","code":"{code}"}}}}"#);
+    let passed = answer(&mut first, "400", JSON, &[error.as_bytes()]);
+    assert_eq!(passed.status.as_deref().unwrap_or("400"), "400", "the provider's word on it");
+    (passed.retry, first.end(1010))
+}
+
+#[test]
+fn what_does_not_fit_goes_to_whoever_may_have_more_room() {
+    let refuse = OnContentPolicy::Refuse;
+    for (windows, goes_on) in [
+        (&[8000, 32_000][..], true),
+        (&[8000, 0], true),
+        (&[8000, 8000, 9000], true),
+        (&[0, 32_000], true),
+        (&[8000, 8000], false),
+        (&[8000, 4000], false),
+        (&[8000], false),
+    ] {
+        let (retried, outcome) = first_meets("context_length_exceeded", windows, refuse);
+        assert_eq!(retried, goes_on, "{windows:?}");
+        assert_eq!(outcome.failure, Some(Failure::ContextTooLong));
+    }
+}
+
+#[test]
+fn what_a_policy_forbids_goes_on_where_the_route_says_so() {
+    for (way, windows, goes_on) in [
+        (OnContentPolicy::Refuse, &[0, 0][..], false),
+        (OnContentPolicy::Fallback, &[0, 0], true),
+        (OnContentPolicy::Fallback, &[0], false),
+    ] {
+        let (retried, outcome) = first_meets("content_filter", windows, way);
+        assert_eq!((retried, outcome.failure), (goes_on, Some(Failure::ContentPolicy)), "{way:?} {windows:?}");
+        let (retried, _) = first_meets("invalid_request_error", windows, way);
+        assert!(!retried, "nothing else does");
+    }
+}

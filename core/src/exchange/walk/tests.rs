@@ -7,7 +7,7 @@ use crate::record::Ending;
 use crate::snapshot::{Loss, Route, Snapshot};
 
 /// A route `m` to so many targets `a/m`, `b/m`, …, each at its own provider.
-fn memory(targets: usize) -> Memory {
+pub(in crate::exchange) fn memory(targets: usize) -> Memory {
     let ids: Vec<String> = ["a", "b", "c"].into_iter().take(targets).map(str::to_string).collect();
     let provider = |id: &String| Provider::plain(id, DialectId::ChatCompletions);
     let target = |(place, id): (usize, &String)| Target::unlisted(format!("{id}/m"), place, "m");
@@ -20,10 +20,21 @@ fn memory(targets: usize) -> Memory {
 }
 
 fn ask(memory: &mut Memory, now_ms: u64) -> (Exchange, Step) {
+    ask_with(memory, &[], r#"{"model":"m","messages":[]}"#, now_ms)
+}
+
+/// The same with these headers and that body.
+pub(in crate::exchange) fn ask_with(
+    memory: &mut Memory,
+    more: &[(&str, &str)],
+    body: &str,
+    now_ms: u64,
+) -> (Exchange, Step) {
     let pairs = [(":method", "POST"), (":path", "/v1/chat/completions"), ("authorization", "Bearer k")];
-    let headers = pairs.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
+    let pairs = pairs.iter().chain(more);
+    let headers = pairs.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
     let (mut exchange, _) = Exchange::begin(Head { headers }, "x-vm1".into(), memory, now_ms);
-    let step = exchange.body(br#"{"model":"m","messages":[]}"#.to_vec(), memory, now_ms);
+    let step = exchange.body(body.as_bytes().to_vec(), memory, now_ms);
     (exchange, step)
 }
 

@@ -1,6 +1,6 @@
 //! A route in the Snapshot's document. Older documents have candidates only: all of them are the pool, in order.
 
-use super::{index, strings_of};
+use super::{index, patience, strings_of};
 use crate::json::{Json, Writer};
 use crate::snapshot::{Affinity, Balance, Loss, Pool, Regions, Route};
 
@@ -30,6 +30,7 @@ pub(super) fn write(row: &Route, out: &mut Writer) {
                 out.field(name).strings(regions);
             }
         }
+        patience::write(&row.patience, out);
     });
 }
 
@@ -52,5 +53,6 @@ pub(super) fn read(row: Json<'_>) -> Option<Route> {
         loss: Loss::named(&row.get("loss").and_then(Json::string)?)?,
         pool,
         regions: Regions { required: strings_of(row, "regions")?, preferred: strings_of(row, "preferred_regions")? },
+        patience: patience::read(row)?,
     })
 }
