@@ -35,7 +35,8 @@ fn build(mut builder: ClientBuilder, authorities: Option<&[u8]>) -> anyhow::Resu
 
 /// The same, which goes through the proxies that rows name as they are then.
 pub fn client_by(rows: Feed, authorities: Option<&[u8]>, longest: Duration) -> anyhow::Result<Client> {
-    let proxy = move |url: &Url| proxy_for(&rows.borrow().catalog, url).map(|proxy| format!("http://{}", proxy.authority()));
+    let proxy =
+        move |url: &Url| proxy_for(&rows.borrow().catalog, url).map(|proxy| format!("http://{}", proxy.authority()));
     build(builder(longest).proxy(Proxy::custom(proxy)), authorities)
 }
 
