@@ -11,14 +11,18 @@
 //! The real Envoy and the real control plane, simulated providers on loopback. Every scenario is bounded in count and in time;
 //! what it does at random, it does from a seed. Whatever it starts ends with it, also when it is interrupted.
 //!
-//! Limits: one machine, one worker of Envoy; the load is there to notice failures, not to measure throughput.
+//! Limits: one machine, mostly one worker of Envoy; the load is there to notice failures, not to measure throughput.
 
 mod aborted_streams;
 mod asking;
 mod big_snapshot;
 mod control_plane_kills;
+mod crowd;
 mod envoy_kills;
+mod fallback;
 mod figures;
+mod flapping;
+mod hints;
 mod kept;
 mod last_cent;
 mod ledger;
@@ -26,12 +30,15 @@ mod load;
 pub mod mutate;
 mod mutations;
 mod options;
+mod overload;
 mod records;
 mod refresh_storm;
 mod reloads;
 pub mod settling;
 mod sign_in_kills;
+mod slow_target;
 mod tree;
+mod weights;
 
 use crate::gateway::Setup;
 use crate::simulator::{Persona, Simulator};
@@ -65,6 +72,12 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
             Scenario::EnvoyKills => envoy_kills::run(options),
             Scenario::SignInKills => sign_in_kills::run(options),
             Scenario::RefreshStorm => refresh_storm::run(options),
+            Scenario::Fallback => fallback::run(options),
+            Scenario::Hints => hints::run(options),
+            Scenario::SlowTarget => slow_target::run(options),
+            Scenario::Flapping => flapping::run(options),
+            Scenario::Overload => overload::run(options),
+            Scenario::Weights => weights::run(options),
         };
         report.add(*scenario, figures?);
     }
@@ -73,14 +86,22 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
 
 /// A provider that forgets what it was asked: a long run must not fill the memory.
 fn provider() -> anyhow::Result<Simulator> {
-    let provider = Simulator::start(Persona::chat("key-of-the-provider"))?;
+    let provider = remembering()?;
     provider.journal().only_count();
     Ok(provider)
 }
 
+/// A provider whose journal is read.
+fn remembering() -> anyhow::Result<Simulator> {
+    Simulator::start(Persona::chat("key-of-the-provider"))
+}
+
 /// The set-up that every scenario begins with.
 fn setup(provider: &Simulator) -> Setup {
-    // Nothing is to fail over here; a loaded machine may let an answer wait.
-    let patient = Setup::new().limit("first_event_timeout", "\"10s\"").limit("connect_timeout", "\"5s\"");
-    patient.simulator(PROVIDER, provider).model(MODEL, &[PROVIDER])
+    patient().simulator(PROVIDER, provider).model(MODEL, &[PROVIDER])
+}
+
+/// Nothing is to be late here; a loaded machine may let an answer wait.
+fn patient() -> Setup {
+    Setup::new().limit("first_event_timeout", "\"10s\"").limit("connect_timeout", "\"5s\"")
 }

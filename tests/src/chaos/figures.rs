@@ -51,6 +51,13 @@ impl Figure {
         Self { what: what.into(), value: number(value), bar: bar(value <= most, format!("at most {}", number(most))) }
     }
 
+    /// A part of a whole that may be at most so many percent.
+    pub fn part_at_most(what: impl Into<String>, part: usize, whole: usize, most: f64) -> Self {
+        let percent = 100.0 * part as f64 / whole.max(1) as f64;
+        let value = format!("{part} of {whole}, {percent:.3} %");
+        Self { what: what.into(), value, bar: bar(percent <= most, format!("at most {most} %")) }
+    }
+
     /// A number that must be at least so much.
     pub fn at_least(what: impl Into<String>, value: u64, least: u64, unit: &str) -> Self {
         let number = |number: u64| format!("{number} {unit}");

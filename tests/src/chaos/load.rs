@@ -106,7 +106,7 @@ impl Caller {
 }
 
 /// What is wrong with an answer, if anything is.
-fn failure(answer: &Answer) -> Option<String> {
+pub(super) fn failure(answer: &Answer) -> Option<String> {
     let good = answer.status == 200 && read(Dialect::Chat, answer).complete;
     let nameless = answer.header("x-dragoman-request-id").is_none();
     match (good, nameless) {

@@ -27,11 +27,23 @@ pub enum Scenario {
     SignInKills,
     /// Thousands of people's tokens are due at the same time.
     RefreshStorm,
+    /// Providers fail, one always, three at random.
+    Fallback,
+    /// Providers say how long they want to be left alone.
+    Hints,
+    /// One of three is ten times slower.
+    SlowTarget,
+    /// One of two is there every other second.
+    Flapping,
+    /// Everybody has too much to do.
+    Overload,
+    /// A route is shared by weights.
+    Weights,
 }
 
 impl Scenario {
     /// All of them, in the order they run.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 16] = [
         Self::ControlPlaneKills,
         Self::Reloads,
         Self::BigSnapshot,
@@ -42,6 +54,12 @@ impl Scenario {
         Self::EnvoyKills,
         Self::SignInKills,
         Self::RefreshStorm,
+        Self::Fallback,
+        Self::Hints,
+        Self::SlowTarget,
+        Self::Flapping,
+        Self::Overload,
+        Self::Weights,
     ];
 
     /// Its name on the command line and in the table.
@@ -57,11 +75,17 @@ impl Scenario {
             Self::EnvoyKills => "envoy-kills",
             Self::SignInKills => "sign-in-kills",
             Self::RefreshStorm => "refresh-storm",
+            Self::Fallback => "fallback",
+            Self::Hints => "hints",
+            Self::SlowTarget => "slow-target",
+            Self::Flapping => "flapping",
+            Self::Overload => "overload",
+            Self::Weights => "weights",
         }
     }
 
     /// How often it does what it does when nobody says: kills, changes, models, mutated files, Records, requests
-    /// at once, streams, renewals that a kill meets, sessions.
+    /// at once, streams, renewals that a kill meets, sessions; requests, forms of hints, seconds of trouble.
     fn count(self) -> usize {
         match self {
             Self::ControlPlaneKills => 100,
@@ -72,6 +96,12 @@ impl Scenario {
             Self::LastCent => 1000,
             Self::AbortedStreams | Self::RefreshStorm => 10_000,
             Self::EnvoyKills | Self::SignInKills => 100,
+            Self::Fallback => 20_000,
+            Self::Hints => 1000,
+            Self::SlowTarget => 20,
+            Self::Flapping => 60,
+            Self::Overload => 30,
+            Self::Weights => 10_000,
         }
     }
 
@@ -89,6 +119,9 @@ impl Scenario {
             Self::SignInKills => 60 * 60,
             // It ends by itself.
             Self::RefreshStorm => 30 * 60,
+            Self::Fallback | Self::Hints | Self::SlowTarget | Self::Flapping | Self::Overload | Self::Weights => {
+                15 * 60
+            }
         })
     }
 }
@@ -154,7 +187,7 @@ mod tests {
     fn a_line_names_scenarios_and_how_often() {
         let read = |words: &[&str]| Options::read(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
         let all = read(&[]).expect("all");
-        assert_eq!((all.scenarios.len(), all.count(Scenario::Reloads)), (10, 1000));
+        assert_eq!((all.scenarios.len(), all.count(Scenario::Reloads)), (16, 1000));
         let few = read(&["reloads", "--count", "10", "--seed", "7"]).expect("one");
         assert_eq!((few.scenarios, few.seed, few.count), (vec![Scenario::Reloads], 7, Some(10)));
         assert!(read(&["kills"]).is_err());

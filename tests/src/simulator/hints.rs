@@ -61,6 +61,13 @@ const OPENAI: &str =
 const ANTHROPIC: &str = r#"{"type":"error","error":{"type":"rate_limit_error","message":"slow down"}}"#;
 const OVERLOADED: &str = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
 
+const RESETS: [&str; 4] = [
+    "anthropic-ratelimit-requests-reset",
+    "anthropic-ratelimit-tokens-reset",
+    "anthropic-ratelimit-input-tokens-reset",
+    "anthropic-ratelimit-output-tokens-reset",
+];
+
 fn seconds(seconds: f64) -> Means {
     Means::After(Duration::from_secs_f64(seconds))
 }
@@ -123,23 +130,15 @@ fn other_headers(now: SystemTime) -> Vec<Hint> {
         header("x-ratelimit-reset-tokens", epoch.as_secs().to_string(), seconds(12.0)),
         header("x-ratelimit-reset", epoch.as_millis().to_string(), seconds(12.0)),
     ];
-    for name in [
-        "anthropic-ratelimit-requests-reset",
-        "anthropic-ratelimit-tokens-reset",
-        "anthropic-ratelimit-input-tokens-reset",
-        "anthropic-ratelimit-output-tokens-reset",
-    ] {
-        hints.push(Hint { body: ANTHROPIC.into(), ..header(name, &rfc3339, seconds(15.0)) });
-    }
+    hints.extend(RESETS.map(|name| Hint { body: ANTHROPIC.into(), ..header(name, &rfc3339, seconds(15.0)) }));
     hints
 }
 
+fn gemini(message: &str, detail: &str) -> String {
+    format!(r#"{{"error":{{"code":429,"message":"{message}","status":"RESOURCE_EXHAUSTED","details":[{detail}]}}}}"#)
+}
+
 fn bodies() -> Vec<Hint> {
-    let gemini = |message: &str, detail: &str| {
-        format!(
-            r#"{{"error":{{"code":429,"message":"{message}","status":"RESOURCE_EXHAUSTED","details":[{detail}]}}}}"#
-        )
-    };
     let retry_info =
         |delay: &str| format!(r#"{{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"{delay}"}}"#);
     let error_info = r#"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"RATE_LIMIT_EXCEEDED","metadata":{"quotaResetDelay":"373.801628ms"}}"#;
@@ -168,6 +167,52 @@ fn bodies() -> Vec<Hint> {
         means,
     };
     cases.into_iter().map(hint).collect()
+}
+
+/// Every form that says a time, each with one of two or three seconds from `now`, so that a gateway can be watched keeping it.
+pub fn brief(now: SystemTime) -> Vec<Hint> {
+    let second = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() + 3;
+    let moment = UNIX_EPOCH + Duration::from_secs(second);
+    // Moments are whole seconds.
+    let at_moment = Means::After(moment.duration_since(now).unwrap_or_default());
+    let (date, stamp) = (http_date(moment), rfc3339(moment));
+    let millis = (second * 1000).to_string();
+    let (two, half, three) = (seconds(2.0), seconds(2.5), seconds(3.0));
+    let mut hints: Vec<Hint> = [("2", two), ("2.5", half), ("3s", three), ("0h0m2.5s", half), ("1, 3", three)]
+        .map(|(value, means)| header("retry-after", value, means))
+        .into();
+    hints.extend([&date, &second.to_string(), &millis, &stamp].map(|value| header("retry-after", value, at_moment)));
+    let mut twice = header("retry-after", "1", three);
+    twice.headers.push(("retry-after", b"3".to_vec()));
+    hints.push(Hint { form: "retry-after given twice".into(), ..twice });
+    for status in [500, 503, 529] {
+        let form = format!("{status} with retry-after");
+        hints.push(Hint { status, body: OVERLOADED.into(), form, ..header("retry-after", "3", three) });
+    }
+    hints.extend(["retry-after-ms", "x-ms-retry-after-ms"].map(|name| header(name, "2500", half)));
+    for name in ["x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"] {
+        let said = [("3s", three), ("2.5s", half), ("2500ms", half), ("0m3s", three), ("0h0m2.5s", half), ("3", three)];
+        hints.extend(said.map(|(value, means)| header(name, value, means)));
+    }
+    let second = second.to_string();
+    hints.extend([&second, &millis].map(|value| header("x-ratelimit-reset", value, at_moment)));
+    hints.extend(RESETS.map(|name| Hint { body: ANTHROPIC.into(), ..header(name, &stamp, at_moment) }));
+    let details = [
+        ("RetryInfo", r#"{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"3s"}"#, three),
+        ("RetryInfo with nanoseconds", r#"{"retryDelay":"2.837906927s"}"#, seconds(2.837_906_927)),
+        ("quotaResetDelay", r#"{"metadata":{"quotaResetDelay":"2373.801628ms"}}"#, seconds(2.373_801_628)),
+    ];
+    let sentences = [
+        ("Please retry in 2.66s.", seconds(2.66)),
+        ("Your quota will reset after 0h0m3s.", three),
+        ("Please try again in 3 seconds", three),
+        ("Please try again in 2500 ms", half),
+    ];
+    let details = details.map(|(form, detail, means)| (format!("Gemini {form}"), gemini("quota", detail), means));
+    let sentences = sentences.map(|(text, means)| (text.to_owned(), gemini(text, ""), means));
+    let hint = |(form, body, means)| Hint { form, status: 429, headers: Vec::new(), body, means };
+    hints.extend(details.into_iter().chain(sentences).map(hint));
+    hints
 }
 
 /// Year, month, day, day of the week (0 is Thursday) and second of the day, in UTC.
@@ -228,9 +273,11 @@ mod tests {
 
     #[test]
     fn there_are_at_least_forty_forms_each_with_its_own_name() {
-        let hints = all(SystemTime::now());
-        let names: std::collections::BTreeSet<&str> = hints.iter().map(|hint| hint.form.as_str()).collect();
-        assert_eq!(names.len(), hints.len());
-        assert!(hints.len() >= 40, "{}", hints.len());
+        for hints in [all(SystemTime::now()), brief(SystemTime::now())] {
+            let names: std::collections::BTreeSet<&str> = hints.iter().map(|hint| hint.form.as_str()).collect();
+            assert_eq!(names.len(), hints.len());
+            assert!(hints.len() >= 35, "{}", hints.len());
+        }
+        assert!(all(SystemTime::now()).len() >= 40);
     }
 }
