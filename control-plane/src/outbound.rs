@@ -35,7 +35,8 @@ fn build(mut builder: ClientBuilder, authorities: Option<&[u8]>) -> anyhow::Resu
 
 /// The same, which goes through the proxies that rows name as they are then.
 pub fn client_by(rows: Feed, authorities: Option<&[u8]>, longest: Duration) -> anyhow::Result<Client> {
-    let proxy = move |url: &Url| proxy_for(&rows.borrow().catalog, url).map(|proxy| format!("http://{}", proxy.authority()));
+    let proxy =
+        move |url: &Url| proxy_for(&rows.borrow().catalog, url).map(|proxy| format!("http://{}", proxy.authority()));
     build(builder(longest).proxy(Proxy::custom(proxy)), authorities)
 }
 
@@ -66,7 +67,7 @@ mod tests {
             base_url = "https://api.corp.example/v1"
             proxy = "http://proxy.corp:3128"
             own_keys = true
-            sign_in = { policy = "owner_only", token_url = "https://id.corp.example/token", client_id = "c" }
+            sign_in = { policy = "owner_only", token_url = "https://id.corp.example/token", client_id = { env = "C" } }
             [[provider]]
             id = "beside"
             base_url = "https://api.example/v1"

@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 const SOON: Duration = Duration::from_secs(15);
 
 /// Providers that fail, each in one test only.
-const FAILING: [&str; 9] = ["hasty", "patient", "thinking", "stalling", "steady", "small", "prude", "resting", "narrow"];
+const FAILING: [&str; 9] =
+    ["hasty", "patient", "thinking", "stalling", "steady", "small", "prude", "resting", "narrow"];
 
 /// The routes; a provider may be silent for two seconds, and for four when it thinks.
 const ROUTES: &str = r#"

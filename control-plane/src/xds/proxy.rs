@@ -37,10 +37,13 @@ pub(super) fn clusters(edge: &Edge) -> Vec<Value> {
 pub(super) fn listeners(edge: &Edge) -> Vec<Value> {
     let listener = |(row, _): (&Registered, &Origin)| {
         // What was screened is what is asked for.
-        let host = row.pinned.first().map_or_else(|| row.origin.host.clone(), |address| match address.is_ipv6() {
-            true => format!("[{address}]"),
-            false => address.to_string(),
-        });
+        let host = row.pinned.first().map_or_else(
+            || row.origin.host.clone(),
+            |address| match address.is_ipv6() {
+                true => format!("[{address}]"),
+                false => address.to_string(),
+            },
+        );
         let tunnel = json!({
             "stat_prefix": name(row),
             "cluster": name(row),

@@ -63,7 +63,10 @@ fn a_provider_behind_a_proxy_is_reached_through_a_listener_of_its_own() {
     assert!(cluster.contains(r#""server_listener_name":"proxy_a""#) && cluster.contains("STATIC"), "{cluster}");
     assert!(!cluster.contains(r#""address":"api.example.com""#), "nobody here resolves it: {cluster}");
     let listeners = json!(proxy::listeners(&edge)).to_string();
-    assert!(listeners.contains(r#""hostname":"api.example.com:443""#) && !listeners.contains("b.example"), "{listeners}");
+    assert!(
+        listeners.contains(r#""hostname":"api.example.com:443""#) && !listeners.contains("b.example"),
+        "{listeners}"
+    );
     let proxies = json!(proxy::clusters(&edge)).to_string();
     assert!(proxies.contains(r#""address":"proxy.corp","port_value":3128"#), "{proxies}");
     let pinned = Registered { pinned: vec!["2001:db8::1".parse().unwrap()], ..own };

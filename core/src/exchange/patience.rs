@@ -61,7 +61,11 @@ mod tests {
             memory.publish(snapshot);
             let (exchange, step) = ask_with(&mut memory, &[], body, 0);
             let Step::Send(edits) = step else { panic!("{step:?}") };
-            assert_eq!((first_event(&edits), exchange.asked().unwrap().between_events_ms()), (first, between), "{body}");
+            assert_eq!(
+                (first_event(&edits), exchange.asked().unwrap().between_events_ms()),
+                (first, between),
+                "{body}"
+            );
         }
     }
 }

@@ -105,7 +105,8 @@ mod tests {
         memory.publish(snapshot);
         let (target, failure) = ("a/m".to_string(), Some(Failure::Throttled));
         let retry_after_ms = Some(until_ms);
-        let met = Outcome { target, failure, retry_after_ms, ending: Ending::Refused, status: 429, ..Outcome::default() };
+        let met =
+            Outcome { target, failure, retry_after_ms, ending: Ending::Refused, status: 429, ..Outcome::default() };
         memory.health.met(&met, "", 0, 0);
         memory
     }

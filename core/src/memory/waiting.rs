@@ -100,7 +100,8 @@ impl Waiting {
         if self.count >= MOST || queue.is_some_and(|queue| queue.len() as u64 >= places) || places == 0 {
             return false;
         }
-        let tickets = self.queues.entry(route.to_string()).or_default().tenants.entry(ticket.tenant.clone()).or_default();
+        let tickets =
+            self.queues.entry(route.to_string()).or_default().tenants.entry(ticket.tenant.clone()).or_default();
         let place = tickets.partition_point(|known| known.priority <= ticket.priority);
         tickets.insert(place, ticket);
         self.count += 1;

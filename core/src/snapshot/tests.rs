@@ -93,11 +93,13 @@ fn how_a_route_is_shared_reads_back_as_written_and_older_documents_say_nothing_o
     snapshot.silence = Silence { first_event_ms: 1, thinking_ms: 2, between_events_ms: 3 };
     assert_eq!(Snapshot::read(&snapshot.write()).unwrap(), snapshot);
 
-    let older =
-        Route { pool: Pool::default(), regions: Regions::default(), patience: Patience::default(), ..route };
+    let older = Route { pool: Pool::default(), regions: Regions::default(), patience: Patience::default(), ..route };
     let snapshot = Snapshot::new(7, vec![provider("a")], targets, vec![older.clone()], vec![]).unwrap();
     let text = String::from_utf8(snapshot.write()).unwrap();
-    assert!(!["pool", "balance", "regions", "dispatch", "share", "policy", "_ms"].iter().any(|word| text.contains(word)), "{text}");
+    assert!(
+        !["pool", "balance", "regions", "dispatch", "share", "policy", "_ms"].iter().any(|word| text.contains(word)),
+        "{text}"
+    );
     assert_eq!(Snapshot::read(text.as_bytes()).unwrap().routes, [older]);
     let wrong = text.replace(r#""loss":"warn""#, r#""loss":"warn","balance":"dice""#);
     assert!(Snapshot::read(wrong.as_bytes()).unwrap_err()[0].starts_with("routes[0]"));

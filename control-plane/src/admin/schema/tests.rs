@@ -1,7 +1,7 @@
 use super::*;
-use dragoman_core::snapshot::OnContentPolicy;
 use crate::catalog::known;
 use crate::settings::{Problem, Said, SaidRow};
+use dragoman_core::snapshot::OnContentPolicy;
 
 /// Rows, and who takes them: everybody (`good`), nobody (`bad`), or all but the reader, which knows more than a schema can say.
 /// `tests/tests/rows_schema.rs` asks a JSON Schema validator the same.
