@@ -67,7 +67,7 @@ mod tests {
             base_url = "https://api.corp.example/v1"
             proxy = "http://proxy.corp:3128"
             own_keys = true
-            sign_in = { policy = "owner_only", token_url = "https://id.corp.example/token", client_id = "c" }
+            sign_in = { policy = "owner_only", token_url = "https://id.corp.example/token", client_id = { env = "C" } }
             [[provider]]
             id = "beside"
             base_url = "https://api.example/v1"
