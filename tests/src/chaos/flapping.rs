@@ -103,7 +103,7 @@ impl Probing {
                     probing.probes += usize::from(!breaker.is_closed() && now > opened_ms + UNDER_WAY);
                     breaker.asked(now);
                 }
-                Some(true) => breaker.succeeded(&settings, now),
+                Some(true) => _ = breaker.succeeded(&settings, now),
                 Some(false) if breaker.failed(&settings, now) => {
                     (opened_ms, probing.opened) = (now, probing.opened + 1)
                 }
