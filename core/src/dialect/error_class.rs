@@ -9,6 +9,7 @@
 //! Sources: the vendors' error pages, servers' source code (vLLM, llama.cpp), and recordings.
 
 use crate::hub::event::ErrorClass;
+use crate::json::Json;
 use crate::refusal::class_of_status;
 
 /// What an error says of itself.
@@ -158,6 +159,17 @@ pub(super) fn of(said: &Said<'_>) -> ErrorClass {
 fn of_sentence(sentence: &str) -> Option<ErrorClass> {
     let sentence = sentence.to_ascii_lowercase();
     SENTENCES.iter().find(|(part, _)| sentence.contains(part)).map(|(_, class)| *class)
+}
+
+/// Whether Gemini's details tell of a quota by the day, in its own dialect or another: those by the minute come back by themselves soon,
+/// these do not.
+pub(super) fn is_quota_of_a_day(error: Json<'_>) -> bool {
+    let details = error.get("details").into_iter().flat_map(Json::items);
+    let mut violations = details.filter_map(|detail| detail.get("violations")).flat_map(Json::items);
+    violations.any(|violation| {
+        let quota = violation.get("quotaId").and_then(Json::text);
+        quota.is_some_and(|quota| quota.decode().contains("PerDay"))
+    })
 }
 
 /// Whether a text is a page instead of a sentence. A sentence may begin with a tag, but does not close one.

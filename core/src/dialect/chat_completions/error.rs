@@ -47,8 +47,12 @@ pub(super) fn of_json(status: u16, json: Json<'_>) -> ProviderError {
     // What the server behind the server said.
     let upstream = inner.at(&["metadata", "raw"]).map(scalar).unwrap_or_default();
     let (words, sentences) = ([&*code, &*kind, &*named, &*deeper], [&*message, &*upstream]);
+    let class = match error_class::of(&Said { status, words: &words, sentences: &sentences }) {
+        ErrorClass::RateLimited if error_class::is_quota_of_a_day(inner) => ErrorClass::QuotaExhausted,
+        class => class,
+    };
     ProviderError {
-        class: error_class::of(&Said { status, words: &words, sentences: &sentences }),
+        class,
         status,
         code: bounded(best),
         message: plain(&message),

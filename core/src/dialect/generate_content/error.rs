@@ -3,6 +3,7 @@
 //! Streams without `alt=sse` wrap it in an array. The words are those of `google.rpc.Code`; source: the vendor's guide on
 //! errors (cloud APIs design guide).
 
+use crate::dialect::error_class::is_quota_of_a_day;
 use crate::hub::ProviderError;
 use crate::hub::event::{ErrorClass, MAX_ERROR_MESSAGE};
 use crate::json::{Json, Kind, Writer};
@@ -110,16 +111,6 @@ fn field_at_fault(error: Json<'_>) -> Option<String> {
 fn has_reason(error: Json<'_>, word: &str) -> bool {
     let details = error.get("details").into_iter().flat_map(Json::items);
     details.filter_map(|detail| detail.get("reason").and_then(Json::text)).any(|reason| reason.is(word))
-}
-
-/// Quotas by the minute come back by themselves soon, those by the day do not.
-fn is_quota_of_a_day(error: Json<'_>) -> bool {
-    let details = error.get("details").into_iter().flat_map(Json::items);
-    let mut violations = details.filter_map(|detail| detail.get("violations")).flat_map(Json::items);
-    violations.any(|violation| {
-        let quota = violation.get("quotaId").and_then(Json::text);
-        quota.is_some_and(|quota| quota.decode().contains("PerDay"))
-    })
 }
 
 /// The sentence in a body of no known form, if it is one: pages of HTML and binary are not passed on.

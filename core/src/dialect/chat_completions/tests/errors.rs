@@ -69,6 +69,13 @@ fn every_envelope_is_understood() {
             "INVALID_ARGUMENT",
             "key not valid",
         ),
+        (
+            429,
+            r#"[{"error":{"code":429,"message":"q","status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"RequestsPerDayPerModel"}]}]}}]"#,
+            QuotaExhausted,
+            "RESOURCE_EXHAUSTED",
+            "q",
+        ),
         (402, r#"{"error":{"message":"balance"}}"#, QuotaExhausted, "", "balance"),
         (500, r#"{"error":{"message":"busy","type":"overloaded_error"}}"#, Overloaded, "overloaded_error", "busy"),
         (503, "upstream connect error\n", Overloaded, "", "upstream connect error"),
