@@ -116,6 +116,8 @@ impl Attempt {
     fn error_head(&self) -> HeadEdits {
         let mut head = HeadEdits { remove: self.withheld.clone(), set: Vec::new() };
         head.remove("content-encoding");
+        // Of a redirect: nobody follows it, and where it leads is between the provider and us.
+        head.remove("location");
         head.set("x-dragoman-error-origin", "provider");
         if let Some(wait) = self.outcome.retry_after_ms {
             let passes = self.outcome.failure != Some(Failure::Exhausted) && self.brought().is_none();

@@ -51,12 +51,14 @@ pub struct Turn {
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     places: Vec<usize>,
+    /// The attempt that is there only for a credential that may be rejected.
+    renewal: Option<usize>,
 }
 
 impl Walk {
     /// That of a Plan of so many targets.
     pub(super) fn through(targets: usize) -> Walk {
-        Walk { places: (0..targets).collect() }
+        Walk { places: (0..targets).collect(), renewal: None }
     }
 
     /// The place of an attempt.
@@ -74,6 +76,10 @@ impl Exchange {
         now_ms: u64,
     ) -> Option<(Turn, Option<(String, String)>)> {
         let renewed = self.renewed(number).is_some();
+        // Envoy would also go there from a connection that broke.
+        if self.walk.renewal == Some(number) && !renewed {
+            return None;
+        }
         let Phase::Sent(asked) = &self.phase else { return None };
         let place = self.walk.place(number)?;
         let health = &mut memory.health;
@@ -91,6 +97,7 @@ impl Exchange {
         let mut slot = None;
         if is_open && let Some(next) = next().or(renewable.then_some(place)) {
             self.walk.places.push(next);
+            self.walk.renewal = (!free).then_some(number + 1);
             let value = asked.snapshot.slot(asked.plan.get(next)?.target.provider).unwrap_or_default();
             slot = Some((format!("{SLOT}{}", number + 1), value.to_string()));
         }

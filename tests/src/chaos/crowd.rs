@@ -68,7 +68,11 @@ pub fn ask_all(
 fn tell(address: &str, model: usize, call: &Call) -> Told {
     let began = Instant::now();
     let (target, wrong) = match call.send(address) {
-        Ok(answer) => (answer.header("x-dragoman-target").unwrap_or_default().to_owned(), failure(&answer)),
+        Ok(answer) => {
+            let said = |name| answer.header(name).unwrap_or_default().to_owned();
+            let wrong = failure(&answer).map(|why| format!("after {} attempts: {why}", said("x-dragoman-attempts")));
+            (said("x-dragoman-target"), wrong)
+        }
         Err(error) => (String::new(), Some(format!("{error:#}"))),
     };
     Told { model, began, took: began.elapsed(), target, wrong }
