@@ -105,7 +105,8 @@ proptest! {
         let quick = worker.counts(&members, &by(Balance::Cheapest), REQUESTS);
         for counts in [counts, quick] {
             for (count, weight) in counts.iter().zip(&weights) {
-                prop_assert!(count.abs_diff(REQUESTS * weight / total) <= REQUESTS * 2 / 100, "{counts:?} {weights:?}");
+                // Chance: six times the deviation that is to be expected of a half.
+                prop_assert!(count.abs_diff(REQUESTS * weight / total) <= REQUESTS * 3 / 100, "{counts:?} {weights:?}");
             }
         }
     }
