@@ -101,7 +101,7 @@ impl Stand {
         let failing: Vec<Simulator> = FAILING.iter().map(start).collect::<anyhow::Result<_>>()?;
         let other = Simulator::start(Persona::messages("sk-other"))?;
         let providers = FAILING.iter().zip(&failing);
-        let setup = providers.fold(Setup::new(), |setup, (id, simulator)| setup.simulator(id, simulator));
+        let setup = providers.fold(Setup::new().health(""), |setup, (id, simulator)| setup.simulator(id, simulator));
         let setup = setup.with("rate_limits = [{ concurrent = 1 }]");
         let setup = setup.simulator("other", &other).limit("thinking_timeout", "\"4s\"").more(ROUTES);
         Ok(Self { gateway: Gateway::start(&setup)?, failing, other })
