@@ -30,6 +30,7 @@ use crate::loss::Losses;
 use crate::memory::{Credential, CredentialId};
 use crate::record::{Ending, Outcome};
 use crate::rule::Retouch;
+use crate::select::balance::hash;
 
 pub(crate) use request::telling;
 pub use request::{Outgoing, Telling, Way};
@@ -185,8 +186,7 @@ impl Attempt {
 
     /// How long the caller leaves the provider alone: as long as it says, else some minutes, not all callers as many.
     fn cool_down_ms(&self) -> u64 {
-        let lot: u64 = self.asked.id.bytes().fold(0, |lot, byte| lot.wrapping_mul(31).wrapping_add(byte.into()));
-        let unsaid = SHORTEST_COOL_DOWN_MS + lot % COOL_DOWN_JITTER_MS;
+        let unsaid = SHORTEST_COOL_DOWN_MS + hash(&self.asked.id) % COOL_DOWN_JITTER_MS;
         self.outcome.retry_after_ms.unwrap_or(unsaid)
     }
 

@@ -7,6 +7,7 @@ use crate::loss::Losses;
 use crate::memory::{CoolDown, Memory};
 use crate::record::{Ending, Outcome};
 use crate::refusal::{Refusal, Unanswered};
+use crate::select::balance::hash;
 use crate::snapshot::Loss;
 
 /// Response header that lists what could not be said to the target.
@@ -71,8 +72,7 @@ impl Exchange {
             Ending::Retriable | Ending::Refused => outcome.failure,
         };
         self.price(&mut outcome);
-        let chance = self.id.bytes().fold(0_u64, |chance, byte| chance.wrapping_mul(31).wrapping_add(byte.into()));
-        if memory.health.met(&outcome, &self.record.account, chance, now_ms) {
+        if memory.health.met(&outcome, &self.record.account, hash(&self.id), now_ms) {
             memory.pulses.came_back(&outcome.target, now_ms);
         }
         memory.pulses.ended(&outcome, now_ms);
