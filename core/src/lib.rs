@@ -6,7 +6,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | bytes | [`json`], [`framing`], [`percent`] |
-//! | meaning | [`hub`], [`usage`], [`price`], [`budget`], [`catalog`], [`refusal`], [`health`], [`hints`], [`loss`], [`record`], [`secret`] |
+//! | meaning | [`hub`], [`usage`], [`price`], [`budget`], [`catalog`], [`refusal`], [`health`], [`hints`], [`loss`], [`record`], [`secret`], [`features`], [`artifact`] |
 //! | judgement | [`dialect`], [`snapshot`], [`rule`], [`select`], [`admission`], [`memory`], [`interpret`] |
 //! | machines | [`exchange`] (one client request), [`attempt`] (one try at one target), [`explain`] (what both would do) |
 #![forbid(unsafe_code)]
@@ -14,6 +14,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod admission;
+pub mod artifact;
 pub mod attempt;
 pub mod budget;
 pub mod catalog;
@@ -22,6 +23,7 @@ pub mod estimate;
 pub mod exchange;
 pub mod explain;
 pub mod failure;
+pub mod features;
 pub mod framing;
 pub mod health;
 pub mod hints;

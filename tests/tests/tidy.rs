@@ -63,7 +63,7 @@ const LAYERS: [&[&str]; 8] = [
     &["framing"],
     &["usage", "estimate", "price", "budget", "catalog", "loss", "hints"],
     &["hub"],
-    &["failure"],
+    &["failure", "features", "artifact"],
     &["refusal", "record", "health", "snapshot", "admission", "rule"],
     &["dialect", "select", "memory", "interpret"],
     &["exchange", "attempt", "explain"],
