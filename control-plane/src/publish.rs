@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use dragoman_core::admission::Budget;
 use dragoman_core::catalog::{Provider, Target};
 use dragoman_core::price::Price;
-use dragoman_core::snapshot::{Family, Pool, Regions, Route, Silence, Snapshot};
+use dragoman_core::snapshot::{Choice, Family, Pool, Regions, Route, Silence, Snapshot};
 
 use crate::catalog::{Catalog, Registered};
 use crate::prices::PriceBook;
@@ -211,6 +211,8 @@ impl<'r> Builder<'r> {
                 abilities: row.abilities.unwrap_or(unlisted.abilities),
                 thinking: row.thinking.unwrap_or(unlisted.thinking),
                 unsigned: row.unsigned.clone().unwrap_or_default(),
+                judged_as: row.judged_as.clone().unwrap_or_else(|| row.name.clone()),
+                quality: row.quality.map(|percent| u16::from(percent) * 10),
                 ..unlisted
             },
         });
@@ -263,11 +265,11 @@ impl<'r> Builder<'r> {
     /// A route, unless the name has one: these, and after them whom the strategy finds.
     fn route(&mut self, name: &str, pool: Vec<usize>, strategy: Strategy) {
         let added = self.others(&pool, strategy);
-        self.publish(name, Meant { pool, added, row: None });
+        self.publish(name, Meant { pool, added, ..Meant::default() });
     }
 
     fn publish(&mut self, name: &str, meant: Meant<'_>) {
-        let Meant { pool, added, row } = meant;
+        let Meant { pool, added, suits, row } = meant;
         // Where nobody stands in, all are the pool.
         let size = if added.is_empty() { usize::MAX } else { pool.len() };
         let mut candidates = pool;
@@ -282,7 +284,8 @@ impl<'r> Builder<'r> {
         let pool = Pool { size, ..pool };
         let loss = row.and_then(|row| row.loss).unwrap_or(self.file.loss);
         let patience = row.map(|row| row.patience).unwrap_or_default();
-        self.routes.push(Route { name: name.to_string(), candidates, loss, pool, regions, patience });
+        let choice = row.and_then(|row| row.choose.as_ref()).map(|row| Choice { suits, ..row.choice.clone() });
+        self.routes.push(Route { name: name.to_string(), candidates, loss, pool, regions, patience, choice });
     }
 
     fn models(&mut self) {

@@ -22,6 +22,7 @@
 //! settings are read at start only, everything else while running.
 
 mod address;
+mod choose;
 mod example;
 mod file;
 mod health;
@@ -56,6 +57,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use address::{BaseUrl, origin};
+pub use choose::ChooseRow;
 pub use example::EXAMPLE;
 pub use health::{HealthSettings, OperatorsWebhook};
 pub use identity::{IdentityRow, Jwt, Proof, Template, Testimony, TokenKeys, Unknown};

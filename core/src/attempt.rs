@@ -20,6 +20,7 @@ mod request;
 mod response;
 mod retouched;
 mod settle;
+mod thought;
 mod withheld;
 
 use std::rc::Rc;

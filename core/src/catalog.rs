@@ -354,6 +354,10 @@ pub struct Target {
     pub price: Price,
     /// How fast it may be asked: the limits of its provider and its own.
     pub rate_limits: Arc<[Budget]>,
+    /// The model of a trained artifact whose quality is its own; empty when nobody said.
+    pub judged_as: String,
+    /// How well it does its jobs where no artifact knows, in thousandths; `None` when nobody said.
+    pub quality: Option<u16>,
 }
 
 impl Target {
@@ -370,6 +374,8 @@ impl Target {
             unsigned: String::new(),
             price: Price::default(),
             rate_limits: Arc::default(),
+            judged_as: String::new(),
+            quality: None,
         }
     }
 }

@@ -27,6 +27,7 @@ mod presented;
 mod rate_limits;
 mod reply;
 mod resting;
+mod signs;
 mod step;
 mod waiting;
 mod walk;
@@ -283,13 +284,16 @@ impl Exchange {
         let endpoint = self.endpoint.clone().ok_or(Refusal::UnknownPath)?;
         let head = core::mem::take(&mut self.head);
         let content = Content::read(endpoint.operation, &head, body)?;
-        let wish = Wish::read(&endpoint, &content)?;
+        let wish = Wish::read(&endpoint, &head, &content, snapshot)?;
         wish.note(&mut self.record);
         self.record.snapshot = snapshot.version;
         let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
         sought.admit(grant)?;
         let mut choosing = memory.choosing(&self.id, self.began_ms);
-        let plan = sought.judge(Some(grant), snapshot, &mut choosing).into_plan(&wish.model, wish.needs)?;
+        let judgement = sought.judge(Some(grant), snapshot, &mut choosing);
+        self.record.chosen.clone_from(&judgement.chosen);
+        let thought = sought.thought(&judgement);
+        let plan = judgement.into_plan(&wish.model, wish.needs)?;
         self.record.route.clone_from(&wish.model);
         let rules = sought.rules(Some(grant), snapshot, self.began_ms);
         self.record.rules = rules.names().map(str::to_string).collect();
@@ -312,6 +316,8 @@ impl Exchange {
             snapshot: Rc::clone(snapshot),
             loss: plan.loss,
             patience: plan.patience,
+            thought,
+            conversation: wish.signs.as_ref().map(|signs| signs.conversation),
             rules,
             plan: plan_of,
             brought,

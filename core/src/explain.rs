@@ -28,6 +28,7 @@ use crate::exchange::{Asked, Bounds, Content, Head, MAX_BODY, Opening, Planned, 
 use crate::failure::Failure;
 use crate::health::Pulses;
 use crate::hub::Delivery;
+use crate::record::Chosen;
 use crate::refusal::Refusal;
 use crate::rule::Touched;
 use crate::select::{Choosing, Judgement, Needs, Place, Resolution, Rounds, Verdict};
@@ -56,6 +57,8 @@ pub struct Explanation<'s> {
     pub loss: Option<Loss>,
     /// How the first is chosen, where a route has more than one in its pool.
     pub pool: Option<&'s Pool>,
+    /// How the model was chosen, where the route leaves that to the request.
+    pub chosen: Option<Chosen>,
     /// Names of the rules that hold, in order.
     pub rules: Vec<String>,
     /// What they do to an answer.
@@ -160,6 +163,7 @@ impl<'s> Explanation<'s> {
             wanted: None,
             loss: None,
             pool: None,
+            chosen: None,
             rules: Vec::new(),
             answered: Vec::new(),
             candidates: Vec::new(),
@@ -200,7 +204,7 @@ impl<'s> Explanation<'s> {
             return Err(Refusal::TooLarge(MAX_BODY));
         }
         let content = Content::read(endpoint.operation, &head, body)?;
-        let wish = Wish::read(&endpoint, &content)?;
+        let wish = Wish::read(&endpoint, &head, &content, snapshot)?;
         self.delivery = Some(wish.delivery);
         self.want(&wish.model, wish.needs, wish.output_limit);
         let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
@@ -209,6 +213,7 @@ impl<'s> Explanation<'s> {
         let (pulses, mut rounds) = (Pulses::default(), Rounds::default());
         let mut choosing = Choosing::new(&pulses, &mut rounds);
         let judgement = sought.judge(grant, snapshot, &mut choosing);
+        let thought = sought.thought(&judgement);
         let refusal = judgement.refusal(&wish.model, wish.needs);
         let (loss, planned) = (judgement.loss, judgement.planned().cloned());
         let patience = judgement.patience();
@@ -238,6 +243,8 @@ impl<'s> Explanation<'s> {
             snapshot,
             loss,
             patience,
+            thought,
+            conversation: None,
             brought: None,
             rules,
             plan,
@@ -258,8 +265,9 @@ impl<'s> Explanation<'s> {
     fn weigh(&mut self, judgement: Judgement<'s>, snapshot: &Snapshot) {
         self.resolution = Some(judgement.resolution);
         self.loss = Some(judgement.loss).filter(|_| judgement.resolution != Resolution::Nobody);
-        let is_pool = judgement.candidates.iter().filter(|one| matches!(one.place, Place::Pool(_))).count() > 1;
+        let is_pool = judgement.candidates.iter().filter(|one| matches!(one.place, Place::Pool { .. })).count() > 1;
         self.pool = judgement.route.map(|route| &route.pool).filter(|_| is_pool);
+        self.chosen = judgement.chosen;
         let weighed = judgement.candidates.into_iter().map(|candidate| {
             let provider = snapshot.providers.get(candidate.target.provider);
             Weighed {

@@ -11,10 +11,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::admission::{Grant, KeyDigest, Purse, digest};
+use crate::artifact::Artifact;
 use crate::health::{Fleet, Health, Pulses};
 use crate::secret::Secret;
 use crate::select::balance::hash;
-use crate::select::{Choosing, Rounds};
+use crate::select::{Choosing, Rounds, Warm};
 use crate::snapshot::Snapshot;
 
 pub use changes::Changes;
@@ -95,6 +96,10 @@ pub struct Memory {
     pub pulses: Pulses,
     /// Who waits until somebody may be asked.
     pub waiting: Waiting,
+    /// Who went on with which conversation.
+    pub warm: Warm,
+    /// What tells how hard requests are.
+    pub artifact: Option<Rc<Artifact>>,
     rounds: Rounds,
     credentials: HashMap<CredentialId, (Rc<Credential>, u64)>,
     /// Those of accounts.
@@ -126,8 +131,9 @@ impl Memory {
 
     /// What this worker knows when it chooses for that exchange.
     pub fn choosing(&mut self, exchange: &str, now_ms: u64) -> Choosing<'_> {
-        let health = Some(&self.health);
-        Choosing { seed: hash(exchange), now_ms, health, ..Choosing::new(&self.pulses, &mut self.rounds) }
+        let (health, warm, artifact) = (Some(&self.health), Some(&self.warm), self.artifact.as_deref());
+        let nothing = Choosing::new(&self.pulses, &mut self.rounds);
+        Choosing { seed: hash(exchange), now_ms, health, warm, artifact, ..nothing }
     }
 
     /// What is known about a key.

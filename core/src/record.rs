@@ -3,6 +3,7 @@
 //! The Record is made when the exchange is over, kept until the control plane acknowledged it, and stored once per exchange
 //! id. It holds counts and names, never a word that was said.
 
+mod chosen;
 mod document;
 pub mod stats;
 mod trace;
@@ -14,6 +15,7 @@ use crate::price::{Cost, Price};
 use crate::refusal::DENIALS;
 use crate::usage::Usage;
 
+pub use chosen::{Chosen, Judge, Score};
 pub use trace::Trace;
 
 /// How an attempt ended.
@@ -214,6 +216,8 @@ pub struct Record {
     pub trace: String,
     /// Names of the rules that held.
     pub rules: Vec<String>,
+    /// How its model was chosen, where its route leaves that to the request.
+    pub chosen: Option<Chosen>,
     /// Version of the Snapshot that decided.
     pub snapshot: u64,
     /// The Plan: targets in order.

@@ -21,8 +21,11 @@
 
 mod arrange;
 pub mod balance;
+pub mod bucket;
+pub mod choose;
 mod judgement;
 mod rounds;
+mod warm;
 
 use crate::catalog::{Abilities, DialectId, Operation, Provider, Service, Target};
 use crate::dialect;
@@ -32,6 +35,7 @@ use crate::snapshot::{Loss, Patience, Snapshot};
 pub use balance::Choosing;
 pub use judgement::{Candidate, Judgement, Place, Resolution, Verdict, judge, judge_keeper};
 pub use rounds::Rounds;
+pub use warm::Warm;
 
 /// Most targets of one Plan: the route configuration has a slot header for each, and five failed tries are an outage.
 pub const MAX_ATTEMPTS: usize = 5;

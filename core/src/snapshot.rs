@@ -9,6 +9,7 @@
 //! assert_eq!(Snapshot::read(text).unwrap().version, 1);
 //! ```
 
+mod choice;
 mod document;
 mod patience;
 mod pool;
@@ -20,6 +21,7 @@ use crate::catalog::{self, Identity, Provider, Target};
 use crate::health::Settings;
 use crate::rule::{MAX_RULES, Rule};
 
+pub use choice::{Buckets, Choice, Thought};
 pub use patience::{OnContentPolicy, Patience, Silence, Wait};
 pub use pool::{Affinity, Balance, Pool, Regions};
 
@@ -41,6 +43,8 @@ pub struct Route {
     pub regions: Regions,
     /// How long they are waited for, and who else is asked.
     pub patience: Patience,
+    /// How the model is chosen for each request; `None` where it is the first that can answer.
+    pub choice: Option<Choice>,
 }
 
 /// What happens to a member that cannot be said in the target's dialect.

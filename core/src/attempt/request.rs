@@ -1,9 +1,9 @@
 //! What one attempt sends: the head written anew, the original body relayed, edited or interpreted.
 
-use super::Body;
+use super::{Body, thought};
 use crate::catalog::{DialectId, Operation, Provider, Service};
 use crate::dialect::{self, Aliases, WriteResponse};
-use crate::exchange::{Asked, Content, Header, HeaderRef, Planned};
+use crate::exchange::{Asked, Bounds, Content, Header, HeaderRef, Planned};
 use crate::hub::foreign::{self, FullNames};
 use crate::hub::{Delivery, provenance};
 use crate::json::{Json, edit::Edit, edit::edit, write::quoted};
@@ -238,14 +238,24 @@ impl Ask<'_> {
         };
         let mut losses = Losses::default();
         let ruled = self.ruled(json);
-        let json = ruled.body.as_deref().map_or(json, Json::trusted);
+        let thoughtful = self.thoughtful(ruled.body.as_deref().map_or(json, Json::trusted));
+        let changed = thoughtful.or(ruled.body);
+        let json = changed.as_deref().map_or(json, Json::trusted);
         let edits = self.edits(json, &mut losses);
-        let body = match (edits.is_empty(), ruled.body.is_some()) {
+        let body = match (edits.is_empty(), changed.is_some()) {
             (true, false) => Body::Keep,
             (true, true) => Body::Replace(json.as_str().as_bytes().to_vec()),
             (false, _) => Body::Replace(edit(json, &edits).into_bytes()),
         };
         Told { body, losses, awaiting: Awaiting::default(), touched: ruled.touched }
+    }
+
+    /// The body with how much is thought about it, where the request leaves that open and its route does not.
+    fn thoughtful(&self, body: Json<'_>) -> Option<String> {
+        let Ask { asked, planned, service, .. } = self;
+        let Bounds { words, output, .. } = asked.bounds;
+        let said = thought::said(asked.thought.as_ref()?, &planned.target, service.dialect, words, output)?;
+        thought::written(body, said, service.dialect)
     }
 
     /// What rules make of a request in the target's dialect. What is not generated is nothing that they know.
@@ -269,6 +279,7 @@ impl Ask<'_> {
         losses.add(written.losses);
         let ruled = self.ruled(Json::trusted(&written.body));
         written.body = ruled.body.unwrap_or(written.body);
+        written.body = self.thoughtful(Json::trusted(&written.body)).unwrap_or(written.body);
         self.deviate(&mut written.body, &mut losses)?;
         let awaiting = Awaiting { aliases: written.aliases, writer };
         Some(Told { body: Body::Replace(written.body.into_bytes()), losses, awaiting, touched: ruled.touched })

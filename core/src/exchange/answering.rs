@@ -12,6 +12,8 @@ use crate::snapshot::Loss;
 
 /// Response header that lists what could not be said to the target.
 const DROPPED: &str = "x-dragoman-dropped";
+/// Response header that says how hard the request was thought to be, where its model was chosen by that.
+const BUCKET: &str = "x-dragoman-bucket";
 /// Response header that lists what was said to the target with a near meaning.
 const APPROXIMATED: &str = "x-dragoman-approximated";
 
@@ -76,6 +78,12 @@ impl Exchange {
             memory.pulses.came_back(&outcome.target, now_ms);
         }
         memory.pulses.ended(&outcome, now_ms);
+        if outcome.ending == Ending::Answered
+            && let Phase::Sent(asked) = &self.phase
+            && let Some(conversation) = asked.conversation
+        {
+            memory.warm.met(conversation, hash(&outcome.target), now_ms);
+        }
         if let Some(left) = outcome.quota_left.filter(|_| self.is_gateways(&outcome.target)) {
             memory.pulses.has_left(&outcome.target, left, now_ms);
         }
@@ -108,6 +116,10 @@ impl Exchange {
             }
             for (name, value) in asked.rules.response_headers(dialect) {
                 edits.set(&name, &value);
+            }
+            if let Some(chosen) = &self.record.chosen {
+                edits.set(BUCKET, chosen.bucket.name());
+                edits.set("x-dragoman-route", &self.record.route);
             }
             edits.set("x-dragoman-attempts", &self.answering.to_string());
             edits.set(REQUEST_ID, &self.id);

@@ -7,6 +7,7 @@ use super::content::Content;
 use super::head::{Head, HeadEdits};
 use super::payment::Bounds;
 use super::resting;
+use super::signs::Signs;
 use super::wish::Wish;
 use crate::admission::Grant;
 use crate::catalog::{Operation, Provider, Service, Target};
@@ -19,8 +20,8 @@ use crate::memory::{CoolDowns, Credential, CredentialId, Memory};
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::rule::{Holding, Whom};
-use crate::select::{self, Choosing, Judgement, MAX_ATTEMPTS, Needs, Verdict};
-use crate::snapshot::{Loss, Patience, Snapshot};
+use crate::select::{self, Choosing, Judgement, MAX_ATTEMPTS, Needs, Resolution, Verdict, choose};
+use crate::snapshot::{Choice, Loss, Patience, Snapshot, Thought};
 
 /// What was asked and who may answer. Shared, unchanged, by all attempts.
 #[derive(Debug)]
@@ -49,6 +50,10 @@ pub struct Asked {
     pub loss: Loss,
     /// How long to wait, and who else is asked.
     pub patience: Patience,
+    /// How much is thought about it, where it leaves that open and its route does not.
+    pub thought: Option<Thought>,
+    /// The number of its conversation, where its route wants to know who went on with it.
+    pub conversation: Option<u64>,
     /// What rules change.
     pub rules: Holding,
     /// A token of the caller's own.
@@ -190,6 +195,7 @@ impl Sought<'_> {
             judgement.strike(|_, target| (!grant.allows_target(&target.id)).then_some(Verdict::NotGranted));
         }
         choosing.affinity = judgement.route.and_then(|route| self.affinity(route.pool.affinity.as_ref()?, grant));
+        self.choose(&mut judgement, choosing);
         judgement.arrange(wish.needs.tokens, snapshot, choosing);
         if judgement.loss == Loss::Strict && endpoint.operation == Operation::Generate {
             // To say it to many takes long, and no more than these are asked.
@@ -205,6 +211,28 @@ impl Sought<'_> {
         }
         judgement.limit();
         judgement
+    }
+
+    /// Chooses the models, where the route leaves that to the request.
+    fn choose(&self, judgement: &mut Judgement<'_>, choosing: &Choosing<'_>) {
+        let Some((choice, signs)) = choice(judgement).zip(self.wish.signs.as_ref()) else { return };
+        let Signs { features, wanted, conversation, goes_on, .. } = signs.as_ref();
+        let request = choose::Request {
+            choice,
+            features,
+            wanted,
+            tokens: self.wish.needs.tokens,
+            output_limit: self.wish.output_limit,
+            conversation: goes_on.then_some(*conversation),
+        };
+        judgement.chosen = Some(request.choose(judgement.pool(), choosing));
+    }
+
+    /// How much is thought about it by the route's word.
+    pub(crate) fn thought(&self, judgement: &Judgement<'_>) -> Option<Thought> {
+        let is_open = self.wish.signs.as_ref().is_some_and(|signs| signs.is_open);
+        let bucket = judgement.chosen.as_ref().filter(|_| is_open)?.bucket;
+        choice(judgement)?.thought(bucket).cloned()
     }
 
     /// What a strict route says of a target to which not everything can be said.
@@ -227,6 +255,12 @@ impl Sought<'_> {
         losses.dropped.extend(provider.omit.iter().filter(said).cloned());
         (!losses.dropped.is_empty()).then_some(Verdict::Unsaid(losses.dropped))
     }
+}
+
+/// How the model of a route is chosen, where the route is what the client asked for.
+fn choice<'s>(judgement: &Judgement<'s>) -> Option<&'s Choice> {
+    let asked = matches!(judgement.resolution, Resolution::Route(_));
+    judgement.route.filter(|_| asked).and_then(|route| route.choice.as_ref())
 }
 
 /// Whether the provider keeps something of it: then nobody else can take over.

@@ -1,6 +1,8 @@
 //! What a request asks for, as far as choosing depends on it: read once.
 
 use super::content::Content;
+use super::head::Head;
+use super::signs::Signs;
 use crate::catalog::Operation;
 use crate::dialect::{self, Endpoint, ReadError};
 use crate::hub::Delivery;
@@ -8,6 +10,7 @@ use crate::json::Json;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::select::{self, Needs};
+use crate::snapshot::Snapshot;
 
 /// What a request asks for.
 #[derive(Debug)]
@@ -24,17 +27,24 @@ pub(crate) struct Wish {
     pub(crate) reserved_input: Option<u64>,
     /// How many answers it wants at once, where it says it.
     pub(crate) answers: Option<u64>,
+    /// What it shows of which model it is for, where its route leaves that to it.
+    pub(crate) signs: Option<Box<Signs>>,
 }
 
 impl Wish {
     /// For a whole answer of that model, which says nothing else.
     pub(crate) fn of(model: String, needs: Needs) -> Wish {
         let delivery = Delivery::Whole;
-        Wish { model, delivery, needs, output_limit: None, reserved_input: None, answers: None }
+        Wish { model, delivery, needs, output_limit: None, reserved_input: None, answers: None, signs: None }
     }
 
     /// Reads it; refuses what is no request of the endpoint's dialect where it must be understood.
-    pub(crate) fn read(endpoint: &Endpoint, content: &Content) -> Result<Wish, Refusal> {
+    pub(crate) fn read(
+        endpoint: &Endpoint,
+        head: &Head,
+        content: &Content,
+        snapshot: &Snapshot,
+    ) -> Result<Wish, Refusal> {
         let bad = |error: ReadError| Refusal::BadMember { param: error.param, problem: error.problem };
         let or_path = |model: String| endpoint.model.clone().filter(|_| model.is_empty()).unwrap_or(model);
         let needs = Needs::only(endpoint.dialect, endpoint.operation);
@@ -46,8 +56,10 @@ impl Wish {
                 let output_limit = request.max_tokens.map(|limit| limit.tokens);
                 let answers = request.sampling.answers.and_then(Json::u64);
                 let (delivery, reserved_input) = (request.delivery, Some(weight.reserved));
+                let chooses = snapshot.route(&model).is_some_and(|route| route.choice.is_some());
+                let signs = chooses.then(|| Box::new(Signs::of(&request, head)));
                 let wish = Wish::of(model, Needs { tied, abilities, tokens: weight.words, ..needs });
-                Ok(Wish { delivery, output_limit, reserved_input, answers, ..wish })
+                Ok(Wish { delivery, output_limit, reserved_input, answers, signs, ..wish })
             }
             Operation::Embed => {
                 let embeddings = dialect::of(endpoint.dialect).embeddings().ok_or(Refusal::UnknownPath)?;

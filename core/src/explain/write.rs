@@ -39,6 +39,9 @@ impl Explanation<'_> {
             if let Some(pool) = self.pool {
                 write_pool(pool, out.field("balance"));
             }
+            if let Some(chosen) = &self.chosen {
+                chosen.write(out.field("chosen"));
+            }
             if !self.rules.is_empty() {
                 out.field("rules").strings(&self.rules);
             }
@@ -123,7 +126,7 @@ impl Weighed {
                 }
                 _ => {}
             }
-            if let Place::Pool(weight) = self.place {
+            if let Place::Pool { weight, .. } = self.place {
                 out.field("pool").bool(true);
                 out.field("weight").number(weight);
             }

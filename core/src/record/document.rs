@@ -1,6 +1,6 @@
 //! The Record as JSON, in both directions.
 
-use super::{Charged, Ending, Outcome, Record, Whose};
+use super::{Charged, Chosen, Ending, Outcome, Record, Whose};
 use crate::estimate::Estimate;
 use crate::failure::Failure;
 use crate::json::{Json, Writer};
@@ -24,6 +24,9 @@ impl Record {
             self.write_needs(out);
             if !self.rules.is_empty() {
                 out.field("rules").strings(&self.rules);
+            }
+            if let Some(chosen) = &self.chosen {
+                chosen.write(out.field("chosen"));
             }
             out.field("snapshot").number(self.snapshot);
             out.field("plan").strings(&self.plan);
@@ -102,6 +105,10 @@ impl Record {
             tied: optional_string(json, "tied")?,
             trace: optional_string(json, "trace")?,
             rules: optional_strings(json, "rules")?,
+            chosen: match json.get("chosen") {
+                Some(chosen) => Some(Chosen::read(chosen)?),
+                None => None,
+            },
             snapshot: json.get("snapshot")?.u64()?,
             plan: strings(json, "plan")?,
             status: status(json)?,
@@ -229,7 +236,8 @@ fn optional_strings(json: Json<'_>, name: &str) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Standing;
+    use crate::artifact::Bucket;
+    use crate::record::{Judge, Score, Standing};
 
     #[test]
     fn a_cost_too_large_to_be_written_is_not_free() {
@@ -262,6 +270,15 @@ mod tests {
             tied: "n".into(),
             trace: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into(),
             rules: vec!["calm".into()],
+            chosen: Some(Chosen {
+                bucket: Bucket::Mid,
+                by: Judge::Artifact,
+                cheap: 400,
+                mid: 900,
+                alpha: 700,
+                artifact: "0123456789ab".into(),
+                scores: vec![Score { target: "a/m".into(), score: 810_000, quality: 900, micro_dollars: 12 }],
+            }),
             snapshot: 3,
             plan: vec!["a/m".into(), "b/m".into()],
             status: 200,

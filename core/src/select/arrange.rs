@@ -6,13 +6,17 @@
 //! | pooled and exclusive providers | those that are fallbacks |
 //! | who is named, then the pool | who stands in for it |
 //! | the regions that the route prefers | others |
+//! | who is for the request's bucket, the best by its score | who is for harder ones, then who is for easier ones |
 //!
 //! Among those of the pool that come first, the route's [`super::balance`] decides.
+
+use core::cmp::Reverse;
 
 use super::balance::{self, Choosing, Member};
 use super::{Candidate, Judgement, Place, Verdict};
 use crate::catalog::{Dispatch, Target};
-use crate::snapshot::{Balance, Pool, Snapshot};
+use crate::record::Chosen;
+use crate::snapshot::{Balance, Pool, Route, Snapshot};
 
 impl Judgement<'_> {
     /// Puts those that are planned into the order in which they are asked, by what a worker knows. While a pool has an exclusive
@@ -23,7 +27,7 @@ impl Judgement<'_> {
             provider.map_or(Dispatch::Pooled, |provider| provider.dispatch)
         };
         let rests = choosing.resting();
-        let pooled = |one: &Candidate<'_>| matches!(one.place, Place::Pool(_));
+        let pooled = |one: &Candidate<'_>| matches!(one.place, Place::Pool { .. });
         let reigns = |one: &Candidate<'_>| {
             let is_exclusive = dispatch(&one.target) == Dispatch::Exclusive;
             one.is_planned() && pooled(one) && is_exclusive && !rests(&one.target)
@@ -35,19 +39,20 @@ impl Judgement<'_> {
                 }
             }
         }
-        let regions = self.route.map(|route| &route.regions);
+        let (route, chosen) = (self.route, self.chosen.clone());
+        let rank = |one: &Candidate<'_>| rank(one, route, chosen.as_ref());
+        let regions = route.map(|route| &route.regions);
         let class = |one: &Candidate<'_>| {
             let last = dispatch(&one.target) == Dispatch::Fallback && one.place != Place::Named;
             let place = match one.place {
                 Place::Named => 0,
-                Place::Pool(_) => 1,
+                Place::Pool { .. } => 1,
                 Place::Added => 2,
             };
             let region = snapshot.providers.get(one.target.provider).map_or("", |row| row.region.as_str());
             let is_far = regions.is_some_and(|regions| !regions.prefer(region));
-            (rests(&one.target), last, place, is_far)
+            (rests(&one.target), last, place, is_far, rank(one))
         };
-        let route = self.route;
         self.rearrange(|mut asked| {
             asked.sort_by_cached_key(class);
             let first = asked.first().map(class);
@@ -89,9 +94,17 @@ impl<'s> Judgement<'s> {
     }
 }
 
+/// How far a candidate is from whom the request is for: by its bucket, then by its score.
+fn rank(one: &Candidate<'_>, route: Option<&Route>, chosen: Option<&Chosen>) -> (u8, Reverse<u32>) {
+    let choice = route.and_then(|route| route.choice.as_ref()).zip(chosen);
+    let (Some((choice, chosen)), Place::Pool { at, .. }) = (choice, one.place) else { return (0, Reverse(0)) };
+    let score = chosen.scores.iter().find(|score| score.target == one.target.id).map_or(0, |score| score.score);
+    (choice.suits(at).distance(chosen.bucket), Reverse(score))
+}
+
 /// A candidate as one of its pool; `None` when it is none of it.
 fn member<'c>(one: &'c Candidate<'_>, tokens: u64, snapshot: &Snapshot) -> Option<Member<'c>> {
-    let Place::Pool(weight) = one.place else { return None };
+    let Place::Pool { weight, .. } = one.place else { return None };
     let target = one.target.as_ref();
     let share = snapshot.providers.get(target.provider).and_then(|provider| provider.share);
     let price = target.price.rates(tokens).blended();

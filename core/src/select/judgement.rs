@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use super::{Lack, MAX_ATTEMPTS, Needs, Plan, able, is_safe, lack, service, shown};
 use crate::catalog::{Abilities, Dispatch, Provider, Target};
+use crate::record::Chosen;
 use crate::refusal::Refusal;
 use crate::snapshot::{Loss, Patience, Route, Snapshot};
 
@@ -88,8 +89,13 @@ pub struct Candidate<'s> {
 pub enum Place {
     /// The request names it, or its provider.
     Named,
-    /// It is one of the route's pool, with this weight.
-    Pool(u64),
+    /// It is one of the route's pool.
+    Pool {
+        /// Its weight.
+        weight: u64,
+        /// Its place among the route's candidates.
+        at: usize,
+    },
     /// It stands in for the pool.
     Added,
 }
@@ -103,6 +109,8 @@ pub struct Judgement<'s> {
     pub route: Option<&'s Route>,
     /// The route's word on what cannot be said.
     pub loss: Loss,
+    /// How the model was chosen, where the route leaves that to the request.
+    pub chosen: Option<Chosen>,
     /// All candidates, in their order.
     pub candidates: Vec<Candidate<'s>>,
 }
@@ -143,7 +151,7 @@ pub fn judge<'s>(model: &str, needs: Needs, snapshot: &'s Snapshot) -> Judgement
         };
         candidates.push(Candidate { target, place, verdict });
     }
-    Judgement { resolution, route, loss: route.map_or(Loss::Warn, |route| route.loss), candidates }
+    Judgement { resolution, route, loss: route.map_or(Loss::Warn, |route| route.loss), chosen: None, candidates }
 }
 
 /// Judges who keeps what a request without a model is about: the provider that the caller names, else the first that does such
@@ -156,7 +164,8 @@ pub fn judge_keeper<'s>(provider: Option<&str>, needs: Needs, snapshot: &'s Snap
         None => snapshot.providers.iter().position(serves),
     };
     let Some((index, row)) = index.and_then(|index| Some((index, snapshot.providers.get(index)?))) else {
-        return Judgement { resolution: Resolution::Keeper(""), route: None, loss: Loss::Warn, candidates: vec![] };
+        let resolution = Resolution::Keeper("");
+        return Judgement { resolution, route: None, loss: Loss::Warn, chosen: None, candidates: Vec::new() };
     };
     let verdict = match row.dispatch {
         _ if serves(row) => Verdict::Planned(1),
@@ -166,7 +175,7 @@ pub fn judge_keeper<'s>(provider: Option<&str>, needs: Needs, snapshot: &'s Snap
     let target = Target { price: row.price.clone(), ..Target::unlisted(row.id.clone(), index, "") };
     let target = Cow::Owned(target);
     let candidates = vec![Candidate { target, place: Place::Named, verdict }];
-    Judgement { resolution: Resolution::Keeper(&row.id), route: None, loss: Loss::Warn, candidates }
+    Judgement { resolution: Resolution::Keeper(&row.id), route: None, loss: Loss::Warn, chosen: None, candidates }
 }
 
 impl Candidate<'_> {
@@ -180,6 +189,14 @@ impl Judgement<'_> {
     /// Those that are asked, in order.
     pub fn planned(&self) -> impl Iterator<Item = &Target> {
         self.candidates.iter().filter(|known| known.is_planned()).map(|candidate| candidate.target.as_ref())
+    }
+
+    /// Those of the route's pool that are asked, with their places among its candidates.
+    pub fn pool(&self) -> impl Iterator<Item = (usize, &Target)> {
+        self.candidates.iter().filter(|one| one.is_planned()).filter_map(|one| match one.place {
+            Place::Pool { at, .. } => Some((at, one.target.as_ref())),
+            Place::Named | Place::Added => None,
+        })
     }
 
     /// The route's word on waiting.
@@ -309,8 +326,8 @@ fn found<'s>(model: &str, snapshot: &'s Snapshot) -> Found<'s> {
 
 /// The candidates of a route.
 fn listed<'s>(route: &'s Route, snapshot: &'s Snapshot) -> impl Iterator<Item = (Cow<'s, Target>, Place)> {
-    route.candidates.iter().enumerate().filter_map(|(place, index)| {
-        let place = route.pool.weight(place).map_or(Place::Added, Place::Pool);
+    route.candidates.iter().enumerate().filter_map(|(at, index)| {
+        let place = route.pool.weight(at).map_or(Place::Added, |weight| Place::Pool { weight, at });
         snapshot.targets.get(*index).map(|target| (Cow::Borrowed(target), place))
     })
 }

@@ -1,5 +1,6 @@
 //! The Snapshot as JSON, in both directions.
 
+mod choice;
 mod identity;
 mod patience;
 mod price;
@@ -120,6 +121,12 @@ fn write_target(row: &Target, out: &mut Writer) {
         out.field("unsigned").string(&row.unsigned);
         price::write(&row.price, out.field("price"));
         write_rate_limits(&row.rate_limits, out);
+        if !row.judged_as.is_empty() {
+            out.field("judged_as").string(&row.judged_as);
+        }
+        if let Some(quality) = row.quality {
+            out.field("quality").number(u64::from(quality));
+        }
     });
 }
 
@@ -265,6 +272,11 @@ fn read_target(row: Json<'_>) -> Option<Target> {
         unsigned: row.get("unsigned").and_then(Json::string)?,
         price: price::read(row.get("price")?)?,
         rate_limits: read_rate_limits(row)?,
+        judged_as: row.get("judged_as").map_or(Some(String::new()), Json::string)?,
+        quality: match row.get("quality") {
+            Some(quality) => Some(quality.u64().and_then(|quality| u16::try_from(quality).ok())?),
+            None => None,
+        },
     })
 }
 

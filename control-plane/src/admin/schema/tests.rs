@@ -48,6 +48,7 @@ fn the_schemas_have_the_words_that_the_reader_knows() {
         (Kind::Price, json!({ "tiers": [{ "zz": 1 }] }), "/properties/tiers/items"),
         (Kind::Route, json!({ "zz": 1 }), ""),
         (Kind::Route, json!({ "regions": { "zz": 1 } }), "/properties/regions"),
+        (Kind::Route, json!({ "choose": { "zz": 1 } }), "/properties/choose"),
         (Kind::Suspension, json!({ "zz": 1 }), ""),
         (Kind::Rule, json!({ "zz": 1 }), ""),
         (Kind::Rule, json!({ "request": { "zz": 1 } }), "/properties/request"),

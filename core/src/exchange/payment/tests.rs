@@ -174,7 +174,7 @@ fn bounds(path: &str, body: &str, changes: &str) -> Bounds {
     let row = format!(r#"{{"name":"r","request":{changes}}}"#);
     let rule = Rule::read(Json::parse(row.as_bytes()).unwrap()).unwrap();
     let rules = Holding::of(&[rule.into()], &Whom { route: "m", account: "", caller: "k" }, 0);
-    Bounds::of(&Wish::read(&endpoint, &content).unwrap(), &content, &rules)
+    Bounds::of(&Wish::read(&endpoint, &head, &content, &Snapshot::default()).unwrap(), &content, &rules)
 }
 
 const OTHER: &str = r#"{"remove":["seed"]}"#;

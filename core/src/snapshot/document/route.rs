@@ -1,6 +1,6 @@
 //! A route in the Snapshot's document. Older documents have candidates only: all of them are the pool, in order.
 
-use super::{index, patience, strings_of};
+use super::{choice, index, patience, strings_of};
 use crate::json::{Json, Writer};
 use crate::snapshot::{Affinity, Balance, Loss, Pool, Regions, Route};
 
@@ -31,6 +31,9 @@ pub(super) fn write(row: &Route, out: &mut Writer) {
             }
         }
         patience::write(&row.patience, out);
+        if let Some(choice) = &row.choice {
+            choice::write(choice, out.field("choice"));
+        }
     });
 }
 
@@ -54,5 +57,9 @@ pub(super) fn read(row: Json<'_>) -> Option<Route> {
         pool,
         regions: Regions { required: strings_of(row, "regions")?, preferred: strings_of(row, "preferred_regions")? },
         patience: patience::read(row)?,
+        choice: match row.get("choice") {
+            Some(choice) => Some(choice::read(choice)?),
+            None => None,
+        },
     })
 }
