@@ -39,6 +39,7 @@ use std::rc::Rc;
 use crate::admission::Grant;
 use crate::catalog::{DialectId, Operation};
 use crate::dialect::Endpoint;
+use crate::hub::kept::Kept;
 use crate::memory::{Memory, Standing};
 use crate::record::Record;
 use crate::refusal::Refusal;
@@ -55,6 +56,7 @@ pub use presented::Evidence;
 use presented::Presented;
 use rate_limits::RateLimits;
 pub use reply::{LocalReply, error_reply};
+pub(crate) use resting::foresee;
 pub use step::{FinalHead, Question, Step};
 use walk::Walk;
 pub use walk::{After, MAX_WALK, Turn};
@@ -103,6 +105,8 @@ pub struct Exchange {
     id: String,
     began_ms: u64,
     head: Head,
+    /// Who keeps what the path names.
+    kept: Kept,
     endpoint: Option<Endpoint>,
     presented: Presented,
     grant: Option<Rc<Grant>>,
@@ -129,7 +133,8 @@ pub struct Exchange {
 
 impl Exchange {
     /// Takes a request's head. `id` is made by the data plane and unique.
-    pub fn begin(head: Head, id: String, memory: &mut Memory, now_ms: u64) -> (Exchange, Step) {
+    pub fn begin(mut head: Head, id: String, memory: &mut Memory, now_ms: u64) -> (Exchange, Step) {
+        let kept = head.unmark();
         let endpoint = head.endpoint();
         let mut exchange = Exchange {
             began_ms: now_ms,
@@ -150,6 +155,7 @@ impl Exchange {
             closed: false,
             id,
             head,
+            kept,
         };
         exchange.record.dialect = exchange.dialect().name().to_string();
         let operation = exchange.endpoint.as_ref().map(|endpoint| endpoint.operation.name());
@@ -283,8 +289,9 @@ impl Exchange {
         let snapshot = &Rc::clone(memory.snapshot().ok_or(Refusal::NotReady)?);
         let endpoint = self.endpoint.clone().ok_or(Refusal::UnknownPath)?;
         let head = core::mem::take(&mut self.head);
-        let content = Content::read(endpoint.operation, &head, body)?;
-        let wish = Wish::read(&endpoint, &head, &content, snapshot)?;
+        let mut kept = self.kept;
+        let content = Content::read(endpoint.operation, &head, kept.read_body(body))?;
+        let wish = Wish::read(&endpoint, &head, &content, kept, snapshot)?;
         wish.note(&mut self.record);
         self.record.snapshot = snapshot.version;
         let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
@@ -293,6 +300,7 @@ impl Exchange {
         let judgement = sought.judge(Some(grant), snapshot, &mut choosing);
         self.record.chosen.clone_from(&judgement.chosen);
         let thought = sought.thought(&judgement);
+        let keeping = judgement.keeping(wish.needs, snapshot);
         let plan = judgement.into_plan(&wish.model, wish.needs)?;
         self.record.route.clone_from(&wish.model);
         let rules = sought.rules(Some(grant), snapshot, self.began_ms);
@@ -312,6 +320,7 @@ impl Exchange {
             model: wish.model,
             delivery: wish.delivery,
             needs: wish.needs,
+            keeping,
             bounds,
             snapshot: Rc::clone(snapshot),
             loss: plan.loss,

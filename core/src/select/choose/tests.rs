@@ -1,6 +1,6 @@
 use super::*;
 use crate::catalog::{Abilities, DialectId, Provider};
-use crate::explain::{Explanation, explain};
+use crate::explain::{Explanation, Situation, explain};
 use crate::features::Features;
 use crate::health::Pulses;
 use crate::price::{Price, Rates};
@@ -95,7 +95,7 @@ fn snapshot() -> Snapshot {
 fn explained<'s>(prompt: &str, headers: &[(&str, &str)], more: &str, snapshot: &'s Snapshot) -> Explanation<'s> {
     let model = "auto";
     let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"{prompt}"}}]{more}}}"#);
-    explain("POST", "/v1/chat/completions", headers, body.as_bytes(), None, snapshot)
+    explain("POST", "/v1/chat/completions", headers, body.as_bytes(), Situation::default(), snapshot)
 }
 
 const HARD: &str = "Prove, step by step, that there are infinitely many primes. Calculate $x^2$ and solve it.";
@@ -121,7 +121,8 @@ fn a_request_goes_to_whom_its_bucket_is_for_then_up_then_down() {
 fn who_is_named_is_asked() {
     let snapshot = snapshot();
     let body = format!(r#"{{"model":"p/small","messages":[{{"role":"user","content":"{HARD}"}}]}}"#);
-    let explanation = explain::<&str>("POST", "/v1/chat/completions", &[], body.as_bytes(), None, &snapshot);
+    let explanation =
+        explain::<&str>("POST", "/v1/chat/completions", &[], body.as_bytes(), Situation::default(), &snapshot);
     assert_eq!(explanation.planned().next(), Some("p/small"));
     assert_eq!(explanation.chosen, None);
 }
