@@ -23,6 +23,7 @@ mod write;
 use std::rc::Rc;
 
 use crate::admission::Grant;
+use crate::artifact::Artifact;
 use crate::attempt::{self, Telling};
 use crate::catalog::{Abilities, DialectId, Operation};
 use crate::exchange::{Asked, Bounds, Content, Head, MAX_BODY, Sought, Wish, foresee};
@@ -140,6 +141,8 @@ pub struct Situation<'a> {
     pub grant: Option<&'a Grant>,
     /// How targets do: well, when it is not said.
     pub health: Option<&'a Health>,
+    /// What says how hard requests are: the rules do, when there is none.
+    pub artifact: Option<&'a Artifact>,
     /// The time, in milliseconds since 1970.
     pub now_ms: u64,
 }
@@ -199,7 +202,7 @@ impl<'s> Explanation<'s> {
         situation: Situation<'_>,
         snapshot: &'s Snapshot,
     ) -> Result<(), Refusal> {
-        let Situation { grant, health, now_ms } = situation;
+        let Situation { grant, health, artifact, now_ms } = situation;
         if head.is_greeting() {
             self.fate = Fate::AnsweredHere;
             return Ok(());
@@ -227,7 +230,7 @@ impl<'s> Explanation<'s> {
         grant.map_or(Ok(()), |grant| sought.admit(grant))?;
         // Nobody here knows whose turn it is at a worker: the order is that of one which has just begun.
         let (pulses, mut rounds, nothing) = (Pulses::default(), Rounds::default(), Grant::default());
-        let mut choosing = Choosing { health, now_ms, ..Choosing::new(&pulses, &mut rounds) };
+        let mut choosing = Choosing { health, artifact, now_ms, ..Choosing::new(&pulses, &mut rounds) };
         let mut judgement = sought.judge(grant, snapshot, &mut choosing);
         let thought = sought.thought(&judgement);
         let refusal = judgement.refusal(&wish.model, wish.needs);
