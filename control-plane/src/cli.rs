@@ -3,8 +3,8 @@
 //! ```text
 //! local          init, check, render, import, completions, translate: need nobody; vault: the store itself
 //! door           key, token, record: the admin API with a token, the data directory without
-//! client         provider … rule, account, credential, login, session, cool-down, health, costs, ledger, snapshot, apply, diff, export,
-//!                status, audit, explain: the admin API
+//! client         provider … rule, account, credential, login, session, cool-down, health, tuning artifacts, costs, ledger, snapshot, apply,
+//!                diff, export, status, audit, explain: the admin API
 //! ```
 //!
 //! Exit codes: 0 good; 2 what was given is wrong ([`BadInput`]); 1 everything else, and of `diff` that something differs.
@@ -30,6 +30,7 @@ mod snapshots;
 mod table;
 mod terms;
 mod tokens;
+mod tuning;
 mod vault;
 
 use std::io::Write;
@@ -150,6 +151,9 @@ enum Command {
     /// How providers do, and forcing who is asked.
     #[command(subcommand)]
     Health(health::HealthCommand),
+    /// What tells how hard requests are.
+    #[command(subcommand)]
+    Tuning(tuning::TuningCommand),
     /// What accounts' credentials are kept in.
     #[command(subcommand)]
     Vault(vault::VaultCommand),
@@ -262,6 +266,7 @@ pub async fn main() -> anyhow::Result<ExitCode> {
         Command::Session(command) => command.run().await,
         Command::CoolDown(command) => command.run().await,
         Command::Health(command) => command.run().await,
+        Command::Tuning(command) => command.run().await,
         Command::Vault(command) => command.run().await,
         Command::Token(command) => command.run().await,
         Command::Record(command) => command.run().await,

@@ -15,6 +15,7 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod artifacts;
 pub mod catalog;
 pub mod cli;
 pub mod current;

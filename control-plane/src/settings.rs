@@ -47,6 +47,7 @@ mod set;
 mod sign_in;
 mod signing;
 mod suspension;
+mod tuning;
 mod variable;
 pub mod watch;
 pub(crate) use file::split_address;
@@ -77,6 +78,7 @@ pub use service_account::{KnownBy, ServiceAccount, ServiceAccountRow};
 pub use sign_in::{CALLBACK, SignIn, SignInPolicy, SignInRow, Style};
 pub use signing::Signing;
 pub use suspension::Suspension;
+pub use tuning::{ARTIFACT_URL, ArtifactSource, TuningSettings};
 pub use variable::{Variable, Variables};
 
 use dragoman_core::snapshot::Loss;
@@ -103,6 +105,8 @@ pub struct File {
     pub limits: Limits,
     /// How health is judged, and who is told.
     pub health: HealthSettings,
+    /// Where the artifact comes from that models are chosen by.
+    pub tuning: TuningSettings,
     /// The Envoy beside us.
     pub envoy: EnvoySettings,
     /// Whether the shipped providers and models take part.

@@ -9,7 +9,7 @@ use super::mistake::Mistakes;
 use super::said::Said;
 use super::{
     ClientCertificates, EnvoySettings, File, HealthSettings, Known, Limits, Listen, ListenTls, health, identity, model,
-    price, provider, route, rule, suspension,
+    price, provider, route, rule, suspension, tuning,
 };
 
 /// Reads a whole file but for what it said word by word; what it names must be in it or `known`.
@@ -23,6 +23,7 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
     let as_usual = HealthSettings::where_discovery_is(discovery.unwrap_or(true));
     let health = members.table(reading_ref, "health", "[health]");
     let health = health.map_or(as_usual.clone(), |table| health::health(reading_ref, table, as_usual));
+    let tuning = members.table(reading_ref, "tuning", "[tuning]").map(|table| tuning::tuning(reading_ref, table));
     let envoy = members.table(reading_ref, "envoy", "[envoy]").map(|table| envoy(reading_ref, table));
     let providers = members.tables(reading_ref, "provider", "a [[provider]]").unwrap_or_default();
     let models = members.tables(reading_ref, "model", "a [[model]]").unwrap_or_default();
@@ -37,6 +38,7 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
         data_dir: members.string(reading_ref, "data_dir").map(|path| PathBuf::from(path.value)),
         limits: limits.unwrap_or_default(),
         health,
+        tuning: tuning.unwrap_or_default(),
         envoy: envoy.unwrap_or_default(),
         catalog: members.flag(reading_ref, "catalog").map(|placed| placed.value),
         demo: members.flag(reading_ref, "demo").is_some_and(|placed| placed.value),

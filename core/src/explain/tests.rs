@@ -419,7 +419,7 @@ fn who_rests_is_explained_as_a_request_meets_it() {
     let own = |id: &str| id.split_once('/').unwrap().0.to_string();
     let own = asked.iter().map(|id| own(id)).collect();
     let grant = Grant { caller: "c".into(), account: "acme".into(), own, ..Grant::default() };
-    let situation = Situation { grant: Some(&grant), health: Some(health), now_ms: 0 };
+    let situation = Situation { grant: Some(&grant), health: Some(health), ..Situation::default() };
     let theirs = explain("POST", path, &headers(), body, situation, &snapshot);
     assert!(theirs.candidates.iter().all(|weighed| weighed.rest.is_none()), "{theirs:?}");
 
