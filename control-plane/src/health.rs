@@ -128,10 +128,7 @@ impl FleetView {
 
     /// What a worker knows of everybody that was told all of it and met nothing itself.
     pub fn as_told(&self, now_ms: u64) -> Health {
-        let mut health = Health { settings: self.current.borrow().snapshot.health, ..Health::default() };
-        let fleet = self.view().fleet();
-        health.learn(fleet, now_ms);
-        health
+        self.view().as_told(now_ms)
     }
 
     /// The breakers that are not closed: 1 half-open, 2 open, 3 forced open.
