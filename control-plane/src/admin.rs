@@ -32,6 +32,7 @@ mod metrics;
 mod openapi;
 mod page;
 mod policy;
+mod pools;
 mod problem;
 mod rate_limits;
 mod records;
@@ -123,6 +124,7 @@ fn api() -> Api {
     explain::add(&mut api);
     discovery::add(&mut api);
     health::add(&mut api);
+    pools::add(&mut api);
     rate_limits::add(&mut api);
     cool_downs::add(&mut api);
     distribution::add(&mut api);

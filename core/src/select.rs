@@ -21,6 +21,7 @@
 
 mod arrange;
 pub mod balance;
+mod due;
 mod judgement;
 mod rounds;
 
@@ -30,6 +31,7 @@ use crate::refusal::Refusal;
 use crate::snapshot::{Loss, Patience, Snapshot};
 
 pub use balance::Choosing;
+pub use due::due;
 pub use judgement::{Candidate, Judgement, Place, Resolution, Verdict, judge, judge_keeper};
 pub use rounds::Rounds;
 

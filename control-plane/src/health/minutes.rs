@@ -13,7 +13,7 @@ use crate::metrics::{Known, Times};
 pub const MINUTE_MS: i64 = 60_000;
 
 /// Most rows that wait to be kept: of all targets there may be, more than are asked within seconds. Beyond them nothing is counted.
-const MOST: usize = 50_000;
+pub(super) const MOST: usize = 50_000;
 
 /// Whose minute: the provider, the model (empty for all of the provider's), and when it began in milliseconds since 1970.
 pub type Whose = (String, String, i64);

@@ -12,16 +12,13 @@
 use super::balance::{self, Choosing, Member};
 use super::{Candidate, Judgement, Place, Verdict};
 use crate::catalog::{Dispatch, Target};
-use crate::snapshot::{Balance, Pool, Snapshot};
+use crate::snapshot::{Balance, Pool, Route, Snapshot};
 
 impl Judgement<'_> {
     /// Puts those that are planned into the order in which they are asked, by what a worker knows. While a pool has an exclusive
     /// provider that does not rest, only such are asked. `tokens` is about how many must be read.
     pub fn arrange(&mut self, tokens: u64, snapshot: &Snapshot, choosing: &mut Choosing<'_>) {
-        let dispatch = |target: &Target| {
-            let provider = snapshot.providers.get(target.provider);
-            provider.map_or(Dispatch::Pooled, |provider| provider.dispatch)
-        };
+        let dispatch = |target: &Target| dispatch(target, snapshot);
         let rests = choosing.resting();
         let pooled = |one: &Candidate<'_>| matches!(one.place, Place::Pool(_));
         let reigns = |one: &Candidate<'_>| {
@@ -35,19 +32,8 @@ impl Judgement<'_> {
                 }
             }
         }
-        let regions = self.route.map(|route| &route.regions);
-        let class = |one: &Candidate<'_>| {
-            let last = dispatch(&one.target) == Dispatch::Fallback && one.place != Place::Named;
-            let place = match one.place {
-                Place::Named => 0,
-                Place::Pool(_) => 1,
-                Place::Added => 2,
-            };
-            let region = snapshot.providers.get(one.target.provider).map_or("", |row| row.region.as_str());
-            let is_far = regions.is_some_and(|regions| !regions.prefer(region));
-            (rests(&one.target), last, place, is_far)
-        };
         let route = self.route;
+        let class = |one: &Candidate<'_>| class(one, route, snapshot, rests(&one.target));
         self.rearrange(|mut asked| {
             asked.sort_by_cached_key(class);
             let first = asked.first().map(class);
@@ -89,8 +75,29 @@ impl<'s> Judgement<'s> {
     }
 }
 
+fn dispatch(target: &Target, snapshot: &Snapshot) -> Dispatch {
+    snapshot.providers.get(target.provider).map_or(Dispatch::Pooled, |provider| provider.dispatch)
+}
+
+/// What stands above all balance: who has a lower one is asked before.
+pub(super) fn class(
+    one: &Candidate<'_>,
+    route: Option<&Route>,
+    snapshot: &Snapshot,
+    rests: bool,
+) -> (bool, bool, u8, bool) {
+    let last = dispatch(&one.target, snapshot) == Dispatch::Fallback && one.place != Place::Named;
+    let place = match one.place {
+        Place::Named => 0,
+        Place::Pool(_) => 1,
+        Place::Added => 2,
+    };
+    let region = snapshot.providers.get(one.target.provider).map_or("", |row| row.region.as_str());
+    (rests, last, place, route.is_some_and(|route| !route.regions.prefer(region)))
+}
+
 /// A candidate as one of its pool; `None` when it is none of it.
-fn member<'c>(one: &'c Candidate<'_>, tokens: u64, snapshot: &Snapshot) -> Option<Member<'c>> {
+pub(super) fn member<'c>(one: &'c Candidate<'_>, tokens: u64, snapshot: &Snapshot) -> Option<Member<'c>> {
     let Place::Pool(weight) = one.place else { return None };
     let target = one.target.as_ref();
     let share = snapshot.providers.get(target.provider).and_then(|provider| provider.share);
