@@ -54,6 +54,7 @@ pub use presented::Evidence;
 use presented::Presented;
 use rate_limits::RateLimits;
 pub use reply::{LocalReply, error_reply};
+pub(crate) use resting::foresee;
 pub use step::{FinalHead, Question, Step};
 use walk::Walk;
 pub use walk::{After, MAX_WALK, Turn};

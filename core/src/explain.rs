@@ -1,11 +1,11 @@
 //! What would happen to a request, or why something happened to one, without sending anything.
 //!
 //! ```
-//! use dragoman_core::explain::{Fate, explain};
+//! use dragoman_core::explain::{Fate, Situation, explain};
 //! use dragoman_core::snapshot::Snapshot;
 //! let body = br#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
 //! let snapshot = Snapshot::default();
-//! let explanation = explain::<&str>("POST", "/v1/chat/completions", &[], body, None, &snapshot);
+//! let explanation = explain::<&str>("POST", "/v1/chat/completions", &[], body, Situation::default(), &snapshot);
 //! let Fate::Refused(denial) = &explanation.fate else { panic!() };
 //! assert_eq!((denial.status, denial.code.as_str()), (404, "model_not_found"));
 //! ```
@@ -13,7 +13,8 @@
 //! Why so: whoever asks why a model was not asked deserves the gateway's own answer. Every word comes from the very functions
 //! that the data path uses ([`crate::exchange`], [`crate::select`], [`crate::attempt`]); a law of the tests holds both together.
 //!
-//! Limits: keys and credentials are the worker's business, so a target without a credential is planned here. The past is
+//! Limits: keys and credentials are the worker's business, so a target without a credential is planned here, and a caller's own token
+//! is not looked at. Of how targets do it is known what is told to all workers, not what one of them met a moment ago. The past is
 //! explained from counts and names, for its words are not kept: what could be said to targets that did not answer is unknown.
 
 mod past;
@@ -24,9 +25,9 @@ use std::rc::Rc;
 use crate::admission::Grant;
 use crate::attempt::{self, Telling};
 use crate::catalog::{Abilities, DialectId, Operation};
-use crate::exchange::{Asked, Bounds, Content, Head, MAX_BODY, Opening, Planned, Sought, Wish};
+use crate::exchange::{Asked, Bounds, Content, Head, MAX_BODY, Sought, Wish, foresee};
 use crate::failure::Failure;
-use crate::health::Pulses;
+use crate::health::{Firmness, Health, Pulses, Rest};
 use crate::hub::Delivery;
 use crate::refusal::Refusal;
 use crate::rule::Touched;
@@ -90,6 +91,8 @@ pub struct Weighed {
     pub place: Place,
     /// What is thought of it.
     pub verdict: Verdict,
+    /// Until when it is left alone, where it is and was not struck before.
+    pub rest: Option<Rest>,
     /// What was wrong with each attempt at it that failed; of the past only.
     pub failures: Vec<Failure>,
     /// How it is told the request, when it is asked.
@@ -127,14 +130,25 @@ impl Denial {
     }
 }
 
-/// Says what would happen to a request now. `headers` are the client's, in lower case; a missing key is no reason to refuse
-/// here, and without a Grant the caller may ask for everything.
+/// Who asks, and what is known then.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Situation<'a> {
+    /// What the caller may do: everything, when it is not said.
+    pub grant: Option<&'a Grant>,
+    /// How targets do: well, when it is not said.
+    pub health: Option<&'a Health>,
+    /// The time, in milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+/// Says what would happen to a request in that situation. `headers` are the client's, in lower case; a missing key is no reason to
+/// refuse here.
 pub fn explain<'s, H: AsRef<[u8]>>(
     method: &str,
     path: &str,
     headers: &[(H, H)],
     body: &[u8],
-    grant: Option<&Grant>,
+    situation: Situation<'_>,
     snapshot: &'s Snapshot,
 ) -> Explanation<'s> {
     let bytes = |name: &[u8], value: &[u8]| (name.to_vec(), value.to_vec());
@@ -142,7 +156,7 @@ pub fn explain<'s, H: AsRef<[u8]>>(
     let given = headers.iter().filter(|(name, _)| !name.as_ref().starts_with(b":"));
     head.headers.extend(given.map(|(name, value)| bytes(name.as_ref(), value.as_ref())));
     let mut explanation = Explanation::of_nothing(snapshot.version);
-    if let Err(refusal) = explanation.read(head, body.to_vec(), grant, snapshot) {
+    if let Err(refusal) = explanation.read(head, body.to_vec(), situation, snapshot) {
         explanation.fate = Fate::Refused(Denial::of(&refusal));
     }
     explanation
@@ -178,9 +192,10 @@ impl<'s> Explanation<'s> {
         &mut self,
         head: Head,
         body: Vec<u8>,
-        grant: Option<&Grant>,
+        situation: Situation<'_>,
         snapshot: &'s Snapshot,
     ) -> Result<(), Refusal> {
+        let Situation { grant, health, now_ms } = situation;
         if head.is_greeting() {
             self.fate = Fate::AnsweredHere;
             return Ok(());
@@ -205,22 +220,33 @@ impl<'s> Explanation<'s> {
         self.want(&wish.model, wish.needs, wish.output_limit);
         let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
         grant.map_or(Ok(()), |grant| sought.admit(grant))?;
-        // Nobody here knows what a worker does: the order is that of one which has just begun.
-        let (pulses, mut rounds) = (Pulses::default(), Rounds::default());
-        let mut choosing = Choosing::new(&pulses, &mut rounds);
-        let judgement = sought.judge(grant, snapshot, &mut choosing);
+        // Nobody here knows whose turn it is at a worker: the order is that of one which has just begun.
+        let (pulses, mut rounds, nothing) = (Pulses::default(), Rounds::default(), Grant::default());
+        let mut choosing = Choosing { health, now_ms, ..Choosing::new(&pulses, &mut rounds) };
+        let mut judgement = sought.judge(grant, snapshot, &mut choosing);
         let refusal = judgement.refusal(&wish.model, wish.needs);
-        let (loss, planned) = (judgement.loss, judgement.planned().cloned());
-        let patience = judgement.patience();
-        let plan = planned.map(|target| Planned { target, opening: Opening::Free, credential: None }).collect();
-        let rules = sought.rules(grant, snapshot, 0);
+        let (loss, patience) = (judgement.loss, judgement.patience());
+        let well = Health::default();
+        let known = (health.unwrap_or(&well), now_ms);
+        let targets = judgement.planned().cloned().collect();
+        let foreseen = foresee(targets, &endpoint, grant.unwrap_or(&nothing), snapshot, known);
+        let banned =
+            |id: &str| foreseen.rests.iter().any(|(known, rest)| known == id && rest.firmness == Firmness::Banned);
+        judgement.strike(|_, target| banned(&target.id).then_some(Verdict::Resting));
+        let order: Vec<String> = foreseen.plan.iter().map(|planned| planned.target.id.clone()).collect();
+        judgement.recall(&order);
+        let rules = sought.rules(grant, snapshot, now_ms);
         self.rules = rules.names().map(str::to_string).collect();
         self.answered = rules.answered(endpoint.dialect);
         if let Some(wanted) = &mut self.wanted {
             wanted.output_limit = rules.output_limit(wanted.output_limit);
         }
         self.weigh(judgement, snapshot);
-        refusal.map_or(Ok(()), Err)?;
+        for (target, rest) in foreseen.rests {
+            let rests = self.candidates.iter_mut().filter(|weighed| weighed.target == target);
+            rests.for_each(|weighed| weighed.rest = Some(rest));
+        }
+        refusal.or(foreseen.refusal).map_or(Ok(()), Err)?;
         let bounds = Bounds::of(&wish, &content, &rules);
         let Wish { model, delivery, needs, .. } = wish;
         // Attempts share their Snapshot; a copy is made here once, for somebody who reads it.
@@ -240,7 +266,7 @@ impl<'s> Explanation<'s> {
             patience,
             brought: None,
             rules,
-            plan,
+            plan: foreseen.plan,
         });
         Ok(())
     }
@@ -267,6 +293,7 @@ impl<'s> Explanation<'s> {
                 provider: provider.map(|provider| provider.id.clone()).unwrap_or_default(),
                 place: candidate.place,
                 verdict: candidate.verdict,
+                rest: None,
                 failures: Vec::new(),
                 telling: None,
             }

@@ -2,6 +2,7 @@
 
 use super::{Denial, Explanation, Fate, Wanted, Weighed};
 use crate::attempt::{Telling, Way};
+use crate::health::{Firmness, Rest};
 use crate::hub::Delivery;
 use crate::json::Writer;
 use crate::rule::Touched;
@@ -127,6 +128,9 @@ impl Weighed {
                 out.field("pool").bool(true);
                 out.field("weight").number(weight);
             }
+            if let Some(rest) = self.rest {
+                write_rest(rest, out.field("rests"));
+            }
             if !self.failures.is_empty() {
                 out.field("failures").strings(self.failures.iter().map(|failure| failure.name()));
             }
@@ -182,6 +186,22 @@ fn write_pool(pool: &Pool, out: &mut Writer) {
         if let Some(affinity) = &pool.affinity {
             out.field("affinity").string(&affinity.written());
         }
+    });
+}
+
+/// Why it is left alone, and until when; who is *averse* is asked when nobody else is left.
+fn write_rest(rest: Rest, out: &mut Writer) {
+    // What operators say has no end.
+    let is_forced = rest.until_ms == u64::MAX;
+    out.object(|out| {
+        out.field("why").string(if is_forced { "forced_open" } else { rest.why.name() });
+        if !is_forced {
+            out.field("until_ms").number(rest.until_ms);
+        }
+        out.field("firmness").string(match rest.firmness {
+            Firmness::Averse => "averse",
+            Firmness::Banned => "banned",
+        });
     });
 }
 
