@@ -38,6 +38,7 @@ use std::rc::Rc;
 use crate::admission::Grant;
 use crate::catalog::{DialectId, Operation};
 use crate::dialect::Endpoint;
+use crate::hub::kept::Kept;
 use crate::memory::{Memory, Standing};
 use crate::record::Record;
 use crate::refusal::Refusal;
@@ -103,6 +104,8 @@ pub struct Exchange {
     id: String,
     began_ms: u64,
     head: Head,
+    /// Who keeps what the path names.
+    kept: Kept,
     endpoint: Option<Endpoint>,
     presented: Presented,
     grant: Option<Rc<Grant>>,
@@ -129,7 +132,8 @@ pub struct Exchange {
 
 impl Exchange {
     /// Takes a request's head. `id` is made by the data plane and unique.
-    pub fn begin(head: Head, id: String, memory: &mut Memory, now_ms: u64) -> (Exchange, Step) {
+    pub fn begin(mut head: Head, id: String, memory: &mut Memory, now_ms: u64) -> (Exchange, Step) {
+        let kept = head.unmark();
         let endpoint = head.endpoint();
         let mut exchange = Exchange {
             began_ms: now_ms,
@@ -150,6 +154,7 @@ impl Exchange {
             closed: false,
             id,
             head,
+            kept,
         };
         exchange.record.dialect = exchange.dialect().name().to_string();
         let operation = exchange.endpoint.as_ref().map(|endpoint| endpoint.operation.name());
@@ -283,14 +288,17 @@ impl Exchange {
         let snapshot = &Rc::clone(memory.snapshot().ok_or(Refusal::NotReady)?);
         let endpoint = self.endpoint.clone().ok_or(Refusal::UnknownPath)?;
         let head = core::mem::take(&mut self.head);
-        let content = Content::read(endpoint.operation, &head, body)?;
-        let wish = Wish::read(&endpoint, &content)?;
+        let mut kept = self.kept;
+        let content = Content::read(endpoint.operation, &head, kept.read_body(body))?;
+        let wish = Wish::read(&endpoint, &content, kept)?;
         wish.note(&mut self.record);
         self.record.snapshot = snapshot.version;
         let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
         sought.admit(grant)?;
         let mut choosing = memory.choosing(&self.id, self.began_ms);
-        let plan = sought.judge(Some(grant), snapshot, &mut choosing).into_plan(&wish.model, wish.needs)?;
+        let judgement = sought.judge(Some(grant), snapshot, &mut choosing);
+        let keeping = judgement.keeping(wish.needs, snapshot);
+        let plan = judgement.into_plan(&wish.model, wish.needs)?;
         self.record.route.clone_from(&wish.model);
         let rules = sought.rules(Some(grant), snapshot, self.began_ms);
         self.record.rules = rules.names().map(str::to_string).collect();
@@ -309,6 +317,7 @@ impl Exchange {
             model: wish.model,
             delivery: wish.delivery,
             needs: wish.needs,
+            keeping,
             bounds,
             snapshot: Rc::clone(snapshot),
             loss: plan.loss,

@@ -31,7 +31,7 @@ use crate::health::{Firmness, Health, Pulses, Rest};
 use crate::hub::Delivery;
 use crate::refusal::Refusal;
 use crate::rule::Touched;
-use crate::select::{Choosing, Judgement, Needs, Place, Resolution, Rounds, Verdict};
+use crate::select::{Choosing, Judgement, Keeping, Needs, Place, Resolution, Rounds, Verdict};
 use crate::snapshot::{Loss, Pool, Snapshot};
 
 pub use past::explain_record;
@@ -190,7 +190,7 @@ impl<'s> Explanation<'s> {
     /// Goes the way of [`crate::exchange::Exchange`], as far as it leads.
     fn read(
         &mut self,
-        head: Head,
+        mut head: Head,
         body: Vec<u8>,
         situation: Situation<'_>,
         snapshot: &'s Snapshot,
@@ -200,6 +200,7 @@ impl<'s> Explanation<'s> {
             self.fate = Fate::AnsweredHere;
             return Ok(());
         }
+        let mut kept = head.unmark();
         let endpoint = head.endpoint()?;
         (self.dialect, self.operation) = (Some(endpoint.dialect), Some(endpoint.operation));
         head.acceptable()?;
@@ -214,8 +215,8 @@ impl<'s> Explanation<'s> {
         if body.len() > MAX_BODY {
             return Err(Refusal::TooLarge(MAX_BODY));
         }
-        let content = Content::read(endpoint.operation, &head, body)?;
-        let wish = Wish::read(&endpoint, &content)?;
+        let content = Content::read(endpoint.operation, &head, kept.read_body(body))?;
+        let wish = Wish::read(&endpoint, &content, kept)?;
         self.delivery = Some(wish.delivery);
         self.want(&wish.model, wish.needs, wish.output_limit);
         let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
@@ -260,6 +261,7 @@ impl<'s> Explanation<'s> {
             model,
             delivery,
             needs,
+            keeping: Keeping::Alone,
             bounds,
             snapshot,
             loss,

@@ -177,6 +177,8 @@ pub enum Refusal {
         /// What was to be done (see [`crate::catalog::Operation`]).
         operation: &'static str,
     },
+    /// What it names by an id is kept by a provider that the model does not lead to, or by several.
+    NotKept(String),
     /// Nobody who serves the model is in a region that its route requires.
     Elsewhere(String),
     /// The route is strict, and these members cannot be said to any of its targets.
@@ -238,6 +240,7 @@ impl Refusal {
             Refusal::Tied { .. } => "tied",
             Refusal::Unserved { .. } => "unserved",
             Refusal::Elsewhere(_) => "out_of_region",
+            Refusal::NotKept(_) => "kept_elsewhere",
             Refusal::CannotSay(_) => "cannot_say",
             Refusal::NotReady => "not_ready",
             Refusal::ControlPlaneAway => "control_plane_away",
@@ -263,6 +266,7 @@ impl Refusal {
             | Refusal::CompressedBody
             | Refusal::Unable { .. }
             | Refusal::Tied { .. }
+            | Refusal::NotKept(_)
             | Refusal::CannotSay(_) => ErrorClass::InvalidRequest,
             Refusal::Unserved { .. } | Refusal::Elsewhere(_) => ErrorClass::NotFound,
             Refusal::TooLarge(_) => ErrorClass::TooLarge,
@@ -337,6 +341,7 @@ impl Refusal {
                 format!("no provider of the model `{model}` does `{operation}` in this API")
             }
             Refusal::Elsewhere(model) => format!("no provider of the model `{model}` is in a region where it may be answered"),
+            Refusal::NotKept(_) => "what this request names by an id is kept by a provider that can't be asked for this".into(),
             Refusal::CannotSay(members) => {
                 format!("no candidate of this strict route can be told: {}", members.join(", "))
             }

@@ -64,6 +64,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::Tied { model: "<model>".into(), member: "<member>" },
         Refusal::Unserved { model: "<model>".into(), operation: "<operation>" },
         Refusal::Elsewhere("<model>".into()),
+        Refusal::NotKept("<model>".into()),
         Refusal::CannotSay(vec!["<members>".into()]),
         Refusal::NotReady,
         Refusal::ControlPlaneAway,
@@ -77,7 +78,11 @@ fn refusals() -> Vec<Refusal> {
             Refusal::UnknownPath | Refusal::UnknownMethod(_) | Refusal::NoKey | Refusal::SeveralKeys => {}
             Refusal::KeyInQuery | Refusal::UnknownKey | Refusal::RouteForbidden(_) | Refusal::BadJson(_) => {}
             Refusal::BadMember { .. } | Refusal::CompressedBody | Refusal::TooLarge(_) | Refusal::UnknownModel(_) => {}
-            Refusal::Unable { .. } | Refusal::Tied { .. } | Refusal::Unserved { .. } | Refusal::Elsewhere(_) => {}
+            Refusal::Unable { .. }
+            | Refusal::Tied { .. }
+            | Refusal::Unserved { .. }
+            | Refusal::Elsewhere(_)
+            | Refusal::NotKept(_) => {}
             Refusal::CannotSay(_) | Refusal::NotReady | Refusal::ControlPlaneAway | Refusal::NoCredential(_) => {}
             Refusal::BadToken | Refusal::UnknownIdentity => {}
             Refusal::SourceForbidden

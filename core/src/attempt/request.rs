@@ -5,6 +5,7 @@ use crate::catalog::{DialectId, Operation, Provider, Service};
 use crate::dialect::{self, Aliases, WriteResponse};
 use crate::exchange::{Asked, Content, Header, HeaderRef, Planned};
 use crate::hub::foreign::{self, FullNames};
+use crate::hub::kept::Kept;
 use crate::hub::{Delivery, provenance};
 use crate::json::{Json, edit::Edit, edit::edit, write::quoted};
 use crate::loss::Losses;
@@ -109,7 +110,13 @@ pub(super) fn outgoing(
     let ask = Ask { asked, planned, provider, service, credential };
     let own = service.dialect == asked.endpoint.dialect;
     let mut told = ask.tell()?;
-    let body = core::mem::replace(&mut told.body, Body::Keep);
+    let body = match core::mem::replace(&mut told.body, Body::Keep) {
+        // What Envoy holds may still have the marks of keepers in it.
+        Body::Keep if asked.needs.kept != Kept::Anywhere && !asked.content.bytes().is_empty() => {
+            Body::Replace(asked.content.bytes().to_vec())
+        }
+        body => body,
+    };
     let head = ask.head(own, &body, current);
     Some((Outgoing { head, body }, told))
 }

@@ -19,7 +19,7 @@ use crate::memory::{CoolDowns, Credential, CredentialId, Memory};
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::rule::{Holding, Whom};
-use crate::select::{self, Choosing, Judgement, MAX_ATTEMPTS, Needs, Verdict};
+use crate::select::{self, Choosing, Judgement, Keeping, MAX_ATTEMPTS, Needs, Verdict};
 use crate::snapshot::{Loss, Patience, Snapshot};
 
 /// What was asked and who may answer. Shared, unchanged, by all attempts.
@@ -41,6 +41,8 @@ pub struct Asked {
     pub delivery: Delivery,
     /// What is needed of whoever answers.
     pub needs: Needs,
+    /// Whether an answer's ids must say who keeps what they name.
+    pub keeping: Keeping,
     /// What it can come to at most.
     pub bounds: Bounds,
     /// What was known when it was planned.

@@ -4,6 +4,7 @@ use super::content::Content;
 use crate::catalog::Operation;
 use crate::dialect::{self, Endpoint, ReadError};
 use crate::hub::Delivery;
+use crate::hub::kept::Kept;
 use crate::json::Json;
 use crate::record::Record;
 use crate::refusal::Refusal;
@@ -34,10 +35,10 @@ impl Wish {
     }
 
     /// Reads it; refuses what is no request of the endpoint's dialect where it must be understood.
-    pub(crate) fn read(endpoint: &Endpoint, content: &Content) -> Result<Wish, Refusal> {
+    pub(crate) fn read(endpoint: &Endpoint, content: &Content, kept: Kept) -> Result<Wish, Refusal> {
         let bad = |error: ReadError| Refusal::BadMember { param: error.param, problem: error.problem };
         let or_path = |model: String| endpoint.model.clone().filter(|_| model.is_empty()).unwrap_or(model);
-        let needs = Needs::only(endpoint.dialect, endpoint.operation);
+        let needs = Needs { kept, ..Needs::only(endpoint.dialect, endpoint.operation) };
         match endpoint.operation {
             Operation::Generate => {
                 let request = dialect::client(endpoint.dialect).read_request(endpoint, content.json()).map_err(bad)?;

@@ -13,13 +13,14 @@ use crate::snapshot::Snapshot;
 const TIED: &str = "{tied}";
 
 /// The refusals after which candidates were weighed; all others come before, or say that there was nobody to weigh.
-const WEIGHED: [&str; 11] = [
+const WEIGHED: [&str; 12] = [
     "",
     "model_not_found",
     "unable",
     "tied",
     "unserved",
     "out_of_region",
+    "kept_elsewhere",
     "cannot_say",
     "no_credential",
     "no_answer",

@@ -14,10 +14,12 @@
 //! A target is cloned when it is planned; all others stay where the Snapshot has them.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Lack, MAX_ATTEMPTS, Needs, Plan, able, is_safe, lack, service, shown};
+use super::{Lack, MAX_ATTEMPTS, Needs, Plan, able, is_safe, keeps, lack, service, shown, speaks};
 use crate::catalog::{Abilities, Dispatch, Provider, Target};
+use crate::hub::kept::Kept;
 use crate::refusal::Refusal;
 use crate::snapshot::{Loss, Patience, Route, Snapshot};
 
@@ -72,6 +74,16 @@ pub enum Verdict {
     NotRecorded,
 }
 
+/// Who could be asked about what a provider keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Keeping {
+    /// That provider alone.
+    #[default]
+    Alone,
+    /// Others of the client's dialect, too.
+    Shared,
+}
+
 /// A target that was thought of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate<'s> {
@@ -119,6 +131,7 @@ pub fn judge<'s>(model: &str, needs: Needs, snapshot: &'s Snapshot) -> Judgement
             Some(provider) if provider.dispatch == Dispatch::Off => Some(Verdict::Off),
             Some(provider) if away(provider) => Some(Verdict::Elsewhere),
             _ => lack(&target, needs, snapshot).map(|lack| match lack {
+                Lack::Kept => Verdict::NotKeeper,
                 Lack::Service => Verdict::NoService,
                 Lack::Abilities(abilities) => Verdict::Lacks(abilities),
             }),
@@ -146,14 +159,15 @@ pub fn judge<'s>(model: &str, needs: Needs, snapshot: &'s Snapshot) -> Judgement
     Judgement { resolution, route, loss: route.map_or(Loss::Warn, |route| route.loss), candidates }
 }
 
-/// Judges who keeps what a request without a model is about: the provider that the caller names, else the first that does such
-/// things.
+/// Judges who keeps what a request without a model is about: whoever gave the id that it names, else the provider that the caller
+/// names, else the first that does such things.
 pub fn judge_keeper<'s>(provider: Option<&str>, needs: Needs, snapshot: &'s Snapshot) -> Judgement<'s> {
     let serves =
         |row: &Provider| row.dispatch != Dispatch::Off && service(row, needs.dialect, needs.operation).is_some();
-    let index = match provider {
-        Some(id) => snapshot.provider_index(id),
-        None => snapshot.providers.iter().position(serves),
+    let index = match (needs.kept, provider) {
+        (Kept::Anywhere, Some(id)) => snapshot.provider_index(id),
+        (Kept::Anywhere, None) => snapshot.providers.iter().position(serves),
+        _ => (0..snapshot.providers.len()).find(|place| keeps(*place, needs, snapshot)),
     };
     let Some((index, row)) = index.and_then(|index| Some((index, snapshot.providers.get(index)?))) else {
         return Judgement { resolution: Resolution::Keeper(""), route: None, loss: Loss::Warn, candidates: vec![] };
@@ -192,6 +206,19 @@ impl Judgement<'_> {
         self.strike(|number, _| (number > MAX_ATTEMPTS).then_some(Verdict::Late));
     }
 
+    /// Whether what one of them keeps could be asked of another as well, so that its ids must say whose they are.
+    pub fn keeping(&self, needs: Needs, snapshot: &Snapshot) -> Keeping {
+        let does = |place: &usize| {
+            let provider = snapshot.providers.get(*place).filter(|row| row.dispatch != Dispatch::Off);
+            provider.is_some_and(|row| speaks(row, needs.dialect, needs.operation).is_some())
+        };
+        let keepers: BTreeSet<usize> = match self.resolution {
+            Resolution::Keeper(_) => (0..snapshot.providers.len()).filter(does).collect(),
+            _ => self.candidates.iter().map(|one| one.target.provider).filter(does).collect(),
+        };
+        if keepers.len() > 1 { Keeping::Shared } else { Keeping::Alone }
+    }
+
     /// Takes those out of the Plan on whom `verdict` has a verdict, given their number; who comes after them moves up.
     pub fn strike(&mut self, mut verdict: impl FnMut(usize, &Target) -> Option<Verdict>) {
         let mut kept = 0;
@@ -227,6 +254,9 @@ impl Judgement<'_> {
         }
         let all =
             |verdict: Verdict| self.candidates.iter().all(|one| [&verdict, &Verdict::Off].contains(&&one.verdict));
+        if needs.kept != Kept::Anywhere && self.candidates.iter().all(|one| one.verdict == Verdict::NotKeeper) {
+            return Some(Refusal::NotKept(model));
+        }
         if self.candidates.is_empty() {
             return Some(Refusal::Unserved { model, operation: needs.operation.name() });
         }

@@ -2,6 +2,7 @@ use super::super::{FinalHead, Head};
 use super::*;
 use crate::admission::{AtLimit, Grant, Lease, Leases, Mode, digest};
 use crate::catalog::{DialectId, Provider, Target};
+use crate::hub::kept::Kept;
 use crate::json::Json;
 use crate::price::{Price, Rates};
 use crate::rule::{Rule, Whom};
@@ -174,7 +175,7 @@ fn bounds(path: &str, body: &str, changes: &str) -> Bounds {
     let row = format!(r#"{{"name":"r","request":{changes}}}"#);
     let rule = Rule::read(Json::parse(row.as_bytes()).unwrap()).unwrap();
     let rules = Holding::of(&[rule.into()], &Whom { route: "m", account: "", caller: "k" }, 0);
-    Bounds::of(&Wish::read(&endpoint, &content).unwrap(), &content, &rules)
+    Bounds::of(&Wish::read(&endpoint, &content, Kept::Anywhere).unwrap(), &content, &rules)
 }
 
 const OTHER: &str = r#"{"remove":["seed"]}"#;
