@@ -26,6 +26,9 @@ use crate::settings::ArtifactSource;
 /// What is built in; empty while nothing is.
 const SHIPPED: &[u8] = include_bytes!("../../catalog/tuning.artifact");
 
+/// Most characters that are said of why an address has nothing: hosts answer with whole pages.
+const MAX_WHY: usize = 300;
+
 /// By what an address is asked only for what changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mark(Option<String>);
@@ -53,7 +56,8 @@ pub(super) async fn fetch(source: &ArtifactSource, before: &Mark, client: &Clien
         ArtifactSource::File(path) => plain(read(path).await.map_err(|error| format!("{}: {error}", path.display()))?),
         ArtifactSource::Address(url) => {
             let answer = ask(url, before, client, AmazonS3Builder::from_env()).await;
-            answer.map_err(|error| format!("{url}: {error:#}"))
+            // What lies above the cause says how long it took, and would be another trouble each time.
+            answer.map_err(|error| format!("{url}: {}", error.root_cause()).chars().take(MAX_WHY).collect())
         }
     }
 }

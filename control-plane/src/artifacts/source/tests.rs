@@ -19,7 +19,11 @@ async fn host(file: &'static [u8], framing: &'static str) -> (String, UnboundedR
             let head = String::from_utf8(head).unwrap().to_lowercase();
             let has_it = head.contains("if-none-match: \"1\"");
             heard.send(head).unwrap();
-            let status = if has_it { "304 Not Modified" } else { "200 OK" };
+            let status = match (has_it, framing) {
+                (true, _) => "304 Not Modified",
+                (false, "missing") => "404 Not Found",
+                (false, _) => "200 OK",
+            };
             let mut answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\netag: \"1\"\r\n").into_bytes();
             match (has_it, framing) {
                 (true, _) => answer.extend(b"\r\n"),
@@ -77,11 +81,19 @@ async fn a_bucket_is_asked_with_a_signature() {
 #[tokio::test]
 async fn what_is_too_large_empty_or_not_there_is_told() {
     let (large, _hears) = host(&[0; MAX_ARTIFACT + 1], "length").await;
-    let told = |url: String| async move { format!("{:#}", asked(&url, &Mark::default()).await.unwrap_err()) };
-    assert!(told(format!("http://{large}/x")).await.contains("more than 2097152 bytes"));
+    let told = |host: String| async move {
+        let source = ArtifactSource::read(&format!("http://{host}/x")).unwrap();
+        let why = fetch(&source, &Mark::default(), &client()).await.unwrap_err();
+        why.strip_prefix(&format!("http://{host}/x: ")).unwrap().to_owned()
+    };
+    assert_eq!(told(large).await, "it has more than 2097152 bytes");
     let (empty, _hears) = host(b"", "length").await;
-    assert!(told(format!("http://{empty}/x")).await.contains("empty"));
-    assert!(!told("http://127.0.0.1:1/x".into()).await.is_empty());
+    assert_eq!(told(empty).await, "it is empty");
+    let (gone, _hears) = host(b"gone", "missing").await;
+    let why = told(gone).await;
+    assert!(why.contains("404") && why.len() < 200, "{why}");
+    let why = told("127.0.0.1:1".into()).await;
+    assert!(why.contains("refused") && !why.contains("ms"), "the same each time: {why}");
     let missing = ArtifactSource::File("no/such.artifact".into());
     let why = fetch(&missing, &Mark::default(), &client()).await.unwrap_err();
     assert!(why.starts_with("no/such.artifact: "), "{why}");
