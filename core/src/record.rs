@@ -29,18 +29,21 @@ pub enum Ending {
     Broken,
     /// The client left before the end.
     Abandoned,
+    /// Another attempt beside it was quicker, and it was let go.
+    Outrun,
     /// Nothing was heard: no connection, a reset or silence.
     #[default]
     Silent,
 }
 
 impl Ending {
-    const NAMES: [(Ending, &'static str); 6] = [
+    const NAMES: [(Ending, &'static str); 7] = [
         (Ending::Answered, "answered"),
         (Ending::Retriable, "retriable"),
         (Ending::Refused, "refused"),
         (Ending::Broken, "broken"),
         (Ending::Abandoned, "abandoned"),
+        (Ending::Outrun, "outrun"),
         (Ending::Silent, "silent"),
     ];
 
@@ -102,6 +105,8 @@ pub struct Outcome {
     pub whose: Whose,
     /// Milliseconds from the attempt's start to the first event.
     pub first_event_ms: Option<u64>,
+    /// It was begun beside another one that was slow, so many milliseconds after that; `None` when it was not.
+    pub hedged_after_ms: Option<u64>,
     /// Milliseconds from the attempt's start to its end.
     pub total_ms: u64,
     /// How long the provider asked to be left alone, in milliseconds.
