@@ -47,7 +47,7 @@ use sqlx::any::AnyRow;
 pub use engine::{Changes, Engine};
 
 /// Every change of the tables, in order; a number is never used twice.
-const MIGRATIONS: [(i64, &str); 9] = [
+const MIGRATIONS: [(i64, &str); 10] = [
     (1, include_str!("../migrations/0001_begin.sql")),
     (2, include_str!("../migrations/0002_operate.sql")),
     (3, include_str!("../migrations/0003_look_up.sql")),
@@ -57,6 +57,7 @@ const MIGRATIONS: [(i64, &str); 9] = [
     (7, include_str!("../migrations/0007_sign_ins.sql")),
     (8, include_str!("../migrations/0008_cool_downs.sql")),
     (9, include_str!("../migrations/0009_health.sql")),
+    (12, include_str!("../migrations/0012_hedges.sql")),
 ];
 
 /// What PostgreSQL is told besides, after the change of that number.

@@ -245,6 +245,13 @@ impl Record {
         }
     }
 
+    /// How long its attempts took: who was outrun took none of it, and what came before a hedge is part of it.
+    pub fn took_ms(&self) -> u64 {
+        let counts = self.outcomes.iter().filter(|outcome| outcome.ending != Ending::Outrun);
+        let took = counts.map(|outcome| outcome.hedged_after_ms.unwrap_or(0).saturating_add(outcome.total_ms));
+        took.fold(0, u64::saturating_add)
+    }
+
     /// The name of the data plane's VM that made it (the last part of the exchange's id); empty when the id is not one's.
     pub fn vm(&self) -> &str {
         self.exchange.rsplit_once('-').map_or("", |(_, vm)| vm)

@@ -117,7 +117,10 @@ impl Exchange {
         let is_asked = hedging.alive.iter().any(|known| self.walk.place(*known) == Some(place));
         let room = 1 + usize::from(hedging.hedge.is_some());
         let hedges = hedging.alive.len() == 1 && hedging.hedge.is_none();
-        if !is_first || is_asked || hedging.alive.len() >= room && !(hedges && memory.hedges.take(&asked.model)) {
+        // Envoy is about to let it go.
+        let is_over = self.answering > 0 || self.closed;
+        let waits = is_over || !is_first || is_asked;
+        if waits || hedging.alive.len() >= room && !(hedges && memory.hedges.take(&asked.model)) {
             hedging.waiting.push(number);
             return Hop::Wait;
         }
