@@ -116,6 +116,7 @@ impl Options {
             ca_file: self.ca_file(file),
             providers,
             identities: file.identities.clone(),
+            hedges: file.hedges(),
         }
     }
 

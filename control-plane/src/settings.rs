@@ -291,6 +291,11 @@ impl Known {
 }
 
 impl File {
+    /// Whether any route hedges: only then Envoy has the hop.
+    pub fn hedges(&self) -> bool {
+        self.routes.iter().any(|row| row.patience.hedge.is_some())
+    }
+
     /// Reads a settings file's text; `name` is its name in messages, `known` what it may name without defining it.
     pub fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistakes> {
         Ok(File { said: Said::of(text), ..file::read(name, text, known)? })

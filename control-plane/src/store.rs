@@ -49,7 +49,7 @@ use sqlx::any::AnyRow;
 pub use engine::{Changes, Engine};
 
 /// Every change of the tables, in order; a number is never used twice.
-const MIGRATIONS: [(i64, &str); 11] = [
+const MIGRATIONS: [(i64, &str); 12] = [
     (1, include_str!("../migrations/0001_begin.sql")),
     (2, include_str!("../migrations/0002_operate.sql")),
     (3, include_str!("../migrations/0003_look_up.sql")),
@@ -61,6 +61,7 @@ const MIGRATIONS: [(i64, &str); 11] = [
     (9, include_str!("../migrations/0009_health.sql")),
     (10, include_str!("../migrations/0010_pools.sql")),
     (11, include_str!("../migrations/0011_artifacts.sql")),
+    (12, include_str!("../migrations/0012_hedges.sql")),
 ];
 
 /// What PostgreSQL is told besides, after the change of that number.

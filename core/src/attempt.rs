@@ -129,6 +129,11 @@ impl Attempt {
         self.turn.number
     }
 
+    /// Who comes after it if it fails is another one than was known when it began.
+    pub fn is_followed_by(&mut self, after: After) {
+        self.turn.after = after;
+    }
+
     /// Whom it asks.
     fn planned(&self) -> Option<&Planned> {
         self.asked.plan.get(self.turn.place)

@@ -19,6 +19,7 @@ mod answering;
 mod brought;
 mod content;
 mod head;
+mod hedge;
 mod models;
 mod patience;
 mod payment;
@@ -47,6 +48,8 @@ use crate::refusal::Refusal;
 pub use brought::Brought;
 pub use content::Content;
 pub use head::{Head, HeadEdits, Header, HeaderRef, MAX_BODY};
+pub use hedge::{HOP, Hop};
+use hedge::Hedging;
 pub use payment::Bounds;
 use payment::Payment;
 use plan::Bearing;
@@ -116,9 +119,13 @@ pub struct Exchange {
     rate_limits: RateLimits,
     phase: Phase,
     walk: Walk,
+    /// How far it has come, where it may be hedged.
+    hedging: Option<Hedging>,
     record: Record,
     /// The attempt whose answer is being passed to the client, from 1; 0 while there is none.
     answering: usize,
+    /// That attempt is over.
+    is_answered: bool,
     /// A target has rejected its credential, and is asked once more with another.
     rejected: bool,
     /// What is to be said of an answer whose head came without a body.
@@ -146,8 +153,10 @@ impl Exchange {
             rate_limits: RateLimits::default(),
             phase: Phase::Reading { admission: Admission::Unasked, body: None },
             walk: Walk::default(),
+            hedging: None,
             record: Record { exchange: id.clone(), began_ms: now_ms, trace: head.trace(), ..Record::default() },
             answering: 0,
+            is_answered: false,
             rejected: false,
             unsaid: None,
             turn: waiting::Turn::default(),
@@ -345,10 +354,11 @@ impl Exchange {
         if let Some(step) = self.reserve(memory, now_ms)? {
             return Ok(step);
         }
+        let hedges_after = self.expect_hedge(memory);
         let Phase::Planned { asked, .. } = &mut self.phase else { return Ok(Step::Wait) };
         self.record.plan = asked.plan.iter().map(|planned| planned.target.id.clone()).collect();
         self.walk = Walk::through(asked.plan.len());
-        let edits = asked.slots();
+        let edits = hedges_after.map_or_else(|| asked.slots(), |after_ms| asked.over_the_hop(after_ms));
         self.leave_queue(memory, true);
         let Phase::Planned { asked, .. } = core::mem::replace(&mut self.phase, Phase::Answered) else {
             return Ok(Step::Wait);

@@ -22,7 +22,7 @@ use crate::health::Settings;
 use crate::rule::{MAX_RULES, Rule};
 
 pub use choice::{Buckets, Choice, Thought};
-pub use patience::{OnContentPolicy, Patience, Silence, Wait};
+pub use patience::{Hedge, HedgeAfter, OnContentPolicy, Patience, Silence, Wait};
 pub use pool::{Affinity, Balance, Pool, Regions};
 
 /// Largest Snapshot document accepted, in bytes: 5,000 models with their routes take about 2 MiB.

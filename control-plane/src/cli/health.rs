@@ -135,7 +135,7 @@ async fn say(subject: &str, verb: &str, words: &str, at: At) -> anyhow::Result<(
 }
 
 fn listed(items: &[Value]) -> Table {
-    let head = ["provider", "status", "since", "attempts", "errors", "fallbacks", "p50", "p95", "p99", "why"];
+    let head = ["provider", "status", "since", "attempts", "errors", "fallbacks", "hedges", "p50", "p95", "p99", "why"];
     let mut table = Table::new(head);
     for item in items {
         let own = [cell(&item["provider"]), cell(&item["status"]), when(&item["since_ms"])];
@@ -150,7 +150,8 @@ fn told(health: &Value) -> anyhow::Result<()> {
     let targets = health["targets"].as_array().filter(|list| !list.is_empty());
     let Some(targets) = targets else { return Ok(()) };
     print("")?;
-    let mut table = Table::new(["target", "forced", "attempts", "errors", "fallbacks", "p50", "p95", "p99", "why"]);
+    let head = ["target", "forced", "attempts", "errors", "fallbacks", "hedges", "p50", "p95", "p99", "why"];
+    let mut table = Table::new(head);
     for target in targets {
         let own = [cell(&target["target"]), cell(&target["forced"])];
         let why = if target["reason"].is_null() { String::new() } else { reason(&target["reason"]) };
@@ -160,7 +161,7 @@ fn told(health: &Value) -> anyhow::Result<()> {
 }
 
 fn minutes(items: &[Value]) -> Table {
-    let mut table = Table::new(["minute", "attempts", "errors", "fallbacks", "p50", "p95", "p99"]);
+    let mut table = Table::new(["minute", "attempts", "errors", "fallbacks", "hedges", "p50", "p95", "p99"]);
     for item in items {
         table.row([when(&item["began_ms"])].into_iter().chain(figures(&item["figures"])));
     }
@@ -187,11 +188,12 @@ fn share(value: &Value) -> String {
     value.as_u64().map_or(String::new(), |share| format!("{}.{} %", share / 10, share % 10))
 }
 
-fn figures(figures: &Value) -> [String; 6] {
+fn figures(figures: &Value) -> [String; 7] {
     let time = |name: &str| figures["first_event"][name].as_u64().map_or(String::new(), |ms| format!("{ms} ms"));
     let [p50, p95, p99] = ["p50_ms", "p95_ms", "p99_ms"].map(time);
-    let [errors, fallbacks] = ["error_permille", "fallback_permille"].map(|name| share(&figures[name]));
-    [cell(&figures["attempts"]), errors, fallbacks, p50, p95, p99]
+    let rates = ["error_permille", "fallback_permille", "hedge_permille"];
+    let [errors, fallbacks, hedges] = rates.map(|name| share(&figures[name]));
+    [cell(&figures["attempts"]), errors, fallbacks, hedges, p50, p95, p99]
 }
 
 fn reason(reason: &Value) -> String {

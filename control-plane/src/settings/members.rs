@@ -217,7 +217,7 @@ fn whole(value: &DeValue<'_>, least: u64, most: u64) -> Option<u64> {
     u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|n| (least..=most).contains(n))
 }
 
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let number: u64 = text.get(..digits)?.parse().ok()?;
     let scale = match text.get(digits..)? {

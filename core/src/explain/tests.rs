@@ -74,7 +74,7 @@ fn lived(method: &str, path: &str, body: &[u8], memory: &mut Memory) -> (Record,
             let outcome = attempt.end(0);
             told.push((outcome.dialect.clone(), losses));
             exchange.attempt_began(1, memory);
-            exchange.attempt_ended(outcome, memory, 0);
+            exchange.attempt_ended(1, outcome, memory, 0);
         }
     }
     exchange.close();

@@ -133,6 +133,8 @@ impl Pulses {
             (None, Ending::Retriable | Ending::Broken | Ending::Silent) => {
                 Some(outcome.total_ms.max(FAILED_MS).max(pulse.first_event(now_ms) / 500))
             }
+            // It would have taken longer than that; of how much longer nothing is known.
+            (None, Ending::Outrun) => Some(outcome.total_ms).filter(|ms| ms * 1_000 >= pulse.first_event(now_ms)),
             (None, Ending::Refused | Ending::Abandoned) => None,
         };
         if let Some(felt) = felt {

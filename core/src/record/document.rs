@@ -141,6 +141,7 @@ fn write_outcome(outcome: &Outcome, out: &mut Writer) {
         let usage = &outcome.usage;
         let optional = [
             ("first_event_ms", outcome.first_event_ms),
+            ("hedged_after_ms", outcome.hedged_after_ms),
             ("retry_after_ms", outcome.retry_after_ms),
             ("quota_left", outcome.quota_left),
             ("cool_until_ms", (outcome.cool_until_ms > 0).then_some(outcome.cool_until_ms)),
@@ -183,6 +184,7 @@ fn read_outcome(json: Json<'_>) -> Option<Outcome> {
         failure: Failure::named(&optional_string(json, "failure")?),
         whose: Whose::named(&optional_string(json, "whose")?).unwrap_or_default(),
         first_event_ms: optional("first_event_ms"),
+        hedged_after_ms: optional("hedged_after_ms"),
         total_ms: json.get("total_ms")?.u64()?,
         retry_after_ms: optional("retry_after_ms"),
         quota_left: optional("quota_left"),

@@ -68,7 +68,7 @@ fn a_warm_lease_pays_and_gets_back_what_was_not_needed() {
     assert!(matches!(second, Step::Ask(_)), "{second:?}");
     exchange.attempt_began(1, &mut memory);
     let usage = Usage { input: Some(10), output: Some(20), ..Usage::default() };
-    exchange.attempt_ended(Outcome { target: "p/dear".into(), usage, ..Outcome::default() }, &mut memory, 0);
+    exchange.attempt_ended(1, Outcome { target: "p/dear".into(), usage, ..Outcome::default() }, &mut memory, 0);
     exchange.close();
     exchange.true_up(&mut memory);
     let record = exchange.record().unwrap();
