@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! ```text
-//! local          init, check, render, import, completions, translate: need nobody; vault: the store itself
+//! local          init, check, render, import, completions, translate, tuning: need nobody; vault: the store itself
 //! door           key, token, record: the admin API with a token, the data directory without
 //! client         provider … rule, account, credential, login, session, cool-down, health, costs, ledger, snapshot, apply, diff, export,
 //!                status, audit, explain: the admin API
@@ -30,6 +30,7 @@ mod snapshots;
 mod table;
 mod terms;
 mod tokens;
+mod tuning;
 mod vault;
 
 use std::io::Write;
@@ -44,6 +45,7 @@ use crate::settings::{DEFAULT_FILE, Kind};
 
 use crate::translate::{Translation, translate};
 pub(crate) use client::TOKEN;
+pub(crate) use input::read;
 
 pub use bad_input::{BadInput, bad};
 
@@ -175,6 +177,9 @@ enum Command {
     /// Say a configuration of another gateway in the words of dragoman.toml.
     #[command(subcommand)]
     Import(local::Import),
+    /// Artifacts by which models are selected: made, measured, looked at.
+    #[command(subcommand)]
+    Tuning(tuning::TuningCommand),
     /// Print what a shell needs to complete these words.
     Completions {
         /// Which shell.
@@ -272,6 +277,7 @@ pub async fn main() -> anyhow::Result<ExitCode> {
         Command::Status(asked) => asked.run().await,
         Command::Explain(asked) => asked.run().await,
         Command::Import(import) => import.run(),
+        Command::Tuning(command) => command.run(),
         Command::Completions { shell } => local::completions(shell),
     };
     done.map(|()| ExitCode::SUCCESS)
