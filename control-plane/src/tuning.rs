@@ -70,3 +70,6 @@ pub fn predict(artifact: &Artifact, data: &Path, out: &mut dyn Write) -> anyhow:
         Ok(writeln!(out, "{line}")?)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,13 +84,14 @@ struct DescribedHead {
     #[serde(default)]
     base: f64,
     #[serde(default)]
+    /// Names of levels, and their weights.
     linear: Vec<(String, f64)>,
     #[serde(default)]
     models: Vec<PathBuf>,
     #[serde(default = "one")]
     scale: f64,
     inputs: Option<Vec<String>>,
-    /// Names of the levels and their weights stand for sums; what they come to is read off these.
+    /// What sums mean.
     knots: Vec<(f64, f64)>,
 }
 
