@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! ```text
-//! local          init, check, render, import, completions, translate: need nobody; vault: the store itself
+//! local          init, check, render, import, completions, translate, tuning: need nobody; vault: the store itself
 //! door           key, token, record: the admin API with a token, the data directory without
 //! client         provider … rule, account, credential, login, session, cool-down, health, tuning artifacts, costs, ledger, snapshot, apply,
 //!                diff, export, status, audit, explain: the admin API
@@ -45,6 +45,7 @@ use crate::settings::{DEFAULT_FILE, Kind};
 
 use crate::translate::{Translation, translate};
 pub(crate) use client::TOKEN;
+pub(crate) use input::read;
 
 pub use bad_input::{BadInput, bad};
 
@@ -151,7 +152,7 @@ enum Command {
     /// How providers do, and forcing who is asked.
     #[command(subcommand)]
     Health(health::HealthCommand),
-    /// What tells how hard requests are.
+    /// Artifacts by which models are selected: made, measured, kept, used.
     #[command(subcommand)]
     Tuning(tuning::TuningCommand),
     /// What accounts' credentials are kept in.

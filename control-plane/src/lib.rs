@@ -40,6 +40,7 @@ pub mod settings;
 pub mod store;
 pub mod traces;
 pub mod translate;
+pub mod tuning;
 pub mod vault;
 pub mod webhooks;
 pub mod xds;

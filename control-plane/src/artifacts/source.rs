@@ -22,9 +22,7 @@ use reqwest::{Client, Url};
 use tokio::io::AsyncReadExt as _;
 
 use crate::settings::ArtifactSource;
-
-/// What is built in; empty while nothing is.
-const SHIPPED: &[u8] = include_bytes!("../../catalog/tuning.artifact");
+use crate::tuning::SHIPPED;
 
 /// Most characters that are said of why an address has nothing: hosts answer with whole pages.
 const MAX_WHY: usize = 300;

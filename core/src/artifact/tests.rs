@@ -40,17 +40,17 @@ fn parts() -> Parts {
             columns: vec![column; 2],
             weights,
         }],
-        vocabularies: vec![Vocabulary {
-            name: "tokens".into(),
-            words: places.iter().map(|place| place.0).collect(),
-            weights: places.iter().map(|place| place.1).collect(),
-            scales: vec![0.5],
-            places: places.iter().map(|place| place.2).collect(),
-            ..Vocabulary::default()
-        }],
+        vocabularies: vec![Vocabulary::new(
+            "tokens".into(),
+            places.iter().map(|place| place.0).collect(),
+            places.iter().map(|place| place.1).collect(),
+            vec![0.5],
+            places.iter().map(|place| place.2).collect(),
+        )],
         domains: Domains {
             name: "domain".into(),
             scales: vec![(0.5, 0.5); usize::from(DENSE) + 3],
+            groups: vec![2],
             biases: vec![0.25, -0.25],
             weights: (0..2 * (usize::from(DENSE) + 3)).map(|place| (place % 7) as f32 / 8.0 - 0.25).collect(),
         },
@@ -175,6 +175,7 @@ fn every_part_is_held_against_its_rules() {
         (wrong(|parts| parts.tables[0].columns[0].scale = f32::NAN), "tables: a number is not finite"),
         (wrong(|parts| parts.tables[0].weights.truncate(3)), "it ends within a part"),
         (wrong(|parts| parts.vocabularies[0].words.reverse()), "vocabularies: the words are in no order"),
+        (wrong(|parts| parts.domains.groups = vec![1, 2]), "domains: the groups are not those of the domains"),
         (wrong(|parts| parts.domains.scales.truncate(7)), "domains: not every number has a scale"),
     ];
     for (place, (said, expected)) in refused.iter().enumerate() {
