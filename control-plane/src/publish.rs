@@ -88,6 +88,7 @@ fn provider(row: &Registered, book: &PriceBook, at_ms: u64) -> Provider {
         dispatch: row.dispatch,
         share: row.share,
         region: row.region.clone(),
+        data_policy: row.data_policy.clone(),
     }
 }
 
@@ -285,7 +286,9 @@ impl<'r> Builder<'r> {
         let loss = row.and_then(|row| row.loss).unwrap_or(self.file.loss);
         let patience = row.map(|row| row.patience).unwrap_or_default();
         let choice = row.and_then(|row| row.choose.as_ref()).map(|row| Choice { suits, ..row.choice.clone() });
-        self.routes.push(Route { name: name.to_string(), candidates, loss, pool, regions, patience, choice });
+        let preferences = row.map(|row| row.preferences).unwrap_or_default();
+        let name = name.to_string();
+        self.routes.push(Route { name, candidates, loss, pool, regions, patience, choice, preferences });
     }
 
     fn models(&mut self) {

@@ -59,6 +59,7 @@ use std::time::Duration;
 
 pub use address::{BaseUrl, origin};
 pub use choose::ChooseRow;
+pub use dragoman_core::price::micro_dollars;
 pub use example::EXAMPLE;
 pub use health::{HealthSettings, OperatorsWebhook};
 pub use identity::{IdentityRow, Jwt, Proof, Template, Testimony, TokenKeys, Unknown};
@@ -67,7 +68,7 @@ pub use members::Placed;
 pub use mistake::{Mistake, Mistakes};
 pub use model::{Modality, ModelRow, Status};
 pub use pool::PoolRow;
-pub use price::{PriceRow, Pricing, Unpriced, micro_dollars};
+pub use price::{PriceRow, Pricing, Unpriced};
 pub use provider::{Auth, Enabled, ModelsPath, ProviderRow};
 pub use rate_limit::{RateLimit, terms_of};
 pub use route::{MAX_CANDIDATES, MAX_CHAIN, RouteRow, Strategy};

@@ -24,6 +24,7 @@ mod models;
 mod patience;
 mod payment;
 mod plan;
+mod preferences;
 mod presented;
 mod rate_limits;
 mod reply;
@@ -55,6 +56,7 @@ use payment::Payment;
 use plan::Bearing;
 pub(crate) use plan::Sought;
 pub use plan::{Asked, Opening, Planned};
+pub(crate) use preferences::permit;
 pub use presented::Evidence;
 use presented::Presented;
 use rate_limits::RateLimits;
@@ -308,6 +310,7 @@ impl Exchange {
         let mut choosing = memory.choosing(&self.id, self.began_ms);
         let judgement = sought.judge(Some(grant), snapshot, &mut choosing);
         self.record.chosen.clone_from(&judgement.chosen);
+        preferences::permit(&wish.preferences, judgement.route)?;
         let thought = sought.thought(&judgement);
         let keeping = judgement.keeping(wish.needs, snapshot);
         let plan = judgement.into_plan(&wish.model, wish.needs)?;
@@ -336,6 +339,7 @@ impl Exchange {
             patience: plan.patience,
             thought,
             conversation: wish.signs.as_ref().map(|signs| signs.conversation),
+            preferences: wish.preferences,
             rules,
             plan: plan_of,
             brought,

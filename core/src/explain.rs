@@ -26,7 +26,7 @@ use crate::admission::Grant;
 use crate::artifact::Artifact;
 use crate::attempt::{self, Telling};
 use crate::catalog::{Abilities, DialectId, Operation};
-use crate::exchange::{Asked, Bounds, Content, Head, MAX_BODY, Sought, Wish, foresee};
+use crate::exchange::{Asked, Bounds, Content, Head, MAX_BODY, Sought, Wish, foresee, permit};
 use crate::failure::Failure;
 use crate::health::{Firmness, Health, Pulses, Rest};
 use crate::hub::Delivery;
@@ -233,6 +233,7 @@ impl<'s> Explanation<'s> {
         let mut choosing = Choosing { health, artifact, now_ms, ..Choosing::new(&pulses, &mut rounds) };
         let mut judgement = sought.judge(grant, snapshot, &mut choosing);
         let thought = sought.thought(&judgement);
+        permit(&wish.preferences, judgement.route)?;
         let refusal = judgement.refusal(&wish.model, wish.needs);
         let (loss, patience) = (judgement.loss, judgement.patience());
         let well = Health::default();
@@ -257,7 +258,7 @@ impl<'s> Explanation<'s> {
         }
         refusal.or(foreseen.refusal).map_or(Ok(()), Err)?;
         let bounds = Bounds::of(&wish, &content, &rules);
-        let Wish { model, delivery, needs, .. } = wish;
+        let Wish { model, delivery, needs, preferences, .. } = wish;
         // Attempts share their Snapshot; a copy is made here once, for somebody who reads it.
         let (id, snapshot) = (String::new(), Rc::new(snapshot.clone()));
         self.tell(&Asked {
@@ -277,6 +278,7 @@ impl<'s> Explanation<'s> {
             thought,
             conversation: None,
             brought: None,
+            preferences,
             rules,
             plan: foreseen.plan,
         });

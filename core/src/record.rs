@@ -11,6 +11,7 @@ mod trace;
 use crate::estimate::Estimate;
 use crate::failure::Failure;
 use crate::loss::Losses;
+use crate::preferences::Preferences;
 use crate::price::{Cost, Price};
 use crate::refusal::DENIALS;
 use crate::usage::Usage;
@@ -223,6 +224,8 @@ pub struct Record {
     pub rules: Vec<String>,
     /// How its model was chosen, where its route leaves that to the request.
     pub chosen: Option<Chosen>,
+    /// What the caller preferred of whoever answers.
+    pub preferences: Preferences,
     /// Version of the Snapshot that decided.
     pub snapshot: u64,
     /// The Plan: targets in order.

@@ -36,7 +36,7 @@ use crate::snapshot::{Loss, Patience, Snapshot};
 
 pub use balance::Choosing;
 pub use due::due;
-pub use judgement::{Candidate, Judgement, Keeping, Place, Resolution, Verdict, judge, judge_keeper};
+pub use judgement::{Candidate, Judgement, Keeping, Place, Resolution, Verdict, judge, judge_by, judge_keeper};
 pub use rounds::Rounds;
 pub use warm::Warm;
 

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use crate::catalog::{self, Identity, Provider, Target};
 use crate::health::Settings;
+use crate::preferences::Several;
 use crate::rule::{MAX_RULES, Rule};
 
 pub use choice::{Buckets, Choice, Thought};
@@ -45,6 +46,8 @@ pub struct Route {
     pub patience: Patience,
     /// How the model is chosen for each request; `None` where it is the first that can answer.
     pub choice: Option<Choice>,
+    /// What its callers may prefer.
+    pub preferences: Several,
 }
 
 /// What happens to a member that cannot be said in the target's dialect.

@@ -10,6 +10,7 @@ use std::path::Path;
 use dragoman_core::failure::Failure;
 use dragoman_core::framing::MAX_FRAME;
 use dragoman_core::json::{ScanError, Trouble, scan};
+use dragoman_core::preferences::{Preference, Several};
 use dragoman_core::refusal::{Refusal, SpentBudget, Unanswered, UnknownMethod};
 use dragoman_core::{attempt, exchange, hub, loss, memory, rule, select, snapshot};
 
@@ -65,6 +66,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::Unserved { model: "<model>".into(), operation: "<operation>" },
         Refusal::Elsewhere("<model>".into()),
         Refusal::NotKept("<model>".into()),
+        Refusal::Unmet { model: "<model>".into(), preferences: Several::NONE.with(Preference::MaxPrice) },
         Refusal::CannotSay(vec!["<members>".into()]),
         Refusal::NotReady,
         Refusal::ControlPlaneAway,
@@ -83,6 +85,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::Unserved { .. }
             | Refusal::Elsewhere(_)
             | Refusal::NotKept(_) => {}
+            Refusal::Unmet { .. } => {}
             Refusal::CannotSay(_) | Refusal::NotReady | Refusal::ControlPlaneAway | Refusal::NoCredential(_) => {}
             Refusal::BadToken | Refusal::UnknownIdentity => {}
             Refusal::SourceForbidden

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use dragoman_core::preferences::Several;
 use dragoman_core::snapshot::{Loss, Patience};
 
 use super::choose::{ChooseRow, choose};
 use super::members::{Members, Placed, Reading};
 use super::patience::patience;
-use super::pool::{PoolRow, pool};
+use super::pool::{PoolRow, pool, preferences};
 use super::{File, Known};
 
 /// Most candidates of one route that are ever tried: as many as Envoy has slots for.
@@ -33,6 +34,8 @@ pub struct RouteRow {
     pub patience: Patience,
     /// How the model is chosen for each request, where that is left to the request.
     pub choose: Option<ChooseRow>,
+    /// What its callers may prefer.
+    pub preferences: Several,
 }
 
 /// Who is asked after those that were named.
@@ -112,8 +115,9 @@ pub(super) fn route(reading: &mut Reading<'_>, mut row: Members<'_>) -> RouteRow
     let strategy = strategy(reading, &mut row, "strategy");
     let pool = pool(reading, &mut row);
     let patience = patience(reading, &mut row);
+    let preferences = preferences(reading, &mut row);
     row.end(reading);
-    RouteRow { name, candidates, loss, strategy, pool, patience, choose }
+    RouteRow { name, candidates, loss, strategy, pool, patience, choose, preferences }
 }
 
 /// What routes and aliases name that is no other route or alias, with the places.

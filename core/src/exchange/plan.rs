@@ -17,6 +17,7 @@ use crate::hub::{Delivery, Format, Request};
 use crate::json::Json;
 use crate::loss::Losses;
 use crate::memory::{CoolDowns, Credential, CredentialId, Memory};
+use crate::preferences::Preferences;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::rule::{Holding, Whom};
@@ -56,6 +57,8 @@ pub struct Asked {
     pub thought: Option<Thought>,
     /// The number of its conversation, where its route wants to know who went on with it.
     pub conversation: Option<u64>,
+    /// What the caller prefers of whoever answers.
+    pub preferences: Preferences,
     /// What rules change.
     pub rules: Holding,
     /// A token of the caller's own.
@@ -186,19 +189,28 @@ impl Sought<'_> {
         choosing: &mut Choosing<'_>,
     ) -> Judgement<'s> {
         let Sought { head, endpoint, wish, .. } = self;
+        let (pulses, now_ms) = (choosing.pulses, choosing.now_ms);
+        let caller = |target: &Target, provider: &Provider| {
+            if grant.is_some_and(|grant| !grant.scopes.is_empty() && !grant.allows_target(&target.id)) {
+                return Some(Verdict::NotGranted);
+            }
+            let felt = pulses.of(&target.id).and_then(|pulse| pulse.throughput(now_ms));
+            let unmet = wish.preferences.unmet(target, provider, wish.needs.tokens, felt);
+            (!unmet.is_empty()).then_some(Verdict::Unmet(unmet))
+        };
         let mut judgement = match wish.model.as_str() {
             "" => {
                 let named = head.get(super::PROVIDER).and_then(|name| core::str::from_utf8(name).ok());
                 select::judge_keeper(named, wish.needs, snapshot)
             }
-            model => select::judge(model, wish.needs, snapshot),
+            model => select::judge_by(model, wish.needs, snapshot, caller),
         };
-        if let Some(grant) = grant.filter(|grant| !grant.scopes.is_empty()) {
-            judgement.strike(|_, target| (!grant.allows_target(&target.id)).then_some(Verdict::NotGranted));
+        if wish.model.is_empty() {
+            judgement.strike(|_, target| caller(target, snapshot.providers.get(target.provider)?));
         }
         choosing.affinity = judgement.route.and_then(|route| self.affinity(route.pool.affinity.as_ref()?, grant));
         self.choose(&mut judgement, choosing);
-        judgement.arrange(wish.needs.tokens, snapshot, choosing);
+        judgement.arrange(wish.needs.tokens, &wish.preferences, snapshot, choosing);
         if judgement.loss == Loss::Strict && endpoint.operation == Operation::Generate {
             // To say it to many takes long, and no more than these are asked.
             let mut kept = 0;
@@ -325,7 +337,7 @@ impl Asked {
         record: &mut Record,
         now_ms: u64,
     ) -> Result<(), Refusal> {
-        let wish = Wish::of(route.to_string(), self.needs);
+        let wish = Wish { preferences: self.preferences.clone(), ..Wish::of(route.to_string(), self.needs) };
         let sought = Sought { head: &self.head, endpoint: &self.endpoint, content: &self.content, wish: &wish };
         let mut choosing = memory.choosing(&self.id, now_ms);
         let plan = sought.judge(Some(grant), &self.snapshot, &mut choosing).into_plan(&wish.model, wish.needs)?;

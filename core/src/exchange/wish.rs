@@ -2,12 +2,14 @@
 
 use super::content::Content;
 use super::head::Head;
+use super::preferences;
 use super::signs::Signs;
 use crate::catalog::Operation;
 use crate::dialect::{self, Endpoint, ReadError};
 use crate::hub::Delivery;
 use crate::hub::kept::Kept;
 use crate::json::Json;
+use crate::preferences::Preferences;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::select::{self, Needs};
@@ -30,13 +32,25 @@ pub(crate) struct Wish {
     pub(crate) answers: Option<u64>,
     /// What it shows of which model it is for, where its route leaves that to it.
     pub(crate) signs: Option<Box<Signs>>,
+    /// What it says of who may answer.
+    pub(crate) preferences: Preferences,
 }
 
 impl Wish {
     /// For a whole answer of that model, which says nothing else.
     pub(crate) fn of(model: String, needs: Needs) -> Wish {
         let delivery = Delivery::Whole;
-        Wish { model, delivery, needs, output_limit: None, reserved_input: None, answers: None, signs: None }
+        let preferences = Preferences::default();
+        Wish {
+            model,
+            delivery,
+            needs,
+            output_limit: None,
+            reserved_input: None,
+            answers: None,
+            signs: None,
+            preferences,
+        }
     }
 
     /// Reads it; refuses what is no request of the endpoint's dialect where it must be understood.
@@ -50,6 +64,8 @@ impl Wish {
         let bad = |error: ReadError| Refusal::BadMember { param: error.param, problem: error.problem };
         let or_path = |model: String| endpoint.model.clone().filter(|_| model.is_empty()).unwrap_or(model);
         let needs = Needs { kept, ..Needs::only(endpoint.dialect, endpoint.operation) };
+        let preferences = preferences::of(head, content)?;
+        let of = |model, needs| Wish { preferences: preferences.clone(), ..Wish::of(model, needs) };
         match endpoint.operation {
             Operation::Generate => {
                 let request = dialect::client(endpoint.dialect).read_request(endpoint, content.json()).map_err(bad)?;
@@ -59,21 +75,21 @@ impl Wish {
                 let answers = request.sampling.answers.and_then(Json::u64);
                 let (delivery, reserved_input) = (request.delivery, Some(weight.reserved));
                 let chooses = snapshot.route(&model).is_some_and(|route| route.choice.is_some());
-                let signs = chooses.then(|| Box::new(Signs::of(&request, head)));
-                let wish = Wish::of(model, Needs { tied, abilities, tokens: weight.words, ..needs });
+                let signs = chooses.then(|| Box::new(Signs::of(&request, &preferences)));
+                let wish = of(model, Needs { tied, abilities, tokens: weight.words, ..needs });
                 Ok(Wish { delivery, output_limit, reserved_input, answers, signs, ..wish })
             }
             Operation::Embed => {
                 let embeddings = dialect::of(endpoint.dialect).embeddings().ok_or(Refusal::UnknownPath)?;
                 let request = embeddings.read_request(endpoint, content.json()).map_err(bad)?;
                 let model = named(or_path(request.model.decode().into_owned()))?;
-                Ok(Wish::of(model, Needs { tied: request.tied(), ..needs }))
+                Ok(of(model, Needs { tied: request.tied(), ..needs }))
             }
             _ => {
                 // The path's word counts: it is what the provider will go by.
                 let model = endpoint.model.clone().or_else(|| content.model()).unwrap_or_default();
                 let answers = content.json().get("n").and_then(Json::u64);
-                Ok(Wish { answers, ..Wish::of(model, needs) })
+                Ok(Wish { answers, ..of(model, needs) })
             }
         }
     }
@@ -86,6 +102,7 @@ impl Wish {
         record.needs = self.needs.abilities.names().map(str::to_string).collect();
         record.estimated_tokens = self.needs.tokens;
         record.tied = self.needs.tied.unwrap_or_default().to_string();
+        record.preferences.clone_from(&self.preferences);
     }
 }
 

@@ -21,6 +21,7 @@ const WEIGHED: [&str; 12] = [
     "unserved",
     "out_of_region",
     "kept_elsewhere",
+    "preferences_unmet",
     "cannot_say",
     "no_credential",
     "no_answer",
@@ -75,7 +76,11 @@ fn judge<'s>(record: &Record, needs: Needs, snapshot: &'s Snapshot) -> Option<Ju
         "" if understood => return None,
         // The one of the Plan was named, or the first that could.
         "" => select::judge_keeper(record.plan.first().map(String::as_str), needs, snapshot),
-        model => select::judge(model, needs, snapshot),
+        model => select::judge_by(model, needs, snapshot, |target, provider| {
+            // What was felt of a target then is forgotten.
+            let unmet = record.preferences.unmet(target, provider, needs.tokens, None);
+            (!unmet.is_empty()).then_some(Verdict::Unmet(unmet))
+        }),
     };
     let nobody_left = matches!(record.refusal.as_str(), "cannot_say" | "no_credential") || !record.rested.is_empty();
     if !record.plan.is_empty() || nobody_left {
@@ -89,7 +94,7 @@ fn judge<'s>(record: &Record, needs: Needs, snapshot: &'s Snapshot) -> Option<Ju
         judgement.recall(&record.plan);
     } else {
         let (pulses, mut rounds) = (Pulses::default(), Rounds::default());
-        judgement.arrange(needs.tokens, snapshot, &mut Choosing::new(&pulses, &mut rounds));
+        judgement.arrange(needs.tokens, &record.preferences, snapshot, &mut Choosing::new(&pulses, &mut rounds));
     }
     judgement.limit();
     Some(judgement)

@@ -125,6 +125,9 @@ impl Weighed {
                 Verdict::Unsaid(members) => {
                     out.field("unsaid").strings(members);
                 }
+                Verdict::Unmet(preferences) => {
+                    out.field("unmet").strings(preferences.names());
+                }
                 _ => {}
             }
             if let Place::Pool { weight, .. } = self.place {
@@ -156,6 +159,7 @@ fn kind(verdict: &Verdict) -> &'static str {
         | Verdict::NoService
         | Verdict::Lacks(_)
         | Verdict::Unsaid(_)
+        | Verdict::Unmet(_)
         | Verdict::NotGranted
         | Verdict::NotKeeper
         | Verdict::Resting
@@ -176,6 +180,7 @@ fn reason(verdict: &Verdict) -> Option<&'static str> {
         Verdict::Lacks(_) => Some("abilities"),
         Verdict::Unsaid(_) => Some("loss"),
         Verdict::NotGranted => Some("grant"),
+        Verdict::Unmet(_) => Some("preferences"),
         Verdict::NotKeeper => Some("keeper"),
         Verdict::Resting => Some("resting"),
         Verdict::NotRecorded => Some("not_recorded"),

@@ -5,6 +5,7 @@ use crate::estimate::Estimate;
 use crate::failure::Failure;
 use crate::json::{Json, Writer};
 use crate::loss::Losses;
+use crate::preferences::Preferences;
 use crate::price::Cost;
 use crate::usage::Usage;
 
@@ -27,6 +28,9 @@ impl Record {
             }
             if let Some(chosen) = &self.chosen {
                 chosen.write(out.field("chosen"));
+            }
+            if !self.preferences.is_empty() {
+                self.preferences.write(out.field("preferences"));
             }
             out.field("snapshot").number(self.snapshot);
             out.field("plan").strings(&self.plan);
@@ -109,6 +113,8 @@ impl Record {
                 Some(chosen) => Some(Chosen::read(chosen)?),
                 None => None,
             },
+            // A newer data plane may know more of them.
+            preferences: json.get("preferences").and_then(|said| Preferences::read(said).ok()).unwrap_or_default(),
             snapshot: json.get("snapshot")?.u64()?,
             plan: strings(json, "plan")?,
             status: status(json)?,
@@ -239,6 +245,7 @@ fn optional_strings(json: Json<'_>, name: &str) -> Option<Vec<String>> {
 mod tests {
     use super::*;
     use crate::artifact::Bucket;
+    use crate::preferences::MaxPrice;
     use crate::record::{Judge, Score, Standing};
 
     #[test]
@@ -281,6 +288,12 @@ mod tests {
                 artifact: "0123456789ab".into(),
                 scores: vec![Score { target: "a/m".into(), score: 810_000, quality: 900, micro_dollars: 12 }],
             }),
+            preferences: Preferences {
+                max_price: MaxPrice { input: None, output: Some(1_500_000) },
+                alpha: Some(300),
+                not: vec!["corp".into()],
+                ..Preferences::default()
+            },
             snapshot: 3,
             plan: vec!["a/m".into(), "b/m".into()],
             status: 200,

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | whoever does not rest | who rests |
 //! | pooled and exclusive providers | those that are fallbacks |
-//! | who is named, then the pool | who stands in for it |
+//! | who is named | others |
+//! | whom the caller wants first | others |
+//! | the pool | who stands in for it |
 //! | the regions that the route prefers | others |
 //! | who is for the request's bucket, the best by its score | who is for harder ones, then who is for easier ones |
 //!
@@ -15,19 +17,27 @@ use core::cmp::Reverse;
 use super::balance::{self, Choosing, Member};
 use super::{Candidate, Judgement, Place, Verdict};
 use crate::catalog::{Dispatch, Target};
+use crate::preferences::Preferences;
 use crate::record::Chosen;
 use crate::snapshot::{Balance, Pool, Route, Snapshot};
 
 impl Judgement<'_> {
     /// Puts those that are planned into the order in which they are asked, by what a worker knows. While a pool has an exclusive
-    /// provider that does not rest, only such are asked. `tokens` is about how many must be read.
-    pub fn arrange(&mut self, tokens: u64, snapshot: &Snapshot, choosing: &mut Choosing<'_>) {
+    /// provider that does not rest, only such are asked, whatever the caller prefers. `tokens` is about how many must be read.
+    pub fn arrange(
+        &mut self,
+        tokens: u64,
+        preferences: &Preferences,
+        snapshot: &Snapshot,
+        choosing: &mut Choosing<'_>,
+    ) {
         let dispatch = |target: &Target| dispatch(target, snapshot);
         let rests = choosing.resting();
         let pooled = |one: &Candidate<'_>| matches!(one.place, Place::Pool { .. });
         let reigns = |one: &Candidate<'_>| {
             let is_exclusive = dispatch(&one.target) == Dispatch::Exclusive;
-            one.is_planned() && pooled(one) && is_exclusive && !rests(&one.target)
+            let can = one.is_planned() || matches!(one.verdict, Verdict::Unmet(_));
+            can && pooled(one) && is_exclusive && !rests(&one.target)
         };
         if self.candidates.iter().any(reigns) {
             for one in self.candidates.iter_mut().filter(|one| one.is_planned() && one.place != Place::Named) {
@@ -37,8 +47,10 @@ impl Judgement<'_> {
             }
         }
         let (route, chosen) = (self.route, self.chosen.clone());
-        let class =
-            |one: &Candidate<'_>| (class(one, route, snapshot, rests(&one.target)), rank(one, route, chosen.as_ref()));
+        let class = |one: &Candidate<'_>| {
+            let above = class(one, route, preferences, snapshot, rests(&one.target));
+            (above, rank(one, route, chosen.as_ref()))
+        };
         self.rearrange(|mut asked| {
             asked.sort_by_cached_key(class);
             let first = asked.first().map(class);
@@ -96,17 +108,17 @@ fn dispatch(target: &Target, snapshot: &Snapshot) -> Dispatch {
 pub(super) fn class(
     one: &Candidate<'_>,
     route: Option<&Route>,
+    preferences: &Preferences,
     snapshot: &Snapshot,
     rests: bool,
-) -> (bool, bool, u8, bool) {
+) -> (bool, bool, bool, usize, bool, bool) {
     let last = dispatch(&one.target, snapshot) == Dispatch::Fallback && one.place != Place::Named;
-    let place = match one.place {
-        Place::Named => 0,
-        Place::Pool { .. } => 1,
-        Place::Added => 2,
-    };
-    let region = snapshot.providers.get(one.target.provider).map_or("", |row| row.region.as_str());
-    (rests, last, place, route.is_some_and(|route| !route.regions.prefer(region)))
+    let provider = snapshot.providers.get(one.target.provider);
+    let wanted = provider.map_or(usize::MAX, |provider| preferences.place(&one.target, provider));
+    let (named, added) = (one.place == Place::Named, one.place == Place::Added);
+    let region = provider.map_or("", |row| row.region.as_str());
+    let is_far = route.is_some_and(|route| !route.regions.prefer(region));
+    (rests, last, !named, wanted, added, is_far)
 }
 
 /// A candidate as one of its pool; `None` when it is none of it.

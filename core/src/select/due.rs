@@ -7,6 +7,7 @@ use super::balance::Member;
 use super::{Choosing, Needs, Rounds, judge};
 use crate::catalog::{DialectId, Operation};
 use crate::health::Pulses;
+use crate::preferences::Preferences;
 use crate::snapshot::{Balance, Pool, Route, Snapshot};
 
 /// Of a thousand requests so many are to ask each target first while nobody rests; who is not there, none. `None` when it goes by who
@@ -18,9 +19,10 @@ pub fn due(route: &Route, snapshot: &Snapshot) -> Option<BTreeMap<String, u64>> 
     // Every target answers that, in whatever dialect it is asked.
     let mut judgement = judge(&route.name, Needs::only(DialectId::Messages, Operation::Generate), snapshot);
     let (pulses, mut rounds) = (Pulses::default(), Rounds::default());
-    judgement.arrange(0, snapshot, &mut Choosing::new(&pulses, &mut rounds));
+    let nothing = Preferences::default();
+    judgement.arrange(0, &nothing, snapshot, &mut Choosing::new(&pulses, &mut rounds));
     let planned: Vec<_> = judgement.candidates.iter().filter(|one| one.is_planned()).collect();
-    let class = |one| class(one, Some(route), snapshot, false);
+    let class = |one| class(one, Some(route), &nothing, snapshot, false);
     let first = planned.first().map(|one| class(one));
     let leading = planned.iter().filter(|one| Some(class(one)) == first);
     let mut members: Vec<Member<'_>> = leading.filter_map(|one| member(one, 0, snapshot)).collect();
@@ -99,7 +101,7 @@ mod tests {
         for number in 0..10_000 {
             let mut choosing = Choosing { seed: mix(number), ..Choosing::new(&pulses, &mut rounds) };
             let mut judgement = judge("m", Needs::only(DialectId::Messages, Operation::Generate), snapshot);
-            judgement.arrange(0, snapshot, &mut choosing);
+            judgement.arrange(0, &Preferences::default(), snapshot, &mut choosing);
             let first = judgement.planned().next().unwrap().provider;
             counts[first] += 1;
         }

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use super::{Lack, MAX_ATTEMPTS, Needs, Plan, able, is_safe, keeps, lack, service, shown, speaks};
 use crate::catalog::{Abilities, Dispatch, Provider, Target};
 use crate::hub::kept::Kept;
+use crate::preferences::Several;
 use crate::record::Chosen;
 use crate::refusal::Refusal;
 use crate::snapshot::{Loss, Patience, Route, Snapshot};
@@ -68,6 +69,8 @@ pub enum Verdict {
     NotGranted,
     /// What is kept is kept by one provider, and that is another.
     NotKeeper,
+    /// It is not as the caller prefers.
+    Unmet(Several),
     /// It was left alone for a while: its provider said so, or an operator.
     Resting,
     /// It was not in the Plan that was recorded: it had no credential, or a strict route's words could not be said to it, or an
@@ -130,6 +133,16 @@ pub struct Judgement<'s> {
 /// Judges the candidates of a request that asks for `model`. All that can answer are planned, as they are listed;
 /// [`Judgement::arrange`] has the last word on their order, and [`Judgement::limit`] on their number.
 pub fn judge<'s>(model: &str, needs: Needs, snapshot: &'s Snapshot) -> Judgement<'s> {
+    judge_by(model, needs, snapshot, |_, _| None)
+}
+
+/// The same, of those who can answer and on whom `caller` has no verdict: what it may use, and what it prefers.
+pub fn judge_by<'s>(
+    model: &str,
+    needs: Needs,
+    snapshot: &'s Snapshot,
+    caller: impl Fn(&Target, &Provider) -> Option<Verdict>,
+) -> Judgement<'s> {
     let Found { resolution, route, targets } = found(model, snapshot);
     let judged = targets.into_iter().map(|(target, place)| {
         let provider = snapshot.providers.get(target.provider);
@@ -144,6 +157,7 @@ pub fn judge<'s>(model: &str, needs: Needs, snapshot: &'s Snapshot) -> Judgement
                 Lack::Abilities(abilities) => Verdict::Lacks(abilities),
             }),
         };
+        let verdict = verdict.or_else(|| caller(&target, provider?));
         (target, place, verdict)
     });
     let mut judged: Vec<_> = judged.collect();
@@ -259,6 +273,13 @@ impl Judgement<'_> {
         let model = shown(model);
         if self.resolution == Resolution::Nobody {
             return Some(Refusal::UnknownModel(model));
+        }
+        let unmet = self.candidates.iter().filter_map(|candidate| match candidate.verdict {
+            Verdict::Unmet(preferences) => Some(preferences),
+            _ => None,
+        });
+        if let Some(preferences) = unmet.reduce(Several::and) {
+            return Some(Refusal::Unmet { model, preferences });
         }
         let mut lacking: Vec<&'static str> = Vec::new();
         for candidate in self.candidates.iter().rev() {

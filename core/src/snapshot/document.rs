@@ -99,6 +99,9 @@ fn write_provider(row: &Provider, out: &mut Writer) {
         if !row.region.is_empty() {
             out.field("region").string(&row.region);
         }
+        if !row.data_policy.is_empty() {
+            out.field("data_policy").strings(&row.data_policy);
+        }
     });
 }
 
@@ -222,6 +225,7 @@ fn read_provider(row: Json<'_>) -> Option<Provider> {
             None => None,
         },
         region: row.get("region").map_or(Some(String::new()), Json::string)?,
+        data_policy: strings_of(row, "data_policy")?,
     })
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::catalog::{Abilities, DialectId, Provider};
-use crate::explain::{Explanation, Situation, explain};
+use crate::explain::{Explanation, Fate, Situation, explain};
 use crate::features::Features;
 use crate::health::Pulses;
 use crate::price::{Price, Rates};
@@ -112,7 +112,12 @@ fn a_request_goes_to_whom_its_bucket_is_for_then_up_then_down() {
     let mid = [("x-dragoman-bucket", "mid")];
     assert_eq!(order("Hello", &mid, ""), ["p/middling", "p/large", "p/small"]);
     let unknown = [("x-dragoman-bucket", "middling")];
-    assert_eq!(order("Hello", &unknown, ""), order("Hello", &[], ""), "nobody knows such a bucket");
+    let Fate::Refused(denial) = explained("Hello", &unknown, "", &snapshot).fate else { panic!() };
+    assert_eq!(
+        (denial.status, denial.param.as_deref()),
+        (400, Some("x-dragoman-bucket")),
+        "nobody knows such a bucket"
+    );
     let long = "word ".repeat(6_000);
     assert_eq!(order(&long, &mid, ""), ["p/large", "p/small"], "what does not fit goes where it does");
 }

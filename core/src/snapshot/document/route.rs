@@ -2,6 +2,7 @@
 
 use super::{choice, index, patience, strings_of};
 use crate::json::{Json, Writer};
+use crate::preferences::{Preference, Several};
 use crate::snapshot::{Affinity, Balance, Loss, Pool, Regions, Route};
 
 pub(super) fn write(row: &Route, out: &mut Writer) {
@@ -34,6 +35,9 @@ pub(super) fn write(row: &Route, out: &mut Writer) {
         if let Some(choice) = &row.choice {
             choice::write(choice, out.field("choice"));
         }
+        if row.preferences != Several::ALL {
+            out.field("preferences").strings(row.preferences.names());
+        }
     });
 }
 
@@ -61,5 +65,13 @@ pub(super) fn read(row: Json<'_>) -> Option<Route> {
             Some(choice) => Some(choice::read(choice)?),
             None => None,
         },
+        preferences: row.get("preferences").map_or(Some(Several::ALL), preferences)?,
     })
+}
+
+fn preferences(names: Json<'_>) -> Option<Several> {
+    names
+        .items()
+        .map(|name| Preference::named(&name.string()?))
+        .try_fold(Several::NONE, |all, one| Some(all.with(one?)))
 }
