@@ -26,6 +26,7 @@ mod credentials;
 mod discovery;
 mod distribution;
 mod explain;
+mod feedback;
 mod health;
 mod keys;
 mod ledger;
@@ -122,6 +123,7 @@ fn api() -> Api {
     sessions::add(&mut api);
     tokens::add(&mut api);
     records::add(&mut api);
+    feedback::add(&mut api);
     costs::add(&mut api);
     ledger::add(&mut api);
     snapshots::add(&mut api);

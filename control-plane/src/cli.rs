@@ -17,6 +17,7 @@ mod configuration;
 mod cool_downs;
 mod costs;
 mod door;
+mod feedback;
 mod health;
 mod input;
 mod keys;
@@ -164,6 +165,9 @@ enum Command {
     /// Records of exchanges.
     #[command(subcommand)]
     Record(records::RecordCommand),
+    /// What is said of exchanges.
+    #[command(subcommand)]
+    Feedback(feedback::FeedbackCommand),
     /// Print the latest Records.
     Records(records::Latest),
     /// What was spent: by provider, model, key, account, team, tag, day, route or state.
@@ -271,6 +275,7 @@ pub async fn main() -> anyhow::Result<ExitCode> {
         Command::Vault(command) => command.run().await,
         Command::Token(command) => command.run().await,
         Command::Record(command) => command.run().await,
+        Command::Feedback(command) => command.run().await,
         Command::Records(asked) => asked.run().await,
         Command::Costs(asked) => asked.run().await,
         Command::Ledger(command) => command.run().await,

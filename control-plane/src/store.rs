@@ -20,6 +20,7 @@ pub mod cool_downs;
 pub mod costs;
 pub mod discovered;
 mod engine;
+pub mod feedback;
 pub mod health;
 pub mod keys;
 pub mod ledger;
@@ -49,7 +50,7 @@ use sqlx::any::AnyRow;
 pub use engine::{Changes, Engine};
 
 /// Every change of the tables, in order; a number is never used twice.
-const MIGRATIONS: [(i64, &str); 12] = [
+const MIGRATIONS: [(i64, &str); 13] = [
     (1, include_str!("../migrations/0001_begin.sql")),
     (2, include_str!("../migrations/0002_operate.sql")),
     (3, include_str!("../migrations/0003_look_up.sql")),
@@ -62,6 +63,7 @@ const MIGRATIONS: [(i64, &str); 12] = [
     (10, include_str!("../migrations/0010_pools.sql")),
     (11, include_str!("../migrations/0011_artifacts.sql")),
     (12, include_str!("../migrations/0012_hedges.sql")),
+    (13, include_str!("../migrations/0013_feedback.sql")),
 ];
 
 /// What PostgreSQL is told besides, after the change of that number.

@@ -13,6 +13,8 @@ mod budgets;
 mod canary;
 #[path = "admin/changes.rs"]
 mod changes;
+#[path = "admin/feedback.rs"]
+mod feedback;
 #[path = "admin/health.rs"]
 mod health;
 #[path = "admin/identities.rs"]

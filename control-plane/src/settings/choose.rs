@@ -64,8 +64,9 @@ pub(super) fn choose(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option
     }
     let second = second(reading, &mut members);
     let thought = thought(reading, &mut members);
+    let keep_features = members.flag(reading, "keep_features").is_some_and(|flag| flag.value);
     members.end(reading);
-    let choice = Choice { suits: Vec::new(), alpha, alphas, second, thought };
+    let choice = Choice { suits: Vec::new(), alpha, alphas, second, thought, keep_features };
     Some((ChooseRow { suits, choice }, candidates))
 }
 

@@ -286,6 +286,8 @@ mod tests {
                 mid: 900,
                 alpha: 700,
                 artifact: "0123456789ab".into(),
+                schema: 1,
+                features: vec![0, 7, u32::MAX],
                 scores: vec![Score { target: "a/m".into(), score: 810_000, quality: 900, micro_dollars: 12 }],
             }),
             preferences: Preferences {

@@ -18,7 +18,7 @@ fn buckets(list: &[Bucket]) -> Buckets {
 
 fn choice(suits: &[&[Bucket]]) -> Choice {
     let suits = suits.iter().map(|list| buckets(list)).collect();
-    Choice { suits, alpha: 700, alphas: (400, 1000), second: 0, thought: Choice::usual_thought() }
+    Choice { suits, alpha: 700, alphas: (400, 1000), second: 0, thought: Choice::usual_thought(), keep_features: false }
 }
 
 fn chosen(targets: &[Target], wanted: &Wanted, conversation: Option<u64>, warm: &Warm) -> Vec<String> {
@@ -143,7 +143,22 @@ fn who_lacks_what_is_needed_is_not_chosen() {
 }
 
 #[test]
+fn features_are_kept_where_the_route_says_so() {
+    let mut snapshot = snapshot();
+    assert_eq!(explained(HARD, &[], "", &snapshot).chosen.map(|chosen| chosen.features), Some(vec![]));
+    if let Some(choice) = &mut snapshot.routes[0].choice {
+        choice.keep_features = true;
+    }
+    let chosen = explained(HARD, &[], "", &snapshot).chosen.unwrap();
+    let numbers = Features::of_prompt(HARD);
+    assert_eq!((chosen.schema, chosen.features.as_slice()), (features::VERSION, numbers.dense()));
+}
+
+#[test]
 fn the_snapshot_is_read_back_with_its_choice() {
-    let snapshot = snapshot();
+    let mut snapshot = snapshot();
+    if let Some(choice) = &mut snapshot.routes[0].choice {
+        choice.keep_features = true;
+    }
     assert_eq!(Snapshot::read(&snapshot.write()), Ok(snapshot));
 }
