@@ -25,6 +25,7 @@ mod costs;
 mod credentials;
 mod discovery;
 mod distribution;
+mod experiments;
 mod explain;
 mod feedback;
 mod health;
@@ -124,6 +125,7 @@ fn api() -> Api {
     tokens::add(&mut api);
     records::add(&mut api);
     feedback::add(&mut api);
+    experiments::add(&mut api);
     costs::add(&mut api);
     ledger::add(&mut api);
     snapshots::add(&mut api);

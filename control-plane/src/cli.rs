@@ -17,6 +17,7 @@ mod configuration;
 mod cool_downs;
 mod costs;
 mod door;
+mod experiments;
 mod feedback;
 mod health;
 mod input;
@@ -124,6 +125,9 @@ enum Command {
     /// Who may come without a key.
     #[command(subcommand)]
     Identity(rows::RowCommand),
+    /// Experiments: which ways the requests of a name go, and what came of each.
+    #[command(subcommand)]
+    Experiment(experiments::ExperimentCommand),
     /// Say all rows of a file at once, over what the admin API said before; all of them or none.
     Apply(configuration::Apply),
     /// Say what `apply` would change; exit code 1 when it is something, 2 when it can't be said.
@@ -260,6 +264,7 @@ pub async fn main() -> anyhow::Result<ExitCode> {
         Command::Suspension(command) => command.run(Kind::Suspension).await,
         Command::Rule(command) => command.run(Kind::Rule).await,
         Command::Identity(command) => command.run(Kind::Identity).await,
+        Command::Experiment(command) => command.run().await,
         Command::Apply(asked) => asked.run().await,
         Command::Diff(rows) => return rows.diff().await,
         Command::Export(asked) => asked.run().await,

@@ -23,6 +23,7 @@ pub mod data_plane;
 pub mod demo;
 pub mod discovery;
 pub mod envoy;
+pub mod experiments;
 pub mod health;
 pub mod import;
 pub mod ledger;

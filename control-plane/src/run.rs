@@ -18,6 +18,7 @@ use crate::catalog::{self, Registered};
 use crate::current::Current;
 use crate::data_plane::{self, Watching};
 use crate::discovery::{Asker, Rounds};
+use crate::experiments::rollout::Rollouts;
 use crate::health::FleetView;
 use crate::metrics::{Metrics, Rejection};
 use crate::oauth::{Egress, OAuth};
@@ -236,6 +237,7 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
             }
         });
     }
+    tokio::spawn(Rollouts { store: store.clone(), publication: publication.clone() }.run());
     let webhooks = WebhookSecrets::of(&store, pepper.clone());
     let current = publication.for_filters();
     let teller = Teller { store: store.clone(), secrets: webhooks.clone(), current, metrics: metrics.clone() };

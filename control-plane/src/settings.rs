@@ -24,6 +24,7 @@
 mod address;
 mod choose;
 mod example;
+mod experiment;
 mod file;
 mod health;
 mod identity;
@@ -61,6 +62,7 @@ pub use address::{BaseUrl, origin};
 pub use choose::ChooseRow;
 pub use dragoman_core::price::micro_dollars;
 pub use example::EXAMPLE;
+pub use experiment::{ExperimentRow, Rollout};
 pub use health::{HealthSettings, OperatorsWebhook};
 pub use identity::{IdentityRow, Jwt, Proof, Template, Testimony, TokenKeys, Unknown};
 pub use kind::Kind;
@@ -136,6 +138,8 @@ pub struct File {
     pub rules: Vec<RuleRow>,
     /// Who may come without a key, in the order of the file.
     pub identities: Vec<IdentityRow>,
+    /// Experiments with the requests of some names, in the order of the file.
+    pub experiments: Vec<ExperimentRow>,
     /// The rows as they were written.
     pub said: Said,
     /// Prices, in the order of the file.
@@ -328,6 +332,7 @@ impl File {
             suspensions: read.suspensions,
             rules: read.rules,
             identities: read.identities,
+            experiments: read.experiments,
             said,
             ..self.clone()
         })

@@ -12,6 +12,7 @@
 //! Limits: a busy writer is waited for five seconds.
 
 pub mod accounts;
+mod arms;
 pub mod artifacts;
 mod attempts;
 pub mod audit;
@@ -50,7 +51,7 @@ use sqlx::any::AnyRow;
 pub use engine::{Changes, Engine};
 
 /// Every change of the tables, in order; a number is never used twice.
-const MIGRATIONS: [(i64, &str); 13] = [
+const MIGRATIONS: [(i64, &str); 14] = [
     (1, include_str!("../migrations/0001_begin.sql")),
     (2, include_str!("../migrations/0002_operate.sql")),
     (3, include_str!("../migrations/0003_look_up.sql")),
@@ -64,6 +65,7 @@ const MIGRATIONS: [(i64, &str); 13] = [
     (11, include_str!("../migrations/0011_artifacts.sql")),
     (12, include_str!("../migrations/0012_hedges.sql")),
     (13, include_str!("../migrations/0013_feedback.sql")),
+    (14, include_str!("../migrations/0014_experiments.sql")),
 ];
 
 /// What PostgreSQL is told besides, after the change of that number.

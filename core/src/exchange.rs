@@ -18,6 +18,7 @@ mod affinity;
 mod answering;
 mod brought;
 mod content;
+mod experiment;
 mod head;
 mod hedge;
 mod models;
@@ -45,9 +46,11 @@ use crate::hub::kept::Kept;
 use crate::memory::{Memory, Standing};
 use crate::record::Record;
 use crate::refusal::Refusal;
+use crate::select::balance::hash;
 
 pub use brought::Brought;
 pub use content::Content;
+pub use experiment::Taken;
 pub use head::{Head, HeadEdits, Header, HeaderRef, MAX_BODY};
 pub use hedge::{HOP, Hop};
 use hedge::Hedging;
@@ -302,10 +305,12 @@ impl Exchange {
         let head = core::mem::take(&mut self.head);
         let mut kept = self.kept;
         let content = Content::read(endpoint.operation, &head, kept.read_body(body))?;
-        let wish = Wish::read(&endpoint, &head, &content, kept, snapshot)?;
+        let mut wish = Wish::read(&endpoint, &head, &content, kept, snapshot)?;
+        let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
+        wish.arm = sought.arm(Some(grant), snapshot, hash(&self.id));
         wish.note(&mut self.record);
         self.record.snapshot = snapshot.version;
-        let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
+        let sought = Sought { wish: &wish, head: &head, endpoint: &endpoint, content: &content };
         sought.admit(grant)?;
         let mut choosing = memory.choosing(&self.id, self.began_ms);
         let judgement = sought.judge(Some(grant), snapshot, &mut choosing);
@@ -340,6 +345,7 @@ impl Exchange {
             thought,
             conversation: wish.signs.as_ref().map(|signs| signs.conversation),
             preferences: wish.preferences,
+            arm: wish.arm,
             rules,
             plan: plan_of,
             brought,

@@ -61,6 +61,8 @@ pub struct Explanation<'s> {
     pub pool: Option<&'s Pool>,
     /// How the model was chosen, where the route leaves that to the request.
     pub chosen: Option<Chosen>,
+    /// The arm of an experiment that it is of, as `experiment/arm`.
+    pub arm: Option<String>,
     /// Names of the rules that hold, in order.
     pub rules: Vec<String>,
     /// What they do to an answer.
@@ -181,6 +183,7 @@ impl<'s> Explanation<'s> {
             loss: None,
             pool: None,
             chosen: None,
+            arm: None,
             rules: Vec::new(),
             answered: Vec::new(),
             candidates: Vec::new(),
@@ -223,11 +226,15 @@ impl<'s> Explanation<'s> {
             return Err(Refusal::TooLarge(MAX_BODY));
         }
         let content = Content::read(endpoint.operation, &head, kept.read_body(body))?;
-        let wish = Wish::read(&endpoint, &head, &content, kept, snapshot)?;
+        let mut wish = Wish::read(&endpoint, &head, &content, kept, snapshot)?;
         self.delivery = Some(wish.delivery);
         self.want(&wish.model, wish.needs, wish.output_limit);
         let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
         grant.map_or(Ok(()), |grant| sought.admit(grant))?;
+        let arm = sought.arm(grant, snapshot, 0);
+        self.arm = arm.as_ref().map(|arm| arm.arm.clone());
+        wish.arm = arm;
+        let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
         // Nobody here knows whose turn it is at a worker: the order is that of one which has just begun.
         let (pulses, mut rounds, nothing) = (Pulses::default(), Rounds::default(), Grant::default());
         let mut choosing = Choosing { health, artifact, now_ms, ..Choosing::new(&pulses, &mut rounds) };
@@ -258,7 +265,7 @@ impl<'s> Explanation<'s> {
         }
         refusal.or(foreseen.refusal).map_or(Ok(()), Err)?;
         let bounds = Bounds::of(&wish, &content, &rules);
-        let Wish { model, delivery, needs, preferences, .. } = wish;
+        let Wish { model, delivery, needs, preferences, arm, .. } = wish;
         // Attempts share their Snapshot; a copy is made here once, for somebody who reads it.
         let (id, snapshot) = (String::new(), Rc::new(snapshot.clone()));
         self.tell(&Asked {
@@ -279,6 +286,7 @@ impl<'s> Explanation<'s> {
             conversation: None,
             brought: None,
             preferences,
+            arm,
             rules,
             plan: foreseen.plan,
         });

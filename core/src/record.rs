@@ -226,6 +226,8 @@ pub struct Record {
     pub chosen: Option<Chosen>,
     /// What the caller preferred of whoever answers.
     pub preferences: Preferences,
+    /// Of which arm of an experiment it was, as `experiment/arm`; empty when of none.
+    pub arm: String,
     /// Version of the Snapshot that decided.
     pub snapshot: u64,
     /// The Plan: targets in order.

@@ -182,13 +182,8 @@ pub enum Refusal {
     NotKept(String),
     /// Nobody who serves the model is in a region that its route requires.
     Elsewhere(String),
-    /// Whoever could answer is not as the caller prefers.
-    Unmet {
-        /// The model asked for; empty when none was.
-        model: String,
-        /// What one or another of them does not satisfy.
-        preferences: Several,
-    },
+    /// Whoever could answer for that model is not as the caller prefers: one or another does not satisfy these.
+    Unmet(String, Several),
     /// The route is strict, and these members cannot be said to any of its targets.
     CannotSay(Vec<String>),
     /// The filters have not been told anything by the control plane yet.
@@ -249,7 +244,7 @@ impl Refusal {
             Refusal::Unserved { .. } => "unserved",
             Refusal::Elsewhere(_) => "out_of_region",
             Refusal::NotKept(_) => "kept_elsewhere",
-            Refusal::Unmet { .. } => "preferences_unmet",
+            Refusal::Unmet(..) => "preferences_unmet",
             Refusal::CannotSay(_) => "cannot_say",
             Refusal::NotReady => "not_ready",
             Refusal::ControlPlaneAway => "control_plane_away",
@@ -276,7 +271,7 @@ impl Refusal {
             | Refusal::Unable { .. }
             | Refusal::Tied { .. }
             | Refusal::NotKept(_)
-            | Refusal::Unmet { .. }
+            | Refusal::Unmet(..)
             | Refusal::CannotSay(_) => ErrorClass::InvalidRequest,
             Refusal::Unserved { .. } | Refusal::Elsewhere(_) => ErrorClass::NotFound,
             Refusal::TooLarge(_) => ErrorClass::TooLarge,
@@ -352,7 +347,7 @@ impl Refusal {
             }
             Refusal::Elsewhere(model) => format!("no provider of the model `{model}` is in a region where it may be answered"),
             Refusal::NotKept(_) => "what this request names by an id is kept by a provider that can't be asked for this".into(),
-            Refusal::Unmet { model, preferences } => {
+            Refusal::Unmet(model, preferences) => {
                 let names: Vec<&str> = preferences.names().collect();
                 format!("nobody who could answer for the model `{model}` satisfies what you prefer: {}", names.join(", "))
             }

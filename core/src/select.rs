@@ -19,6 +19,7 @@
 //!
 //! The same name, Snapshot, needs and knowledge of a worker always give the same Plan, and no Plan names a target that cannot serve the request.
 
+mod arm;
 mod arrange;
 pub mod balance;
 pub mod bucket;
@@ -34,6 +35,7 @@ use crate::hub::kept::Kept;
 use crate::refusal::Refusal;
 use crate::snapshot::{Loss, Patience, Snapshot};
 
+pub use arm::arm;
 pub use balance::Choosing;
 pub use due::due;
 pub use judgement::{Candidate, Judgement, Keeping, Place, Resolution, Verdict, judge, judge_by, judge_keeper};

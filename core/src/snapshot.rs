@@ -11,6 +11,7 @@
 
 mod choice;
 mod document;
+mod experiment;
 mod patience;
 mod pool;
 
@@ -23,6 +24,7 @@ use crate::preferences::Several;
 use crate::rule::{MAX_RULES, Rule};
 
 pub use choice::{Buckets, Choice, Thought};
+pub use experiment::{Arm, Experiment};
 pub use patience::{Hedge, HedgeAfter, OnContentPolicy, Patience, Silence, Wait};
 pub use pool::{Affinity, Balance, Pool, Regions};
 
@@ -108,6 +110,8 @@ pub struct Snapshot {
     pub withheld: BTreeSet<String>,
     /// What is changed about requests and answers, in order.
     pub rules: Vec<Arc<Rule>>,
+    /// Experiments with the requests of some names.
+    pub experiments: Vec<Experiment>,
     /// Who may come without a key.
     pub identities: Vec<Identity>,
     /// How health is judged.
@@ -134,6 +138,7 @@ impl PartialEq for Snapshot {
                 &other.rules,
             )
             && (&self.identities, self.health, self.silence) == (&other.identities, other.health, other.silence)
+            && self.experiments == other.experiments
     }
 }
 
@@ -202,6 +207,11 @@ impl Snapshot {
     /// The route of that name.
     pub fn route(&self, name: &str) -> Option<&Route> {
         self.routes.get(*self.route_by_name.get(name)?)
+    }
+
+    /// The experiment with the requests of that name.
+    pub fn experiment(&self, route: &str) -> Option<&Experiment> {
+        self.experiments.iter().find(|row| row.route == route)
     }
 
     /// The target of that id (`provider/model`).

@@ -66,7 +66,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::Unserved { model: "<model>".into(), operation: "<operation>" },
         Refusal::Elsewhere("<model>".into()),
         Refusal::NotKept("<model>".into()),
-        Refusal::Unmet { model: "<model>".into(), preferences: Several::NONE.with(Preference::MaxPrice) },
+        Refusal::Unmet("<model>".into(), Several::NONE.with(Preference::MaxPrice)),
         Refusal::CannotSay(vec!["<members>".into()]),
         Refusal::NotReady,
         Refusal::ControlPlaneAway,
@@ -85,7 +85,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::Unserved { .. }
             | Refusal::Elsewhere(_)
             | Refusal::NotKept(_) => {}
-            Refusal::Unmet { .. } => {}
+            Refusal::Unmet(..) => {}
             Refusal::CannotSay(_) | Refusal::NotReady | Refusal::ControlPlaneAway | Refusal::NoCredential(_) => {}
             Refusal::BadToken | Refusal::UnknownIdentity => {}
             Refusal::SourceForbidden

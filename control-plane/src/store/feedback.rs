@@ -84,7 +84,7 @@ impl Store {
     pub async fn examples(&self, after: (i64, &str), limit: u32) -> anyhow::Result<Vec<Example>> {
         let find = sqlx::query(
             "SELECT r.exchange, r.began_ms, r.document, COALESCE(r.cost_micros, -1) AS cost, CAST(f.score AS BIGINT) AS score \
-             FROM (SELECT exchange, SUM(score) / COUNT(score) AS score FROM feedback WHERE score IS NOT NULL GROUP BY exchange) AS f \
+             FROM (SELECT exchange, CAST(SUM(score) AS BIGINT) / COUNT(score) AS score FROM feedback WHERE score IS NOT NULL GROUP BY exchange) AS f \
              JOIN record AS r ON r.exchange = f.exchange WHERE (r.began_ms, r.exchange) > ($1, $2) \
              ORDER BY r.began_ms, r.exchange LIMIT $3",
         );

@@ -14,6 +14,8 @@ use crate::snapshot::Loss;
 const DROPPED: &str = "x-dragoman-dropped";
 /// Response header that says how hard the request was thought to be, where its model was chosen by that.
 const BUCKET: &str = "x-dragoman-bucket";
+/// Response header that says of which arm of which experiment the request was.
+const EXPERIMENT: &str = "x-dragoman-experiment";
 /// Response header that lists what was said to the target with a near meaning.
 const APPROXIMATED: &str = "x-dragoman-approximated";
 
@@ -125,6 +127,9 @@ impl Exchange {
             }
             for (name, value) in asked.rules.response_headers(dialect) {
                 edits.set(&name, &value);
+            }
+            if !self.record.arm.is_empty() {
+                edits.set(EXPERIMENT, &self.record.arm);
             }
             if let Some(chosen) = &self.record.chosen {
                 edits.set(BUCKET, chosen.bucket.name());

@@ -4,8 +4,10 @@ use std::rc::Rc;
 
 use super::brought::Brought;
 use super::content::Content;
+use super::experiment::Taken;
 use super::head::{Head, HeadEdits};
 use super::payment::Bounds;
+use super::preferences::against;
 use super::resting;
 use super::signs::Signs;
 use super::wish::Wish;
@@ -59,6 +61,8 @@ pub struct Asked {
     pub conversation: Option<u64>,
     /// What the caller prefers of whoever answers.
     pub preferences: Preferences,
+    /// The way that it goes instead, where there is an experiment with its model.
+    pub arm: Option<Taken>,
     /// What rules change.
     pub rules: Holding,
     /// A token of the caller's own.
@@ -189,21 +193,16 @@ impl Sought<'_> {
         choosing: &mut Choosing<'_>,
     ) -> Judgement<'s> {
         let Sought { head, endpoint, wish, .. } = self;
-        let (pulses, now_ms) = (choosing.pulses, choosing.now_ms);
-        let caller = |target: &Target, provider: &Provider| {
-            if grant.is_some_and(|grant| !grant.scopes.is_empty() && !grant.allows_target(&target.id)) {
-                return Some(Verdict::NotGranted);
-            }
-            let felt = pulses.of(&target.id).and_then(|pulse| pulse.throughput(now_ms));
-            let unmet = wish.preferences.unmet(target, provider, wish.needs.tokens, felt);
-            (!unmet.is_empty()).then_some(Verdict::Unmet(unmet))
-        };
+        let caller = against(grant, wish, choosing);
         let mut judgement = match wish.model.as_str() {
             "" => {
                 let named = head.get(super::PROVIDER).and_then(|name| core::str::from_utf8(name).ok());
                 select::judge_keeper(named, wish.needs, snapshot)
             }
-            model => select::judge_by(model, wish.needs, snapshot, caller),
+            model => {
+                let model = wish.arm.as_ref().map_or(model, |arm| arm.to.as_str());
+                select::judge_by(model, wish.needs, snapshot, caller)
+            }
         };
         if wish.model.is_empty() {
             judgement.strike(|_, target| caller(target, snapshot.providers.get(target.provider)?));
@@ -337,7 +336,10 @@ impl Asked {
         record: &mut Record,
         now_ms: u64,
     ) -> Result<(), Refusal> {
-        let wish = Wish { preferences: self.preferences.clone(), ..Wish::of(route.to_string(), self.needs) };
+        // A cheaper route is no part of an experiment.
+        let arm = self.arm.clone().filter(|_| route == self.model);
+        record.arm = arm.as_ref().map(|arm| arm.arm.clone()).unwrap_or_default();
+        let wish = Wish { preferences: self.preferences.clone(), arm, ..Wish::of(route.to_string(), self.needs) };
         let sought = Sought { head: &self.head, endpoint: &self.endpoint, content: &self.content, wish: &wish };
         let mut choosing = memory.choosing(&self.id, now_ms);
         let plan = sought.judge(Some(grant), &self.snapshot, &mut choosing).into_plan(&wish.model, wish.needs)?;

@@ -4,9 +4,13 @@
 
 use super::content::Content;
 use super::head::Head;
+use super::wish::Wish;
+use crate::admission::Grant;
+use crate::catalog::{Provider, Target};
 use crate::json::{Json, Writer};
 use crate::preferences::{Preference, Preferences, Wrong};
 use crate::refusal::Refusal;
+use crate::select::{Choosing, Verdict};
 use crate::snapshot::Route;
 
 /// The member of a request that is the gateway's.
@@ -55,6 +59,23 @@ fn json(which: Preference, text: &str) -> String {
         }
     }
     String::from_utf8(out.into_bytes()).unwrap_or_default()
+}
+
+/// What speaks against a target for this caller: it may not use it, or prefers others.
+pub(super) fn against<'a>(
+    grant: Option<&'a Grant>,
+    wish: &'a Wish,
+    choosing: &Choosing<'a>,
+) -> impl Fn(&Target, &Provider) -> Option<Verdict> + Copy + use<'a> {
+    let (pulses, now_ms) = (choosing.pulses, choosing.now_ms);
+    move |target, provider| {
+        if grant.is_some_and(|grant| !grant.scopes.is_empty() && !grant.allows_target(&target.id)) {
+            return Some(Verdict::NotGranted);
+        }
+        let felt = pulses.of(&target.id).and_then(|pulse| pulse.throughput(now_ms));
+        let unmet = wish.preferences.unmet(target, provider, wish.needs.tokens, felt);
+        (!unmet.is_empty()).then_some(Verdict::Unmet(unmet))
+    }
 }
 
 /// Refuses what a route does not leave to its callers.

@@ -1,6 +1,7 @@
 //! What a request asks for, as far as choosing depends on it: read once.
 
 use super::content::Content;
+use super::experiment::Taken;
 use super::head::Head;
 use super::preferences;
 use super::signs::Signs;
@@ -34,6 +35,8 @@ pub(crate) struct Wish {
     pub(crate) signs: Option<Box<Signs>>,
     /// What it says of who may answer.
     pub(crate) preferences: Preferences,
+    /// The way that it goes instead, where there is an experiment with its model.
+    pub(crate) arm: Option<Taken>,
 }
 
 impl Wish {
@@ -50,6 +53,7 @@ impl Wish {
             answers: None,
             signs: None,
             preferences,
+            arm: None,
         }
     }
 
@@ -74,7 +78,9 @@ impl Wish {
                 let output_limit = request.max_tokens.map(|limit| limit.tokens);
                 let answers = request.sampling.answers.and_then(Json::u64);
                 let (delivery, reserved_input) = (request.delivery, Some(weight.reserved));
-                let chooses = snapshot.route(&model).is_some_and(|route| route.choice.is_some());
+                let chooses = |name: &str| snapshot.route(name).is_some_and(|route| route.choice.is_some());
+                let arms = snapshot.experiment(&model).into_iter().flat_map(|row| &row.arms);
+                let chooses = chooses(&model) || arms.into_iter().any(|arm| chooses(&arm.to));
                 let signs = chooses.then(|| Box::new(Signs::of(&request, &preferences)));
                 let wish = of(model, Needs { tied, abilities, tokens: weight.words, ..needs });
                 Ok(Wish { delivery, output_limit, reserved_input, answers, signs, ..wish })
@@ -103,6 +109,7 @@ impl Wish {
         record.estimated_tokens = self.needs.tokens;
         record.tied = self.needs.tied.unwrap_or_default().to_string();
         record.preferences.clone_from(&self.preferences);
+        record.arm = self.arm.as_ref().map(|arm| arm.arm.clone()).unwrap_or_default();
     }
 }
 

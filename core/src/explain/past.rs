@@ -45,6 +45,7 @@ pub fn explain_record<'s>(record: &Record, snapshot: &'s Snapshot) -> Explanatio
             wanted.tied = Some(record.tied.clone()).filter(|member| !member.is_empty());
         }
         explanation.rules.clone_from(&record.rules);
+        explanation.arm = Some(record.arm.clone()).filter(|arm| !arm.is_empty());
         let judged = judge(record, needs, snapshot);
         explanation.fate = fate(record, judged.as_ref().map(|judgement| (judgement, needs)));
         if let Some(judgement) = judged {
@@ -76,7 +77,7 @@ fn judge<'s>(record: &Record, needs: Needs, snapshot: &'s Snapshot) -> Option<Ju
         "" if understood => return None,
         // The one of the Plan was named, or the first that could.
         "" => select::judge_keeper(record.plan.first().map(String::as_str), needs, snapshot),
-        model => select::judge_by(model, needs, snapshot, |target, provider| {
+        model => select::judge_by(way(record, snapshot).unwrap_or(model), needs, snapshot, |target, provider| {
             // What was felt of a target then is forgotten.
             let unmet = record.preferences.unmet(target, provider, needs.tokens, None);
             (!unmet.is_empty()).then_some(Verdict::Unmet(unmet))
@@ -98,6 +99,12 @@ fn judge<'s>(record: &Record, needs: Needs, snapshot: &'s Snapshot) -> Option<Ju
     }
     judgement.limit();
     Some(judgement)
+}
+
+/// Whom it asked instead, where it was of an experiment that there is still.
+fn way<'s>(record: &Record, snapshot: &'s Snapshot) -> Option<&'s str> {
+    let experiment = snapshot.experiment(&record.route)?;
+    experiment.arms.iter().find(|arm| experiment.label(arm) == record.arm).map(|arm| arm.to.as_str())
 }
 
 fn fate(record: &Record, judged: Option<(&Judgement<'_>, Needs)>) -> Fate {

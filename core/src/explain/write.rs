@@ -43,6 +43,9 @@ impl Explanation<'_> {
             if let Some(chosen) = &self.chosen {
                 chosen.write(out.field("chosen"));
             }
+            if let Some(arm) = &self.arm {
+                out.field("experiment").string(arm);
+            }
             if !self.rules.is_empty() {
                 out.field("rules").strings(&self.rules);
             }

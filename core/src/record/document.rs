@@ -51,7 +51,7 @@ impl Record {
         if self.estimated_tokens > 0 {
             out.field("estimated_tokens").number(self.estimated_tokens);
         }
-        for (name, value) in [("tied", &self.tied), ("trace", &self.trace)] {
+        for (name, value) in [("tied", &self.tied), ("trace", &self.trace), ("arm", &self.arm)] {
             if !value.is_empty() {
                 out.field(name).string(value);
             }
@@ -108,6 +108,7 @@ impl Record {
             estimated_tokens: json.get("estimated_tokens").map_or(Some(0), Json::u64)?,
             tied: optional_string(json, "tied")?,
             trace: optional_string(json, "trace")?,
+            arm: optional_string(json, "arm")?,
             rules: optional_strings(json, "rules")?,
             chosen: match json.get("chosen") {
                 Some(chosen) => Some(Chosen::read(chosen)?),
@@ -279,6 +280,7 @@ mod tests {
             tied: "n".into(),
             trace: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into(),
             rules: vec!["calm".into()],
+            arm: "mini/new".into(),
             chosen: Some(Chosen {
                 bucket: Bucket::Mid,
                 by: Judge::Artifact,

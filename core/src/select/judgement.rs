@@ -279,7 +279,7 @@ impl Judgement<'_> {
             _ => None,
         });
         if let Some(preferences) = unmet.reduce(Several::and) {
-            return Some(Refusal::Unmet { model, preferences });
+            return Some(Refusal::Unmet(model, preferences));
         }
         let mut lacking: Vec<&'static str> = Vec::new();
         for candidate in self.candidates.iter().rev() {

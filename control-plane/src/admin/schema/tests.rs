@@ -54,6 +54,9 @@ fn the_schemas_have_the_words_that_the_reader_knows() {
         (Kind::Rule, json!({ "request": { "zz": 1 } }), "/properties/request"),
         (Kind::Rule, json!({ "response": { "zz": 1 } }), "/properties/response"),
         (Kind::Identity, json!({ "zz": 1 }), ""),
+        (Kind::Experiment, json!({ "zz": 1 }), ""),
+        (Kind::Experiment, json!({ "arms": [{ "zz": 1 }] }), "/properties/arms/items"),
+        (Kind::Experiment, json!({ "rollout": { "zz": 1 } }), "/properties/rollout"),
         (Kind::Identity, json!({ "jwt": { "zz": 1 } }), "/properties/jwt"),
         (Kind::Identity, json!({ "mesh": { "zz": 1 } }), "/properties/mesh"),
     ];
