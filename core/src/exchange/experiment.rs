@@ -27,7 +27,7 @@ impl Sought<'_> {
 #[cfg(test)]
 mod tests {
     use crate::catalog::{DialectId, Provider, Target};
-    use crate::explain::explain;
+    use crate::explain::{Situation, explain};
     use crate::snapshot::{Affinity, Arm, Experiment, Route, Snapshot};
 
     fn snapshot(sticky: Option<Affinity>, weights: (u64, u64)) -> Snapshot {
@@ -48,7 +48,8 @@ mod tests {
     fn asked(model: &str, session: &str, snapshot: &Snapshot) -> (Option<String>, String) {
         let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]}}"#);
         let headers = [("x-session", session)];
-        let explained = explain("POST", "/v1/chat/completions", &headers, body.as_bytes(), None, snapshot);
+        let explained =
+            explain("POST", "/v1/chat/completions", &headers, body.as_bytes(), Situation::default(), snapshot);
         (explained.arm.clone(), explained.planned().collect::<Vec<_>>().join(" "))
     }
 

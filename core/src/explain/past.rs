@@ -13,7 +13,7 @@ use crate::snapshot::Snapshot;
 const TIED: &str = "{tied}";
 
 /// The refusals after which candidates were weighed; all others come before, or say that there was nobody to weigh.
-const WEIGHED: [&str; 12] = [
+const WEIGHED: [&str; 13] = [
     "",
     "model_not_found",
     "unable",

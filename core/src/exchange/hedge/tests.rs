@@ -60,7 +60,8 @@ fn fails(exchange: &mut Exchange, number: usize, target: &str, memory: &mut Memo
 #[test]
 fn all_attempts_go_over_the_hop_and_a_late_one_goes_on() {
     let (exchange, edits) = ask(&mut hedging(3, AFTER), BODY);
-    let slots = edits.set.iter().filter(|(name, value)| name.starts_with(SLOT.as_bytes()) && *value == slot(HOP).as_bytes());
+    let slots =
+        edits.set.iter().filter(|(name, value)| name.starts_with(SLOT.as_bytes()) && *value == slot(HOP).as_bytes());
     assert_eq!((slots.count(), said(&edits, "x-envoy-max-retries")), (9, Some("8")));
     assert_eq!((said(&edits, HEDGE), said(&edits, FIRST_EVENT)), (Some("true"), Some("2000")));
     assert_eq!(exchange.record.plan, ["a/m", "b/m", "c/m"]);
@@ -136,7 +137,9 @@ fn who_loses_has_not_failed_and_is_paid_for_what_it_read() {
     for winner in [1, 2] {
         let mut memory = hedging(2, AFTER);
         let (mut exchange, _) = ask(&mut memory, BODY);
-        [1, 2].map(|number| come(&mut exchange, number, &mut memory));
+        for number in [1, 2] {
+            come(&mut exchange, number, &mut memory);
+        }
         let (first, second) = if winner == 1 { ("a/m", "b/m") } else { ("b/m", "a/m") };
         let loser = 3 - winner;
         assert!(exchange.attempt_answers(winner, &Losses::default()));
@@ -180,7 +183,9 @@ fn who_fails_beside_another_lets_that_one_speak_and_the_last_one_speaks_itself()
 fn a_client_that_leaves_has_outrun_nobody() {
     let mut memory = hedging(2, AFTER);
     let (mut exchange, _) = ask(&mut memory, BODY);
-    [1, 2].map(|number| come(&mut exchange, number, &mut memory));
+    for number in [1, 2] {
+        come(&mut exchange, number, &mut memory);
+    }
     exchange.close();
     for (number, target) in [(1, "a/m"), (2, "b/m")] {
         exchange.attempt_ended(number, outcome(target, Ending::Silent), &mut memory, 0);

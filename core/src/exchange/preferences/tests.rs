@@ -1,7 +1,7 @@
 use super::*;
 use crate::catalog::DialectId;
 use crate::catalog::{Dispatch, Operation, Provider, Target};
-use crate::explain::{Explanation, Fate, explain};
+use crate::explain::{Explanation, Fate, Situation, explain};
 use crate::preferences::Several;
 use crate::price::{Price, Rates};
 use crate::select::Verdict;
@@ -27,7 +27,7 @@ fn snapshot(change: impl FnOnce(&mut Vec<Provider>, &mut Route)) -> Snapshot {
 
 fn asked<'s>(member: &str, headers: &[(&str, &str)], snapshot: &'s Snapshot) -> Explanation<'s> {
     let body = format!(r#"{{"model":"auto"{member},"messages":[{{"role":"user","content":"hi"}}]}}"#);
-    explain("POST", "/v1/chat/completions", headers, body.as_bytes(), None, snapshot)
+    explain("POST", "/v1/chat/completions", headers, body.as_bytes(), Situation::default(), snapshot)
 }
 
 fn member(text: &str) -> String {
