@@ -101,8 +101,8 @@ fn every_dialect_may_prefer_and_no_provider_hears_of_it() {
         assert_eq!((answer.status, target(&answer)), (200, "b/m"), "{dialect:?}");
     }
     for request in behind.a.journal().requests().iter().chain(&behind.b.journal().requests()) {
-        assert!(request.json().get("dragoman").is_none(), "the member goes no further");
-        assert!(!request.headers.iter().any(|(name, _)| name == "x-dragoman-only"), "nor does a header");
+        assert!(request.received.json().get("dragoman").is_none(), "the member goes no further");
+        assert!(!request.received.headers.iter().any(|(name, _)| name == "x-dragoman-only"), "nor does a header");
     }
 }
 
