@@ -53,6 +53,34 @@ fn fallen_back() -> Record {
     }
 }
 
+/// One whose first target was slow, and the other one quicker.
+fn hedged() -> Record {
+    let hedge = Outcome { hedged_after_ms: Some(300), ..outcome("b/m", Ending::Answered, 200, 200) };
+    Record {
+        exchange: "x3".into(),
+        dialect: "responses".into(),
+        status: 200,
+        outcomes: vec![outcome("a/m", Ending::Outrun, 0, 480), hedge],
+        ..Record::default()
+    }
+}
+
+#[test]
+fn who_was_outrun_took_no_time_and_failed_nobody() {
+    let metrics = Metrics::new();
+    metrics.observe(&hedged(), &[], &known());
+    let page = metrics.page();
+    for (line, expected) in [
+        (r#"dragoman_hedges_total{provider="b",target="b/m",ending="answered"}"#, 1.0),
+        (r#"dragoman_attempts_total{provider="a",target="a/m",ending="outrun"}"#, 1.0),
+        (r#"dragoman_exchange_seconds_sum{dialect="responses"}"#, 0.5),
+    ] {
+        assert!((value(&page, line) - expected).abs() < 1e-9, "{line}: {}", value(&page, line));
+    }
+    assert!(!page.contains("dragoman_fallbacks_total{") && !page.contains("dragoman_failures_total{"));
+    assert_eq!(metrics.summary().all.errors, 0);
+}
+
 fn refused() -> Record {
     Record { exchange: "x2".into(), status: 401, refusal: "no_key".into(), ..Record::default() }
 }
@@ -63,6 +91,7 @@ fn filled() -> Metrics {
     metrics.observe(&fallen_back(), &[None, Some(1234)], &known());
     metrics.observe(&fallen_back(), &[], &known());
     metrics.observe(&refused(), &[], &known());
+    metrics.observe(&hedged(), &[Some(0), Some(0)], &known());
     metrics.breakers([("a/m".to_string(), 2)].into(), &known());
     metrics.snapshot(7);
     metrics.data_planes(2, 1);
@@ -101,7 +130,7 @@ fn a_record_is_counted_where_it_belongs() {
         (r#"dragoman_requests_total{dialect="messages",operation="generate",route="auto",status="2xx"}"#, 2.0),
         (r#"dragoman_requests_total{dialect="none",operation="none",route="none",status="4xx"}"#, 1.0),
         (r#"dragoman_attempts_total{provider="a",target="a/m",ending="retriable"}"#, 2.0),
-        (r#"dragoman_attempts_total{provider="b",target="b/m",ending="answered"}"#, 2.0),
+        (r#"dragoman_attempts_total{provider="b",target="b/m",ending="answered"}"#, 3.0),
         (r#"dragoman_fallbacks_total{provider="a",reason="rate_limited"}"#, 2.0),
         (r#"dragoman_first_event_seconds_sum{provider="b",target="b/m"}"#, 0.8),
         (r#"dragoman_first_event_seconds_bucket{le="0.25",provider="b",target="b/m"}"#, 0.0),
@@ -120,7 +149,7 @@ fn a_record_is_counted_where_it_belongs() {
         (r#"dragoman_dropped_members_total{kind="dropped"}"#, 4.0),
         (r#"dragoman_dropped_members_total{kind="approximated"}"#, 2.0),
         (r#"dragoman_refusals_total{code="no_key"}"#, 1.0),
-        ("dragoman_records_settled_total{}", 3.0),
+        ("dragoman_records_settled_total{}", 4.0),
         ("dragoman_snapshot_version{}", 7.0),
         (r#"dragoman_data_planes{version_state="current"}"#, 2.0),
         (r#"dragoman_data_planes{version_state="behind"}"#, 1.0),
