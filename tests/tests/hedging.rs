@@ -169,10 +169,12 @@ fn no_more_are_hedged_than_the_routes_share() {
         let ask = || stand().ask("shared", false, after(1_200), Reply::persona()).answer;
         let asking: Vec<_> = (0..ASKED).map(|_| scope.spawn(ask)).collect();
         let answers = asking.into_iter().map(|one| one.join().expect("an answer"));
-        answers.filter(|answer| {
-            assert_eq!(answer.status, 200, "{}", answer.text());
-            answer.header("x-dragoman-target") == Some("other-shared/m")
-        }).count()
+        answers
+            .filter(|answer| {
+                assert_eq!(answer.status, 200, "{}", answer.text());
+                answer.header("x-dragoman-target") == Some("other-shared/m")
+            })
+            .count()
     });
     assert!((1..=1 + ASKED / 10).contains(&hedged), "{hedged} of {ASKED}");
 }
@@ -207,7 +209,9 @@ fn who_refuses_connections_or_resets_is_followed_at_once() {
 fn when_both_fail_the_last_one_is_heard() {
     let error = json!({"error": {"message": "telltale", "type": "t", "code": null}});
     let text = fresh("one two");
-    let fails = |time: Duration| Reply::json(503, &error).header("retry-after", "60").before_head(Fault::Stall(Wait::For(time)));
+    let fails = |time: Duration| {
+        Reply::json(503, &error).header("retry-after", "60").before_head(Fault::Stall(Wait::For(time)))
+    };
     let [first, other] = stand().providers("both");
     first.when(When::mentions(&text), [fails(2 * AFTER)]);
     other.when(When::mentions(&text), [fails(3 * AFTER)]);

@@ -40,7 +40,8 @@ impl Store {
                 let put = sqlx::query(sqlx::AssertSqlSafe(put.clone()));
                 let put = put.bind(provider.clone()).bind(model.clone()).bind(*began_ms);
                 let Minute { attempts, answered, failed, throttled, fallbacks, hedges, first_events } = minute;
-                let numbers = [attempts, answered, failed, throttled, fallbacks, hedges].into_iter().chain(&first_events.0);
+                let numbers =
+                    [attempts, answered, failed, throttled, fallbacks, hedges].into_iter().chain(&first_events.0);
                 numbers.fold(put, |put, number| put.bind(signed(*number))).execute(&mut *change).await?;
             }
             change.commit().await?;

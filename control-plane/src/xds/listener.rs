@@ -8,7 +8,8 @@ use super::{EDGE, Edge, any, seconds, socket, tokens};
 use crate::settings::{ClientCertificates, ListenTls};
 
 pub(super) const KIND: &str = "envoy.config.listener.v3.Listener";
-pub(super) const CONNECTION_MANAGER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+pub(super) const CONNECTION_MANAGER: &str =
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
 /// Largest request head, in KiB: no API's headers come near, and keys are short.
 const MAX_HEAD_KIB: u32 = 32;

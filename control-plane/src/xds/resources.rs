@@ -48,11 +48,7 @@ impl Resources {
         let listeners: Vec<Value> = listeners.chain(hop::listener(edge, listener::by_ads(HOP))).collect();
         let routes: Vec<Value> = [route::routes(edge)].into_iter().chain(hop::routes(edge)).collect();
         Ok(Resources {
-            typed: [
-                typed(cluster::KIND, &clusters)?,
-                typed(listener::KIND, &listeners)?,
-                typed(route::KIND, &routes)?,
-            ],
+            typed: [typed(cluster::KIND, &clusters)?, typed(listener::KIND, &listeners)?, typed(route::KIND, &routes)?],
         })
     }
 

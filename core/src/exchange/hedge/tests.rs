@@ -60,7 +60,8 @@ fn fails(exchange: &mut Exchange, number: usize, target: &str, memory: &mut Memo
 #[test]
 fn all_attempts_go_over_the_hop_and_a_late_one_goes_on() {
     let (exchange, edits) = ask(&mut hedging(3, AFTER), BODY);
-    let slots = edits.set.iter().filter(|(name, value)| name.starts_with(SLOT.as_bytes()) && *value == slot(HOP).as_bytes());
+    let slots =
+        edits.set.iter().filter(|(name, value)| name.starts_with(SLOT.as_bytes()) && *value == slot(HOP).as_bytes());
     assert_eq!((slots.count(), said(&edits, "x-envoy-max-retries")), (9, Some("8")));
     assert_eq!((said(&edits, HEDGE), said(&edits, FIRST_EVENT)), (Some("true"), Some("2000")));
     assert_eq!(exchange.record.plan, ["a/m", "b/m", "c/m"]);
