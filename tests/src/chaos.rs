@@ -22,6 +22,7 @@ mod envoy_kills;
 mod fallback;
 mod figures;
 mod flapping;
+mod hedge;
 mod hints;
 mod kept;
 mod last_cent;
@@ -78,6 +79,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
             Scenario::Flapping => flapping::run(options),
             Scenario::Overload => overload::run(options),
             Scenario::Weights => weights::run(options),
+            Scenario::Hedge => hedge::run(options),
         };
         report.add(*scenario, figures?);
     }

@@ -319,6 +319,7 @@ mod tests {
                     ending: Ending::Answered,
                     status: 200,
                     first_event_ms: Some(12),
+                    hedged_after_ms: Some(3),
                     quota_left: Some(250),
                     total_ms: 90,
                     usage: Usage {

@@ -309,6 +309,16 @@ mod tests {
     }
 
     #[test]
+    fn who_was_outrun_was_not_followed_but_hedged() {
+        let hedge = Outcome { hedged_after_ms: Some(50), ..outcome("p/m-4.1:free", Ending::Answered, 200) };
+        let outcomes = vec![outcome("p", Ending::Outrun, 0), hedge];
+        let all = said(&Record { outcomes, ..Record::default() });
+        let of = |name: &str| all.iter().filter(|line| line.starts_with(name)).cloned().collect::<Vec<_>>();
+        assert_eq!(of("dragoman.hedges"), ["dragoman.hedges;provider=p;target=p/m-4.1_free;ending=answered 1"]);
+        assert!(of("dragoman.fallbacks").is_empty() && of("dragoman.attempts")[0].contains("ending=outrun"), "{all:?}");
+    }
+
+    #[test]
     fn no_client_makes_a_series() {
         let hostile = Record {
             dialect: "made;up=1".into(),

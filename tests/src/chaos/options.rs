@@ -39,11 +39,13 @@ pub enum Scenario {
     Overload,
     /// A route is shared by weights.
     Weights,
+    /// One of two is slow now and then, and a route hedges.
+    Hedge,
 }
 
 impl Scenario {
     /// All of them, in the order they run.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ControlPlaneKills,
         Self::Reloads,
         Self::BigSnapshot,
@@ -60,6 +62,7 @@ impl Scenario {
         Self::Flapping,
         Self::Overload,
         Self::Weights,
+        Self::Hedge,
     ];
 
     /// Its name on the command line and in the table.
@@ -81,6 +84,7 @@ impl Scenario {
             Self::Flapping => "flapping",
             Self::Overload => "overload",
             Self::Weights => "weights",
+            Self::Hedge => "hedge",
         }
     }
 
@@ -102,6 +106,7 @@ impl Scenario {
             Self::Flapping => 60,
             Self::Overload => 30,
             Self::Weights => 10_000,
+            Self::Hedge => 2000,
         }
     }
 
@@ -119,9 +124,8 @@ impl Scenario {
             Self::SignInKills => 60 * 60,
             // It ends by itself.
             Self::RefreshStorm => 30 * 60,
-            Self::Fallback | Self::Hints | Self::SlowTarget | Self::Flapping | Self::Overload | Self::Weights => {
-                15 * 60
-            }
+            Self::Fallback | Self::Hints | Self::SlowTarget | Self::Flapping => 15 * 60,
+            Self::Overload | Self::Weights | Self::Hedge => 15 * 60,
         })
     }
 }
@@ -187,7 +191,7 @@ mod tests {
     fn a_line_names_scenarios_and_how_often() {
         let read = |words: &[&str]| Options::read(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
         let all = read(&[]).expect("all");
-        assert_eq!((all.scenarios.len(), all.count(Scenario::Reloads)), (16, 1000));
+        assert_eq!((all.scenarios.len(), all.count(Scenario::Reloads)), (17, 1000));
         let few = read(&["reloads", "--count", "10", "--seed", "7"]).expect("one");
         assert_eq!((few.scenarios, few.seed, few.count), (vec![Scenario::Reloads], 7, Some(10)));
         assert!(read(&["kills"]).is_err());

@@ -6,7 +6,7 @@ use crate::hub::kept::Kept;
 use crate::json::Json;
 use crate::price::{Price, Rates};
 use crate::rule::{Rule, Whom};
-use crate::snapshot::{Loss, Route, Snapshot};
+use crate::snapshot::{Hedge, HedgeAfter, Loss, Route, Snapshot};
 use crate::usage::Usage;
 
 const MONTH: &str = "acme/usd/month";
@@ -92,6 +92,23 @@ fn what_is_reserved_is_the_worst_case() {
         let (_, step) = ask(&mut memory, &body(more));
         assert_eq!(matches!(step, Step::Send(_)), fits, "{more}: {step:?}");
     }
+}
+
+#[test]
+fn where_two_may_be_asked_at_once_both_are_reserved_as_far_as_they_read() {
+    let mut memory = memory(vec![month()]);
+    let mut snapshot = Snapshot::clone(memory.snapshot().unwrap());
+    snapshot.routes[0].candidates = vec![0, 1];
+    let needed = |memory: &mut Memory, snapshot: &Snapshot| {
+        memory.publish(snapshot.clone());
+        let (_, step) = ask(memory, &body(""));
+        assert!(matches!(step, Step::Ask(_)), "{step:?}");
+        memory.purse.wants(&[MONTH.into()])[0].wanted
+    };
+    let alone = needed(&mut memory, &snapshot);
+    snapshot.routes[0].patience.hedge = Some(Hedge { after: HedgeAfter::Slowest, share: 5 });
+    let both = needed(&mut memory, &snapshot);
+    assert!(both > alone && both < 2 * alone, "{alone} {both}: the one that is let go says nothing");
 }
 
 #[test]
