@@ -118,8 +118,8 @@ pub struct Exchange {
     record: Record,
     /// The attempt whose answer is being passed to the client, from 1; 0 while there is none.
     answering: usize,
-    /// A target has rejected its credential, and is asked once more with another.
-    rejected: bool,
+    /// Attempts whose target has rejected a credential of which another can be had.
+    rejected: Vec<usize>,
     /// What is to be said of an answer whose head came without a body.
     unsaid: Option<Vec<u8>>,
     /// Whether it waits until somebody may be asked.
@@ -147,7 +147,7 @@ impl Exchange {
             walk: Walk::default(),
             record: Record { exchange: id.clone(), began_ms: now_ms, trace: head.trace(), ..Record::default() },
             answering: 0,
-            rejected: false,
+            rejected: Vec::new(),
             unsaid: None,
             turn: waiting::Turn::default(),
             running: 0,
