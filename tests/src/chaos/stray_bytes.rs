@@ -58,7 +58,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
                 wrong.push(format!("{odd}: {}", first.text()));
             }
             let words = format!("caller {name} number {number}");
-            let second = gateway.ask(Dialect::Chat, MODEL, &words, number % 2 == 0)?;
+            let second = gateway.ask(Dialect::Chat, MODEL, &words, number.is_multiple_of(2))?;
             let said = read(Dialect::Chat, &second);
             if said.text != format!("you said: {words}") {
                 wrong.push(format!("behind {odd}: {} {}", second.status, second.text()));
