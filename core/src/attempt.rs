@@ -206,7 +206,7 @@ impl Attempt {
         }
     }
 
-    /// Whether the same target is asked once more: it rejects what authenticates this attempt, and another can be had.
+    /// Whether somebody is asked after it, and its target once more: that rejects what authenticates it, and another can be had.
     pub fn may_renew(&self) -> bool {
         self.turn.may_renew && matches!(self.outcome.status, 401 | 403)
     }

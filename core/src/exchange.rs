@@ -131,8 +131,8 @@ pub struct Exchange {
     answering: usize,
     /// That attempt is over.
     is_answered: bool,
-    /// A target has rejected its credential, and is asked once more with another.
-    rejected: bool,
+    /// Attempts whose target has rejected a credential of which another can be had.
+    rejected: Vec<usize>,
     /// What is to be said of an answer whose head came without a body.
     unsaid: Option<Vec<u8>>,
     /// Whether it waits until somebody may be asked.
@@ -162,7 +162,7 @@ impl Exchange {
             record: Record { exchange: id.clone(), began_ms: now_ms, trace: head.trace(), ..Record::default() },
             answering: 0,
             is_answered: false,
-            rejected: false,
+            rejected: Vec::new(),
             unsaid: None,
             turn: waiting::Turn::default(),
             running: 0,

@@ -206,7 +206,7 @@ impl Stream for Translator {
         if attempt.may_renew()
             && let Some(exchange) = worker.exchanges.get_mut(&self.exchange)
         {
-            exchange.attempt_rejected();
+            exchange.attempt_rejected(attempt.number());
         }
         match verdict {
             HeadVerdict::Hold => HeadFlow::Pause,

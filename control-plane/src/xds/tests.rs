@@ -62,7 +62,7 @@ fn a_provider_behind_a_proxy_is_reached_through_a_listener_of_its_own() {
     let edge = edge(vec![own.clone(), provider("b", true, "b.example.com")]);
     Resources::make(&edge).unwrap();
     let (cluster, ..) = text(&edge);
-    assert!(cluster.contains(r#""server_listener_name":"proxy_a""#) && cluster.contains("STATIC"), "{cluster}");
+    assert!(cluster.contains(r#""server_listener_name":"proxy_a_"#) && cluster.contains("STATIC"), "{cluster}");
     assert!(!cluster.contains(r#""address":"api.example.com""#), "nobody here resolves it: {cluster}");
     let listeners = json!(proxy::listeners(&edge)).to_string();
     assert!(

@@ -37,9 +37,9 @@ impl Exchange {
         }
     }
 
-    /// An attempt's credential was rejected, and the next attempt asks the same target with another one.
-    pub fn attempt_rejected(&mut self) {
-        self.rejected = true;
+    /// An attempt's credential was rejected; the next attempt at the same target is made with another one.
+    pub fn attempt_rejected(&mut self, number: usize) {
+        self.rejected.push(number);
     }
 
     /// An attempt passes its answer on: what the client sees from now on is that attempt's. False when another one was quicker.
