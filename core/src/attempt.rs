@@ -20,6 +20,7 @@ mod request;
 mod response;
 mod retouched;
 mod settle;
+mod thought;
 mod withheld;
 
 use std::rc::Rc;
@@ -126,6 +127,11 @@ impl Attempt {
     /// Its number, from 1.
     pub fn number(&self) -> usize {
         self.turn.number
+    }
+
+    /// Who comes after it if it fails is another one than was known when it began.
+    pub fn is_followed_by(&mut self, after: After) {
+        self.turn.after = after;
     }
 
     /// Whom it asks.

@@ -320,6 +320,8 @@ pub struct Provider {
     pub share: Option<u8>,
     /// Where it is; empty when nobody said.
     pub region: String,
+    /// What it promises to do with data, in words that callers may ask for: `no_training`, `zero_retention`, …
+    pub data_policy: Vec<String>,
 }
 
 /// What stands for a cluster in a slot header: 16 hexadecimal digits of its name's SHA-256. Envoy keeps one header map for all
@@ -354,6 +356,10 @@ pub struct Target {
     pub price: Price,
     /// How fast it may be asked: the limits of its provider and its own.
     pub rate_limits: Arc<[Budget]>,
+    /// The model of a trained artifact whose quality is its own; empty when nobody said.
+    pub judged_as: String,
+    /// How well it does its jobs where no artifact knows, in thousandths; `None` when nobody said.
+    pub quality: Option<u16>,
 }
 
 impl Target {
@@ -370,6 +376,8 @@ impl Target {
             unsigned: String::new(),
             price: Price::default(),
             rate_limits: Arc::default(),
+            judged_as: String::new(),
+            quality: None,
         }
     }
 }

@@ -18,15 +18,19 @@ mod affinity;
 mod answering;
 mod brought;
 mod content;
+mod experiment;
 mod head;
+mod hedge;
 mod models;
 mod patience;
 mod payment;
 mod plan;
+mod preferences;
 mod presented;
 mod rate_limits;
 mod reply;
 mod resting;
+mod signs;
 mod step;
 mod waiting;
 mod walk;
@@ -38,22 +42,29 @@ use std::rc::Rc;
 use crate::admission::Grant;
 use crate::catalog::{DialectId, Operation};
 use crate::dialect::Endpoint;
+use crate::hub::kept::Kept;
 use crate::memory::{Memory, Standing};
 use crate::record::Record;
 use crate::refusal::Refusal;
+use crate::select::balance::hash;
 
 pub use brought::Brought;
 pub use content::Content;
+pub use experiment::Taken;
 pub use head::{Head, HeadEdits, Header, HeaderRef, MAX_BODY};
+use hedge::Hedging;
+pub use hedge::{HOP, Hop};
 pub use payment::Bounds;
 use payment::Payment;
 use plan::Bearing;
 pub(crate) use plan::Sought;
 pub use plan::{Asked, Opening, Planned};
+pub(crate) use preferences::permit;
 pub use presented::Evidence;
 use presented::Presented;
 use rate_limits::RateLimits;
 pub use reply::{LocalReply, error_reply};
+pub(crate) use resting::foresee;
 pub use step::{FinalHead, Question, Step};
 use walk::Walk;
 pub use walk::{After, MAX_WALK, Turn};
@@ -102,6 +113,8 @@ pub struct Exchange {
     id: String,
     began_ms: u64,
     head: Head,
+    /// Who keeps what the path names.
+    kept: Kept,
     endpoint: Option<Endpoint>,
     presented: Presented,
     grant: Option<Rc<Grant>>,
@@ -111,9 +124,13 @@ pub struct Exchange {
     rate_limits: RateLimits,
     phase: Phase,
     walk: Walk,
+    /// How far it has come, where it may be hedged.
+    hedging: Option<Hedging>,
     record: Record,
     /// The attempt whose answer is being passed to the client, from 1; 0 while there is none.
     answering: usize,
+    /// That attempt is over.
+    is_answered: bool,
     /// A target has rejected its credential, and is asked once more with another.
     rejected: bool,
     /// What is to be said of an answer whose head came without a body.
@@ -128,7 +145,8 @@ pub struct Exchange {
 
 impl Exchange {
     /// Takes a request's head. `id` is made by the data plane and unique.
-    pub fn begin(head: Head, id: String, memory: &mut Memory, now_ms: u64) -> (Exchange, Step) {
+    pub fn begin(mut head: Head, id: String, memory: &mut Memory, now_ms: u64) -> (Exchange, Step) {
+        let kept = head.unmark();
         let endpoint = head.endpoint();
         let mut exchange = Exchange {
             began_ms: now_ms,
@@ -140,8 +158,10 @@ impl Exchange {
             rate_limits: RateLimits::default(),
             phase: Phase::Reading { admission: Admission::Unasked, body: None },
             walk: Walk::default(),
+            hedging: None,
             record: Record { exchange: id.clone(), began_ms: now_ms, trace: head.trace(), ..Record::default() },
             answering: 0,
+            is_answered: false,
             rejected: false,
             unsaid: None,
             turn: waiting::Turn::default(),
@@ -149,6 +169,7 @@ impl Exchange {
             closed: false,
             id,
             head,
+            kept,
         };
         exchange.record.dialect = exchange.dialect().name().to_string();
         let operation = exchange.endpoint.as_ref().map(|endpoint| endpoint.operation.name());
@@ -282,14 +303,22 @@ impl Exchange {
         let snapshot = &Rc::clone(memory.snapshot().ok_or(Refusal::NotReady)?);
         let endpoint = self.endpoint.clone().ok_or(Refusal::UnknownPath)?;
         let head = core::mem::take(&mut self.head);
-        let content = Content::read(endpoint.operation, &head, body)?;
-        let wish = Wish::read(&endpoint, &content)?;
+        let mut kept = self.kept;
+        let content = Content::read(endpoint.operation, &head, kept.read_body(body))?;
+        let mut wish = Wish::read(&endpoint, &head, &content, kept, snapshot)?;
+        let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
+        wish.arm = sought.arm(Some(grant), snapshot, hash(&self.id));
         wish.note(&mut self.record);
         self.record.snapshot = snapshot.version;
-        let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
+        let sought = Sought { wish: &wish, head: &head, endpoint: &endpoint, content: &content };
         sought.admit(grant)?;
         let mut choosing = memory.choosing(&self.id, self.began_ms);
-        let plan = sought.judge(Some(grant), snapshot, &mut choosing).into_plan(&wish.model, wish.needs)?;
+        let judgement = sought.judge(Some(grant), snapshot, &mut choosing);
+        self.record.chosen.clone_from(&judgement.chosen);
+        preferences::permit(&wish.preferences, judgement.route)?;
+        let thought = sought.thought(&judgement);
+        let keeping = judgement.keeping(wish.needs, snapshot);
+        let plan = judgement.into_plan(&wish.model, wish.needs)?;
         self.record.route.clone_from(&wish.model);
         let rules = sought.rules(Some(grant), snapshot, self.began_ms);
         self.record.rules = rules.names().map(str::to_string).collect();
@@ -308,10 +337,15 @@ impl Exchange {
             model: wish.model,
             delivery: wish.delivery,
             needs: wish.needs,
+            keeping,
             bounds,
             snapshot: Rc::clone(snapshot),
             loss: plan.loss,
             patience: plan.patience,
+            thought,
+            conversation: wish.signs.as_ref().map(|signs| signs.conversation),
+            preferences: wish.preferences,
+            arm: wish.arm,
             rules,
             plan: plan_of,
             brought,
@@ -330,10 +364,11 @@ impl Exchange {
         if let Some(step) = self.reserve(memory, now_ms)? {
             return Ok(step);
         }
+        let hedges_after = self.expect_hedge(memory);
         let Phase::Planned { asked, .. } = &mut self.phase else { return Ok(Step::Wait) };
         self.record.plan = asked.plan.iter().map(|planned| planned.target.id.clone()).collect();
         self.walk = Walk::through(asked.plan.len());
-        let edits = asked.slots();
+        let edits = hedges_after.map_or_else(|| asked.slots(), |after_ms| asked.over_the_hop(after_ms));
         self.leave_queue(memory, true);
         let Phase::Planned { asked, .. } = core::mem::replace(&mut self.phase, Phase::Answered) else {
             return Ok(Step::Wait);

@@ -5,20 +5,23 @@
 
 mod changes;
 mod cool_downs;
+mod hedges;
 mod waiting;
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::admission::{Grant, KeyDigest, Purse, digest};
+use crate::artifact::Artifact;
 use crate::health::{Fleet, Health, Pulses};
 use crate::secret::Secret;
 use crate::select::balance::hash;
-use crate::select::{Choosing, Rounds};
+use crate::select::{Choosing, Rounds, Warm};
 use crate::snapshot::Snapshot;
 
 pub use changes::Changes;
 pub use cool_downs::{CoolDown, CoolDowns};
+pub use hedges::Hedges;
 pub use waiting::{Priority, Ticket, Waiting};
 
 /// Most Grants remembered by one worker, about 500 bytes each: 8 MiB of a VM's memory. The half that was not used lately goes
@@ -95,6 +98,12 @@ pub struct Memory {
     pub pulses: Pulses,
     /// Who waits until somebody may be asked.
     pub waiting: Waiting,
+    /// Who went on with which conversation.
+    pub warm: Warm,
+    /// What tells how hard requests are.
+    pub artifact: Option<Rc<Artifact>>,
+    /// What is known of routes that hedge.
+    pub hedges: Hedges,
     rounds: Rounds,
     credentials: HashMap<CredentialId, (Rc<Credential>, u64)>,
     /// Those of accounts.
@@ -126,8 +135,9 @@ impl Memory {
 
     /// What this worker knows when it chooses for that exchange.
     pub fn choosing(&mut self, exchange: &str, now_ms: u64) -> Choosing<'_> {
-        let health = Some(&self.health);
-        Choosing { seed: hash(exchange), now_ms, health, ..Choosing::new(&self.pulses, &mut self.rounds) }
+        let (health, warm, artifact) = (Some(&self.health), Some(&self.warm), self.artifact.as_deref());
+        let nothing = Choosing::new(&self.pulses, &mut self.rounds);
+        Choosing { seed: hash(exchange), now_ms, health, warm, artifact, ..nothing }
     }
 
     /// What is known about a key.

@@ -8,6 +8,7 @@ mod spent;
 use crate::failure::Failure;
 use crate::hub::event::{ErrorClass, ProviderError};
 use crate::json::ScanError;
+use crate::preferences::Several;
 
 pub use spent::SpentBudget;
 
@@ -177,8 +178,12 @@ pub enum Refusal {
         /// What was to be done (see [`crate::catalog::Operation`]).
         operation: &'static str,
     },
+    /// What it names by an id is kept by a provider that the model does not lead to, or by several.
+    NotKept(String),
     /// Nobody who serves the model is in a region that its route requires.
     Elsewhere(String),
+    /// Whoever could answer for that model is not as the caller prefers: one or another does not satisfy these.
+    Unmet(String, Several),
     /// The route is strict, and these members cannot be said to any of its targets.
     CannotSay(Vec<String>),
     /// The filters have not been told anything by the control plane yet.
@@ -238,6 +243,8 @@ impl Refusal {
             Refusal::Tied { .. } => "tied",
             Refusal::Unserved { .. } => "unserved",
             Refusal::Elsewhere(_) => "out_of_region",
+            Refusal::NotKept(_) => "kept_elsewhere",
+            Refusal::Unmet(..) => "preferences_unmet",
             Refusal::CannotSay(_) => "cannot_say",
             Refusal::NotReady => "not_ready",
             Refusal::ControlPlaneAway => "control_plane_away",
@@ -263,6 +270,8 @@ impl Refusal {
             | Refusal::CompressedBody
             | Refusal::Unable { .. }
             | Refusal::Tied { .. }
+            | Refusal::NotKept(_)
+            | Refusal::Unmet(..)
             | Refusal::CannotSay(_) => ErrorClass::InvalidRequest,
             Refusal::Unserved { .. } | Refusal::Elsewhere(_) => ErrorClass::NotFound,
             Refusal::TooLarge(_) => ErrorClass::TooLarge,
@@ -337,6 +346,11 @@ impl Refusal {
                 format!("no provider of the model `{model}` does `{operation}` in this API")
             }
             Refusal::Elsewhere(model) => format!("no provider of the model `{model}` is in a region where it may be answered"),
+            Refusal::NotKept(_) => "what this request names by an id is kept by a provider that can't be asked for this".into(),
+            Refusal::Unmet(model, preferences) => {
+                let names: Vec<&str> = preferences.names().collect();
+                format!("nobody who could answer for the model `{model}` satisfies what you prefer: {}", names.join(", "))
+            }
             Refusal::CannotSay(members) => {
                 format!("no candidate of this strict route can be told: {}", members.join(", "))
             }

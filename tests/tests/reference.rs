@@ -10,6 +10,7 @@ use std::path::Path;
 use dragoman_core::failure::Failure;
 use dragoman_core::framing::MAX_FRAME;
 use dragoman_core::json::{ScanError, Trouble, scan};
+use dragoman_core::preferences::{Preference, Several};
 use dragoman_core::refusal::{Refusal, SpentBudget, Unanswered, UnknownMethod};
 use dragoman_core::{artifact, attempt, exchange, features, hub, loss, memory, rule, select, snapshot};
 
@@ -64,6 +65,8 @@ fn refusals() -> Vec<Refusal> {
         Refusal::Tied { model: "<model>".into(), member: "<member>" },
         Refusal::Unserved { model: "<model>".into(), operation: "<operation>" },
         Refusal::Elsewhere("<model>".into()),
+        Refusal::NotKept("<model>".into()),
+        Refusal::Unmet("<model>".into(), Several::NONE.with(Preference::MaxPrice)),
         Refusal::CannotSay(vec!["<members>".into()]),
         Refusal::NotReady,
         Refusal::ControlPlaneAway,
@@ -77,7 +80,12 @@ fn refusals() -> Vec<Refusal> {
             Refusal::UnknownPath | Refusal::UnknownMethod(_) | Refusal::NoKey | Refusal::SeveralKeys => {}
             Refusal::KeyInQuery | Refusal::UnknownKey | Refusal::RouteForbidden(_) | Refusal::BadJson(_) => {}
             Refusal::BadMember { .. } | Refusal::CompressedBody | Refusal::TooLarge(_) | Refusal::UnknownModel(_) => {}
-            Refusal::Unable { .. } | Refusal::Tied { .. } | Refusal::Unserved { .. } | Refusal::Elsewhere(_) => {}
+            Refusal::Unable { .. }
+            | Refusal::Tied { .. }
+            | Refusal::Unserved { .. }
+            | Refusal::Elsewhere(_)
+            | Refusal::NotKept(_) => {}
+            Refusal::Unmet(..) => {}
             Refusal::CannotSay(_) | Refusal::NotReady | Refusal::ControlPlaneAway | Refusal::NoCredential(_) => {}
             Refusal::BadToken | Refusal::UnknownIdentity => {}
             Refusal::SourceForbidden

@@ -1,4 +1,7 @@
-//! `dragoman tuning`: artifacts, by which models are selected: making them, measuring them, looking at them. Needs nobody.
+//! `dragoman tuning`: artifacts, by which models are selected: making them, measuring them, looking at them. Needs nobody but where
+//! it asks the control plane for those that it keeps.
+
+mod artifacts;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -65,6 +68,9 @@ pub enum TuningCommand {
         #[arg(long, value_name = "FILE")]
         data: Option<PathBuf>,
     },
+    /// The artifacts that the control plane keeps, and the one in use.
+    #[command(subcommand)]
+    Artifacts(artifacts::ArtifactsCommand),
 }
 
 /// Which artifact.
@@ -87,8 +93,9 @@ pub struct Measuring {
 
 impl TuningCommand {
     /// Does it.
-    pub fn run(self) -> anyhow::Result<()> {
+    pub async fn run(self) -> anyhow::Result<()> {
         match self {
+            TuningCommand::Artifacts(command) => command.run().await,
             TuningCommand::Features { data, out } => write(&out, |file| tuning::write_features(&data, file)),
             TuningCommand::Import { model, out } => {
                 let bytes = import(&model)?;

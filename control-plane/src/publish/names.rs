@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use dragoman_core::snapshot::Buckets;
+
 use super::Builder;
 use crate::catalog::{Catalog, Registered};
 use crate::settings::{File, MAX_CHAIN, ModelRow, RouteRow};
@@ -21,6 +23,8 @@ pub(super) struct Meant<'r> {
     pub(super) pool: Vec<usize>,
     /// Those that strategies found, after them.
     pub(super) added: Vec<usize>,
+    /// Which buckets each of the pool is for, where a route says that.
+    pub(super) suits: Vec<Buckets>,
     /// The route's row, where it is one.
     pub(super) row: Option<&'r RouteRow>,
 }
@@ -165,24 +169,36 @@ impl<'r> Builder<'r> {
     /// What others add, that are candidates themselves, stands after all that is written.
     fn candidates(&mut self, row: &'r RouteRow, chain: &mut Vec<&'r str>) -> Meant<'r> {
         let (mut pool, mut added): (Vec<usize>, Vec<usize>) = Default::default();
+        let mut suits: Vec<Buckets> = Vec::new();
         for candidate in &row.candidates {
             let found = self.name(&candidate.value, chain);
             if found.pool.is_empty() {
                 self.warnings
                     .push(format!("route {}: nobody can be asked for {} now", row.name.value, candidate.value));
             }
-            for (list, found) in [(&mut pool, found.pool), (&mut added, found.added)] {
-                found.into_iter().for_each(|target| {
-                    if !list.contains(&target) {
-                        list.push(target)
+            let buckets = row.choose.as_ref().map(|row| row.suits(&candidate.value)).unwrap_or_default();
+            for target in found.pool {
+                match pool.iter().position(|known| *known == target).and_then(|at| suits.get_mut(at)) {
+                    Some(known) => *known = known.and(buckets),
+                    None => {
+                        pool.push(target);
+                        suits.push(buckets);
                     }
-                });
+                }
             }
+            for target in found.added {
+                if !added.contains(&target) {
+                    added.push(target);
+                }
+            }
+        }
+        if row.choose.is_none() {
+            suits.clear();
         }
         added.retain(|target| !pool.contains(target));
         let known: Vec<usize> = pool.iter().chain(&added).copied().collect();
         added.extend(self.others(&known, row.strategy.unwrap_or_default()));
-        Meant { pool, added, row: Some(row) }
+        Meant { pool, added, suits, row: Some(row) }
     }
 
     /// An alias of a route is that route; one of a model is that model with those who follow it.

@@ -100,6 +100,10 @@ pub struct ModelRow {
     pub input: Option<Vec<Modality>>,
     /// What comes out; text when nobody says.
     pub output: Option<Vec<Modality>>,
+    /// The model of a trained artifact whose quality is its own; its own name when nobody says.
+    pub judged_as: Option<String>,
+    /// How well it does its jobs where no artifact knows, in percent.
+    pub quality: Option<u8>,
     /// Who serves it, under which name: (`provider`, its name there, byte offset), first choice first.
     pub offers: Vec<(String, String, usize)>,
 }
@@ -127,13 +131,16 @@ impl ModelRow {
         self.abilities = row.abilities.or(self.abilities);
         self.thinking = row.thinking.or(self.thinking);
         self.status = row.status.or(self.status);
+        self.quality = row.quality.or(self.quality);
         for (own, other) in [(&mut self.input, &row.input), (&mut self.output, &row.output)] {
             if other.is_some() {
                 own.clone_from(other);
             }
         }
-        if row.unsigned.is_some() {
-            self.unsigned.clone_from(&row.unsigned);
+        for (own, other) in [(&mut self.unsigned, &row.unsigned), (&mut self.judged_as, &row.judged_as)] {
+            if other.is_some() {
+                own.clone_from(other);
+            }
         }
         if !row.offers.is_empty() {
             self.offers.clone_from(&row.offers);
@@ -167,6 +174,8 @@ pub(super) fn model(reading: &mut Reading<'_>, mut row: Members<'_>) -> ModelRow
         status: status(reading, &mut row),
         input: modalities(reading, &mut row, "input"),
         output: modalities(reading, &mut row, "output"),
+        judged_as: row.string(reading, "judged_as").map(|name| name.value),
+        quality: row.number(reading, "quality", 0, 100).and_then(|quality| u8::try_from(quality).ok()),
         offers,
     };
     row.end(reading);

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use dragoman_core::preferences::Several;
 use dragoman_core::snapshot::{Loss, Patience};
 
+use super::choose::{ChooseRow, choose};
 use super::members::{Members, Placed, Reading};
 use super::patience::patience;
-use super::pool::{PoolRow, pool};
+use super::pool::{PoolRow, pool, preferences};
 use super::{File, Known};
 
 /// Most candidates of one route that are ever tried: as many as Envoy has slots for.
@@ -30,6 +32,10 @@ pub struct RouteRow {
     pub pool: PoolRow,
     /// How long they are waited for, and who else is asked.
     pub patience: Patience,
+    /// How the model is chosen for each request, where that is left to the request.
+    pub choose: Option<ChooseRow>,
+    /// What its callers may prefer.
+    pub preferences: Several,
 }
 
 /// Who is asked after those that were named.
@@ -95,7 +101,12 @@ pub(super) fn route(reading: &mut Reading<'_>, mut row: Members<'_>) -> RouteRow
     if name.value.is_empty() {
         reading.mistake(at, "this route needs a `name`, which is what callers will ask for");
     }
-    let candidates = row.strings(reading, "candidates").unwrap_or_default();
+    let listed = row.strings(reading, "candidates");
+    let (choose, chosen) = choose(reading, &mut row).unzip();
+    if listed.is_some() && chosen.is_some() {
+        reading.mistake(at, "this route has `candidates` and `choose`; those of `choose` are its candidates");
+    }
+    let candidates = chosen.or(listed).unwrap_or_default();
     if candidates.is_empty() || candidates.len() > MAX_CANDIDATES {
         reading
             .mistake(at, "this route needs 1 to 64 `candidates`, for instance [\"corp/our-model\", \"local/qwen3\"]");
@@ -104,8 +115,9 @@ pub(super) fn route(reading: &mut Reading<'_>, mut row: Members<'_>) -> RouteRow
     let strategy = strategy(reading, &mut row, "strategy");
     let pool = pool(reading, &mut row);
     let patience = patience(reading, &mut row);
+    let preferences = preferences(reading, &mut row);
     row.end(reading);
-    RouteRow { name, candidates, loss, strategy, pool, patience }
+    RouteRow { name, candidates, loss, strategy, pool, patience, choose, preferences }
 }
 
 /// What routes and aliases name that is no other route or alias, with the places.

@@ -4,7 +4,7 @@
 //! attempt, and at that moment `x-envoy-attempt-count` still says how many attempts were *before*: absent for the first.
 
 use dragoman_core::catalog::slot;
-use dragoman_core::exchange::MAX_WALK;
+use dragoman_core::exchange::{HOP, MAX_WALK};
 use serde_json::{Map, Value, json};
 
 use super::{EDGE, Edge, any};
@@ -35,13 +35,7 @@ pub(super) fn routes(edge: &Edge) -> Value {
                 "name": "plan",
                 "match": { "prefix": "/" },
                 "route": {
-                    "inline_cluster_specifier_plugin": { "extension": {
-                        "name": "envoy.router.cluster_specifier_plugin.matcher",
-                        "typed_config": any(
-                            "envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier",
-                            json!({ "cluster_matcher": by_attempt(edge) }),
-                        ),
-                    }},
+                    "inline_cluster_specifier_plugin": specifier(by_attempt(edge)),
                     // Answers may take as long as they move; silence is what is bounded. The router filter says for how long a try may
                     // be silent until its answer begins, by `x-envoy-upstream-rq-per-try-timeout-ms`, and watches it afterwards.
                     "timeout": "0s",
@@ -50,6 +44,15 @@ pub(super) fn routes(edge: &Edge) -> Value {
             }],
         }],
     })
+}
+
+/// What chooses the cluster.
+pub(super) fn specifier(matcher: Value) -> Value {
+    let kind = "envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier";
+    json!({ "extension": {
+        "name": "envoy.router.cluster_specifier_plugin.matcher",
+        "typed_config": any(kind, json!({ "cluster_matcher": matcher })),
+    } })
 }
 
 /// Which failures go on to the next target. Everything that a provider says is judged by the translator, which marks what is
@@ -77,12 +80,13 @@ fn by_attempt(edge: &Edge) -> Value {
 }
 
 /// The slot's header stands for one of the clusters.
-fn by_slot(edge: &Edge, place: usize) -> Value {
+pub(super) fn by_slot(edge: &Edge, place: usize) -> Value {
     let clusters: Map<String, Value> = edge
         .providers
         .iter()
         .map(|row| (slot(&row.cluster()), go_to(&row.cluster())))
         .chain([(NOWHERE.into(), go_to(NOWHERE))])
+        .chain(edge.hedges.then(|| (slot(HOP), go_to(HOP))))
         .collect();
     json!({
         "matcher_tree": {

@@ -35,12 +35,13 @@ fn edge(providers: Vec<Registered>) -> Edge {
         ca_file: "/ca.crt".into(),
         providers,
         identities: Vec::new(),
+        hedges: false,
     }
 }
 
 fn text(edge: &Edge) -> (String, String, String) {
     let cluster = edge.providers.first().map(|row| cluster::provider(edge, row).to_string()).unwrap_or_default();
-    (cluster, listener::listener(edge, listener::by_ads()).to_string(), route::routes(edge).to_string())
+    (cluster, listener::listener(edge, listener::by_ads(EDGE)).to_string(), route::routes(edge).to_string())
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What one attempt sends: the head written anew, the original body relayed, edited or interpreted.
 
-use super::Body;
+use super::{Body, thought};
 use crate::catalog::{DialectId, Operation, Provider, Service};
 use crate::dialect::{self, Aliases, WriteResponse};
-use crate::exchange::{Asked, Content, Header, HeaderRef, Planned};
+use crate::exchange::{Asked, Bounds, Content, Header, HeaderRef, Planned};
 use crate::hub::foreign::{self, FullNames};
+use crate::hub::kept::Kept;
 use crate::hub::{Delivery, provenance};
 use crate::json::{Json, edit::Edit, edit::edit, write::quoted};
 use crate::loss::Losses;
@@ -109,7 +110,13 @@ pub(super) fn outgoing(
     let ask = Ask { asked, planned, provider, service, credential };
     let own = service.dialect == asked.endpoint.dialect;
     let mut told = ask.tell()?;
-    let body = core::mem::replace(&mut told.body, Body::Keep);
+    let body = match core::mem::replace(&mut told.body, Body::Keep) {
+        // What Envoy holds may still have the marks of keepers in it.
+        Body::Keep if asked.needs.kept != Kept::Anywhere && !asked.content.bytes().is_empty() => {
+            Body::Replace(asked.content.bytes().to_vec())
+        }
+        body => body,
+    };
     let head = ask.head(own, &body, current);
     Some((Outgoing { head, body }, told))
 }
@@ -159,7 +166,7 @@ impl Ask<'_> {
         push(":authority", provider.origin.authority().as_bytes());
         push(":path", self.path(own).as_bytes());
         match &asked.content {
-            Content::Json(_) => push("content-type", b"application/json"),
+            Content::Json(_) | Content::Relieved { .. } => push("content-type", b"application/json"),
             Content::Opaque { .. } => {
                 if let Some(kind) = asked.head.get("content-type") {
                     push("content-type", kind);
@@ -229,7 +236,7 @@ impl Ask<'_> {
     fn relayed(&self) -> Told {
         let Ask { asked, planned, .. } = self;
         let json = match &asked.content {
-            Content::Json(document) => document.json(),
+            Content::Json(document) | Content::Relieved { document, .. } => document.json(),
             Content::Opaque { .. } if asked.model == planned.target.model => return Told::as_it_is(),
             Content::Opaque { .. } => {
                 let body = asked.content.form_with_model(&planned.target.model).map_or(Body::Keep, Body::Replace);
@@ -238,14 +245,24 @@ impl Ask<'_> {
         };
         let mut losses = Losses::default();
         let ruled = self.ruled(json);
-        let json = ruled.body.as_deref().map_or(json, Json::trusted);
+        let thoughtful = self.thoughtful(ruled.body.as_deref().map_or(json, Json::trusted));
+        let changed = thoughtful.or(ruled.body);
+        let json = changed.as_deref().map_or(json, Json::trusted);
         let edits = self.edits(json, &mut losses);
-        let body = match (edits.is_empty(), ruled.body.is_some()) {
+        let body = match (edits.is_empty(), changed.is_some() || !asked.content.is_as_sent()) {
             (true, false) => Body::Keep,
             (true, true) => Body::Replace(json.as_str().as_bytes().to_vec()),
             (false, _) => Body::Replace(edit(json, &edits).into_bytes()),
         };
         Told { body, losses, awaiting: Awaiting::default(), touched: ruled.touched }
+    }
+
+    /// The body with how much is thought about it, where the request leaves that open and its route does not.
+    fn thoughtful(&self, body: Json<'_>) -> Option<String> {
+        let Ask { asked, planned, service, .. } = self;
+        let Bounds { words, output, .. } = asked.bounds;
+        let said = thought::said(asked.thought.as_ref()?, &planned.target, service.dialect, words, output)?;
+        thought::written(body, said, service.dialect)
     }
 
     /// What rules make of a request in the target's dialect. What is not generated is nothing that they know.
@@ -269,6 +286,7 @@ impl Ask<'_> {
         losses.add(written.losses);
         let ruled = self.ruled(Json::trusted(&written.body));
         written.body = ruled.body.unwrap_or(written.body);
+        written.body = self.thoughtful(Json::trusted(&written.body)).unwrap_or(written.body);
         self.deviate(&mut written.body, &mut losses)?;
         let awaiting = Awaiting { aliases: written.aliases, writer };
         Some(Told { body: Body::Replace(written.body.into_bytes()), losses, awaiting, touched: ruled.touched })

@@ -22,13 +22,7 @@ impl Sought<'_> {
                 let user = user.unwrap_or_default();
                 (!(account.is_empty() && caller.is_empty() && user.is_empty())).then(|| hash((account, caller, user)))
             }
-            Affinity::Prefix => {
-                let request = self.request()?;
-                let told = |role| matches!(role, Role::System | Role::Developer);
-                let first = request.turns.iter().position(|turn| !told(turn.role)).unwrap_or(request.turns.len());
-                let texts = request.turns.iter().take(first + 1).flat_map(|turn| &turn.parts).filter_map(text);
-                Some(hash(texts.collect::<Vec<_>>()))
-            }
+            Affinity::Prefix => self.request().as_ref().map(prefix),
         }
     }
 
@@ -38,6 +32,14 @@ impl Sought<'_> {
         let client = is_read.then(|| dialect::client(self.endpoint.dialect))?;
         client.read_request(self.endpoint, self.content.json()).ok()
     }
+}
+
+/// The number of a conversation: of how it begins.
+pub(super) fn prefix(request: &Request<'_>) -> u64 {
+    let told = |role| matches!(role, Role::System | Role::Developer);
+    let first = request.turns.iter().position(|turn| !told(turn.role)).unwrap_or(request.turns.len());
+    let texts = request.turns.iter().take(first + 1).flat_map(|turn| &turn.parts).filter_map(text);
+    hash(texts.collect::<Vec<_>>())
 }
 
 /// The bytes of a part by which prompts are told apart.

@@ -12,6 +12,10 @@ use crate::snapshot::Loss;
 
 /// Response header that lists what could not be said to the target.
 const DROPPED: &str = "x-dragoman-dropped";
+/// Response header that says how hard the request was thought to be, where its model was chosen by that.
+const BUCKET: &str = "x-dragoman-bucket";
+/// Response header that says of which arm of which experiment the request was.
+const EXPERIMENT: &str = "x-dragoman-experiment";
 /// Response header that lists what was said to the target with a near meaning.
 const APPROXIMATED: &str = "x-dragoman-approximated";
 
@@ -38,10 +42,14 @@ impl Exchange {
         self.rejected = true;
     }
 
-    /// An attempt passes its answer on: what the client sees from now on is that attempt's.
-    pub fn attempt_answers(&mut self, number: usize, losses: &Losses) {
-        self.answering = number;
-        self.record.losses = losses.clone();
+    /// An attempt passes its answer on: what the client sees from now on is that attempt's. False when another one was quicker.
+    pub fn attempt_answers(&mut self, number: usize, losses: &Losses) -> bool {
+        let is_late = self.hedging.is_some() && self.answering > 0 && self.answering != number;
+        if !is_late {
+            self.answering = number;
+            self.record.losses = losses.clone();
+        }
+        !is_late
     }
 
     /// An attempt's answer has no body, and this should be one.
@@ -51,7 +59,8 @@ impl Exchange {
 
     /// An attempt is over. One that is taken away while the client still listens was broken by its provider; one that is taken
     /// away after the client has gone was abandoned.
-    pub fn attempt_ended(&mut self, mut outcome: Outcome, memory: &mut Memory, now_ms: u64) {
+    pub fn attempt_ended(&mut self, number: usize, mut outcome: Outcome, memory: &mut Memory, now_ms: u64) {
+        self.note_hedge(number, &mut outcome, memory);
         outcome.ending = match (outcome.ending, self.closed) {
             (Ending::Abandoned, false) => Ending::Broken,
             // It was given up for its silence.
@@ -59,13 +68,13 @@ impl Exchange {
             (Ending::Silent, true) => Ending::Abandoned,
             (other, _) => other,
         };
-        if outcome.ending == Ending::Abandoned
+        if matches!(outcome.ending, Ending::Abandoned | Ending::Outrun)
             && let Phase::Sent(asked) = &self.phase
         {
             left_unheard(asked, &mut outcome);
         }
         outcome.failure = match outcome.ending {
-            Ending::Answered | Ending::Abandoned => None,
+            Ending::Answered | Ending::Abandoned | Ending::Outrun => None,
             Ending::Silent if outcome.total_ms >= SURELY_SENT_MS => Some(Failure::Timeout),
             Ending::Silent => Some(Failure::Unreachable),
             Ending::Broken => outcome.failure.or(Some(Failure::Faulty)),
@@ -76,11 +85,21 @@ impl Exchange {
             memory.pulses.came_back(&outcome.target, now_ms);
         }
         memory.pulses.ended(&outcome, now_ms);
+        if outcome.ending == Ending::Answered
+            && let Phase::Sent(asked) = &self.phase
+            && let Some(conversation) = asked.conversation
+        {
+            memory.warm.met(conversation, hash(&outcome.target), now_ms);
+        }
         if let Some(left) = outcome.quota_left.filter(|_| self.is_gateways(&outcome.target)) {
             memory.pulses.has_left(&outcome.target, left, now_ms);
         }
         self.running = self.running.saturating_sub(1);
-        self.record.outcomes.push(outcome);
+        // Who answered stands last, whoever is gone first.
+        let was_answered = outcome.ending == Ending::Outrun && self.is_answered;
+        let place = self.record.outcomes.len() - usize::from(was_answered && !self.record.outcomes.is_empty());
+        self.record.outcomes.insert(place, outcome);
+        self.is_answered |= self.answering == number;
     }
 
     /// Whether that target is asked with what is the gateway's: an account's own quota is nobody else's.
@@ -108,6 +127,13 @@ impl Exchange {
             }
             for (name, value) in asked.rules.response_headers(dialect) {
                 edits.set(&name, &value);
+            }
+            if !self.record.arm.is_empty() {
+                edits.set(EXPERIMENT, &self.record.arm);
+            }
+            if let Some(chosen) = &self.record.chosen {
+                edits.set(BUCKET, chosen.bucket.name());
+                edits.set("x-dragoman-route", &self.record.route);
             }
             edits.set("x-dragoman-attempts", &self.answering.to_string());
             edits.set(REQUEST_ID, &self.id);

@@ -4,9 +4,12 @@ use std::rc::Rc;
 
 use super::brought::Brought;
 use super::content::Content;
+use super::experiment::Taken;
 use super::head::{Head, HeadEdits};
 use super::payment::Bounds;
+use super::preferences::against;
 use super::resting;
+use super::signs::Signs;
 use super::wish::Wish;
 use crate::admission::Grant;
 use crate::catalog::{Operation, Provider, Service, Target};
@@ -16,11 +19,12 @@ use crate::hub::{Delivery, Format, Request};
 use crate::json::Json;
 use crate::loss::Losses;
 use crate::memory::{CoolDowns, Credential, CredentialId, Memory};
+use crate::preferences::Preferences;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::rule::{Holding, Whom};
-use crate::select::{self, Choosing, Judgement, MAX_ATTEMPTS, Needs, Verdict};
-use crate::snapshot::{Loss, Patience, Snapshot};
+use crate::select::{self, Choosing, Judgement, Keeping, MAX_ATTEMPTS, Needs, Resolution, Verdict, choose};
+use crate::snapshot::{Choice, Loss, Patience, Snapshot, Thought};
 
 /// What was asked and who may answer. Shared, unchanged, by all attempts.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub struct Asked {
     pub delivery: Delivery,
     /// What is needed of whoever answers.
     pub needs: Needs,
+    /// Whether an answer's ids must say who keeps what they name.
+    pub keeping: Keeping,
     /// What it can come to at most.
     pub bounds: Bounds,
     /// What was known when it was planned.
@@ -49,6 +55,14 @@ pub struct Asked {
     pub loss: Loss,
     /// How long to wait, and who else is asked.
     pub patience: Patience,
+    /// How much is thought about it, where it leaves that open and its route does not.
+    pub thought: Option<Thought>,
+    /// The number of its conversation, where its route wants to know who went on with it.
+    pub conversation: Option<u64>,
+    /// What the caller prefers of whoever answers.
+    pub preferences: Preferences,
+    /// The way that it goes instead, where there is an experiment with its model.
+    pub arm: Option<Taken>,
     /// What rules change.
     pub rules: Holding,
     /// A token of the caller's own.
@@ -179,18 +193,23 @@ impl Sought<'_> {
         choosing: &mut Choosing<'_>,
     ) -> Judgement<'s> {
         let Sought { head, endpoint, wish, .. } = self;
+        let caller = against(grant, wish, choosing);
         let mut judgement = match wish.model.as_str() {
             "" => {
                 let named = head.get(super::PROVIDER).and_then(|name| core::str::from_utf8(name).ok());
                 select::judge_keeper(named, wish.needs, snapshot)
             }
-            model => select::judge(model, wish.needs, snapshot),
+            model => {
+                let model = wish.arm.as_ref().map_or(model, |arm| arm.to.as_str());
+                select::judge_by(model, wish.needs, snapshot, caller)
+            }
         };
-        if let Some(grant) = grant.filter(|grant| !grant.scopes.is_empty()) {
-            judgement.strike(|_, target| (!grant.allows_target(&target.id)).then_some(Verdict::NotGranted));
+        if wish.model.is_empty() {
+            judgement.strike(|_, target| caller(target, snapshot.providers.get(target.provider)?));
         }
         choosing.affinity = judgement.route.and_then(|route| self.affinity(route.pool.affinity.as_ref()?, grant));
-        judgement.arrange(wish.needs.tokens, snapshot, choosing);
+        self.choose(&mut judgement, choosing);
+        judgement.arrange(wish.needs.tokens, &wish.preferences, snapshot, choosing);
         if judgement.loss == Loss::Strict && endpoint.operation == Operation::Generate {
             // To say it to many takes long, and no more than these are asked.
             let mut kept = 0;
@@ -205,6 +224,28 @@ impl Sought<'_> {
         }
         judgement.limit();
         judgement
+    }
+
+    /// Chooses the models, where the route leaves that to the request.
+    fn choose(&self, judgement: &mut Judgement<'_>, choosing: &Choosing<'_>) {
+        let Some((choice, signs)) = choice(judgement).zip(self.wish.signs.as_ref()) else { return };
+        let Signs { features, wanted, conversation, goes_on, .. } = signs.as_ref();
+        let request = choose::Request {
+            choice,
+            features,
+            wanted,
+            tokens: self.wish.needs.tokens,
+            output_limit: self.wish.output_limit,
+            conversation: goes_on.then_some(*conversation),
+        };
+        judgement.chosen = Some(request.choose(judgement.pool(), choosing));
+    }
+
+    /// How much is thought about it by the route's word.
+    pub(crate) fn thought(&self, judgement: &Judgement<'_>) -> Option<Thought> {
+        let is_open = self.wish.signs.as_ref().is_some_and(|signs| signs.is_open);
+        let bucket = judgement.chosen.as_ref().filter(|_| is_open)?.bucket;
+        choice(judgement)?.thought(bucket).cloned()
     }
 
     /// What a strict route says of a target to which not everything can be said.
@@ -227,6 +268,12 @@ impl Sought<'_> {
         losses.dropped.extend(provider.omit.iter().filter(said).cloned());
         (!losses.dropped.is_empty()).then_some(Verdict::Unsaid(losses.dropped))
     }
+}
+
+/// How the model of a route is chosen, where the route is what the client asked for.
+fn choice<'s>(judgement: &Judgement<'s>) -> Option<&'s Choice> {
+    let asked = matches!(judgement.resolution, Resolution::Route(_));
+    judgement.route.filter(|_| asked).and_then(|route| route.choice.as_ref())
 }
 
 /// Whether the provider keeps something of it: then nobody else can take over.
@@ -289,7 +336,10 @@ impl Asked {
         record: &mut Record,
         now_ms: u64,
     ) -> Result<(), Refusal> {
-        let wish = Wish::of(route.to_string(), self.needs);
+        // A cheaper route is no part of an experiment.
+        let arm = self.arm.clone().filter(|_| route == self.model);
+        record.arm = arm.as_ref().map(|arm| arm.arm.clone()).unwrap_or_default();
+        let wish = Wish { preferences: self.preferences.clone(), arm, ..Wish::of(route.to_string(), self.needs) };
         let sought = Sought { head: &self.head, endpoint: &self.endpoint, content: &self.content, wish: &wish };
         let mut choosing = memory.choosing(&self.id, now_ms);
         let plan = sought.judge(Some(grant), &self.snapshot, &mut choosing).into_plan(&wish.model, wish.needs)?;

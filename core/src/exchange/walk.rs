@@ -76,12 +76,8 @@ impl Exchange {
         now_ms: u64,
     ) -> Option<(Turn, Option<(String, String)>)> {
         let renewed = self.renewed(number).is_some();
-        // Envoy would also go there from a connection that broke.
-        if self.walk.renewal == Some(number) && !renewed {
-            return None;
-        }
+        let place = self.due(number)?;
         let Phase::Sent(asked) = &self.phase else { return None };
-        let place = self.walk.place(number)?;
         let health = &mut memory.health;
         let planned = asked.plan.get(place)?;
         health.asked(&planned.target.id, now_ms);
@@ -109,6 +105,13 @@ impl Exchange {
             Some(_) => After::Nobody,
         };
         Some((Turn { number, place, after, may_renew: renewable && next == Some(place) }, slot))
+    }
+
+    /// Whose turn it is with that attempt.
+    pub(super) fn due(&self, number: usize) -> Option<usize> {
+        // Envoy would also go there from a connection that broke.
+        let is_in_vain = self.walk.renewal == Some(number) && self.renewed(number).is_none();
+        self.walk.place(number).filter(|_| !is_in_vain)
     }
 
     /// The credential to ask for anew before that attempt; `None` when the planned one is good.

@@ -32,6 +32,8 @@ pub enum Metric {
     Attempts,
     /// Attempts after which another target was tried.
     Fallbacks,
+    /// Attempts that were made beside one that was slow.
+    Hedges,
     /// Milliseconds from an attempt's start to its first event.
     FirstEventMs,
     /// Microseconds between two tokens of a streamed answer, on the average.
@@ -60,6 +62,7 @@ impl Metric {
             Metric::Requests => "dragoman.requests",
             Metric::Attempts => "dragoman.attempts",
             Metric::Fallbacks => "dragoman.fallbacks",
+            Metric::Hedges => "dragoman.hedges",
             Metric::FirstEventMs => "dragoman.first_event_ms",
             Metric::InterTokenUs => "dragoman.inter_token_us",
             Metric::Tokens => "dragoman.tokens",
@@ -179,7 +182,10 @@ pub fn samples<'a>(record: &'a Record, snapshot: Option<&'a Snapshot>) -> Vec<Sa
         let who = [(Label::Provider, provider), (Label::Target, target)];
         let with = |label, value| [who[0], who[1], (label, value)];
         count(Metric::Attempts, &with(Label::Ending, outcome.ending.name()), 1);
-        if index + 1 < record.outcomes.len() {
+        if outcome.hedged_after_ms.is_some() {
+            count(Metric::Hedges, &with(Label::Ending, outcome.ending.name()), 1);
+        }
+        if index + 1 < record.outcomes.len() && outcome.ending != Ending::Outrun {
             count(Metric::Fallbacks, &[(Label::Reason, reason(outcome))], 1);
         }
         if let Some(first) = outcome.first_event_ms {

@@ -21,7 +21,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::Rounds;
+use super::{Rounds, Warm};
+use crate::artifact::Artifact;
 use crate::catalog::Target;
 use crate::health::{FULL, Fitness, Health, Pulse, Pulses};
 use crate::record::Whose;
@@ -38,6 +39,10 @@ pub struct Choosing<'a> {
     pub rounds: &'a mut Rounds,
     /// Who is left alone now, and asked when nobody else is left; nobody, when it is not said.
     pub health: Option<&'a Health>,
+    /// What tells how hard a request is; the rules do, when there is none.
+    pub artifact: Option<&'a Artifact>,
+    /// Who went on with which conversation; nobody, when it is not said.
+    pub warm: Option<&'a Warm>,
     /// What this request has in common with others that are to meet the same target; `None` when nothing.
     pub affinity: Option<u64>,
     /// Any number, another one for each request.
@@ -49,7 +54,7 @@ pub struct Choosing<'a> {
 impl<'a> Choosing<'a> {
     /// For the first request of all; nobody rests.
     pub fn new(pulses: &'a Pulses, rounds: &'a mut Rounds) -> Choosing<'a> {
-        Choosing { pulses, rounds, health: None, affinity: None, seed: 0, now_ms: 0 }
+        Choosing { pulses, rounds, health: None, artifact: None, warm: None, affinity: None, seed: 0, now_ms: 0 }
     }
 
     /// Whether a target is left alone by those who have no credential of their own.

@@ -14,10 +14,14 @@
 //! A target is cloned when it is planned; all others stay where the Snapshot has them.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Lack, MAX_ATTEMPTS, Needs, Plan, able, is_safe, lack, service, shown};
+use super::{Lack, MAX_ATTEMPTS, Needs, Plan, able, is_safe, keeps, lack, service, shown, speaks};
 use crate::catalog::{Abilities, Dispatch, Provider, Target};
+use crate::hub::kept::Kept;
+use crate::preferences::Several;
+use crate::record::Chosen;
 use crate::refusal::Refusal;
 use crate::snapshot::{Loss, Patience, Route, Snapshot};
 
@@ -65,11 +69,23 @@ pub enum Verdict {
     NotGranted,
     /// What is kept is kept by one provider, and that is another.
     NotKeeper,
+    /// It is not as the caller prefers.
+    Unmet(Several),
     /// It was left alone for a while: its provider said so, or an operator.
     Resting,
     /// It was not in the Plan that was recorded: it had no credential, or a strict route's words could not be said to it, or an
     /// exclusive one could answer.
     NotRecorded,
+}
+
+/// Who could be asked about what a provider keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Keeping {
+    /// That provider alone.
+    #[default]
+    Alone,
+    /// Others of the client's dialect, too.
+    Shared,
 }
 
 /// A target that was thought of.
@@ -88,8 +104,13 @@ pub struct Candidate<'s> {
 pub enum Place {
     /// The request names it, or its provider.
     Named,
-    /// It is one of the route's pool, with this weight.
-    Pool(u64),
+    /// It is one of the route's pool.
+    Pool {
+        /// Its weight.
+        weight: u64,
+        /// Its place among the route's candidates.
+        at: usize,
+    },
     /// It stands in for the pool.
     Added,
 }
@@ -103,6 +124,8 @@ pub struct Judgement<'s> {
     pub route: Option<&'s Route>,
     /// The route's word on what cannot be said.
     pub loss: Loss,
+    /// How the model was chosen, where the route leaves that to the request.
+    pub chosen: Option<Chosen>,
     /// All candidates, in their order.
     pub candidates: Vec<Candidate<'s>>,
 }
@@ -110,6 +133,16 @@ pub struct Judgement<'s> {
 /// Judges the candidates of a request that asks for `model`. All that can answer are planned, as they are listed;
 /// [`Judgement::arrange`] has the last word on their order, and [`Judgement::limit`] on their number.
 pub fn judge<'s>(model: &str, needs: Needs, snapshot: &'s Snapshot) -> Judgement<'s> {
+    judge_by(model, needs, snapshot, |_, _| None)
+}
+
+/// The same, of those who can answer and on whom `caller` has no verdict: what it may use, and what it prefers.
+pub fn judge_by<'s>(
+    model: &str,
+    needs: Needs,
+    snapshot: &'s Snapshot,
+    caller: impl Fn(&Target, &Provider) -> Option<Verdict>,
+) -> Judgement<'s> {
     let Found { resolution, route, targets } = found(model, snapshot);
     let judged = targets.into_iter().map(|(target, place)| {
         let provider = snapshot.providers.get(target.provider);
@@ -119,10 +152,12 @@ pub fn judge<'s>(model: &str, needs: Needs, snapshot: &'s Snapshot) -> Judgement
             Some(provider) if provider.dispatch == Dispatch::Off => Some(Verdict::Off),
             Some(provider) if away(provider) => Some(Verdict::Elsewhere),
             _ => lack(&target, needs, snapshot).map(|lack| match lack {
+                Lack::Kept => Verdict::NotKeeper,
                 Lack::Service => Verdict::NoService,
                 Lack::Abilities(abilities) => Verdict::Lacks(abilities),
             }),
         };
+        let verdict = verdict.or_else(|| caller(&target, provider?));
         (target, place, verdict)
     });
     let mut judged: Vec<_> = judged.collect();
@@ -143,20 +178,22 @@ pub fn judge<'s>(model: &str, needs: Needs, snapshot: &'s Snapshot) -> Judgement
         };
         candidates.push(Candidate { target, place, verdict });
     }
-    Judgement { resolution, route, loss: route.map_or(Loss::Warn, |route| route.loss), candidates }
+    Judgement { resolution, route, loss: route.map_or(Loss::Warn, |route| route.loss), chosen: None, candidates }
 }
 
-/// Judges who keeps what a request without a model is about: the provider that the caller names, else the first that does such
-/// things.
+/// Judges who keeps what a request without a model is about: whoever gave the id that it names, else the provider that the caller
+/// names, else the first that does such things.
 pub fn judge_keeper<'s>(provider: Option<&str>, needs: Needs, snapshot: &'s Snapshot) -> Judgement<'s> {
     let serves =
         |row: &Provider| row.dispatch != Dispatch::Off && service(row, needs.dialect, needs.operation).is_some();
-    let index = match provider {
-        Some(id) => snapshot.provider_index(id),
-        None => snapshot.providers.iter().position(serves),
+    let index = match (needs.kept, provider) {
+        (Kept::Anywhere, Some(id)) => snapshot.provider_index(id),
+        (Kept::Anywhere, None) => snapshot.providers.iter().position(serves),
+        _ => (0..snapshot.providers.len()).find(|place| keeps(*place, needs, snapshot)),
     };
     let Some((index, row)) = index.and_then(|index| Some((index, snapshot.providers.get(index)?))) else {
-        return Judgement { resolution: Resolution::Keeper(""), route: None, loss: Loss::Warn, candidates: vec![] };
+        let resolution = Resolution::Keeper("");
+        return Judgement { resolution, route: None, loss: Loss::Warn, chosen: None, candidates: Vec::new() };
     };
     let verdict = match row.dispatch {
         _ if serves(row) => Verdict::Planned(1),
@@ -166,7 +203,7 @@ pub fn judge_keeper<'s>(provider: Option<&str>, needs: Needs, snapshot: &'s Snap
     let target = Target { price: row.price.clone(), ..Target::unlisted(row.id.clone(), index, "") };
     let target = Cow::Owned(target);
     let candidates = vec![Candidate { target, place: Place::Named, verdict }];
-    Judgement { resolution: Resolution::Keeper(&row.id), route: None, loss: Loss::Warn, candidates }
+    Judgement { resolution: Resolution::Keeper(&row.id), route: None, loss: Loss::Warn, chosen: None, candidates }
 }
 
 impl Candidate<'_> {
@@ -182,6 +219,14 @@ impl Judgement<'_> {
         self.candidates.iter().filter(|known| known.is_planned()).map(|candidate| candidate.target.as_ref())
     }
 
+    /// Those of the route's pool that are asked, with their places among its candidates.
+    pub fn pool(&self) -> impl Iterator<Item = (usize, &Target)> {
+        self.candidates.iter().filter(|one| one.is_planned()).filter_map(|one| match one.place {
+            Place::Pool { at, .. } => Some((at, one.target.as_ref())),
+            Place::Named | Place::Added => None,
+        })
+    }
+
     /// The route's word on waiting.
     pub fn patience(&self) -> Patience {
         self.route.map(|route| route.patience).unwrap_or_default()
@@ -190,6 +235,19 @@ impl Judgement<'_> {
     /// Plans no more than may be asked.
     pub fn limit(&mut self) {
         self.strike(|number, _| (number > MAX_ATTEMPTS).then_some(Verdict::Late));
+    }
+
+    /// Whether what one of them keeps could be asked of another as well, so that its ids must say whose they are.
+    pub fn keeping(&self, needs: Needs, snapshot: &Snapshot) -> Keeping {
+        let does = |place: &usize| {
+            let provider = snapshot.providers.get(*place).filter(|row| row.dispatch != Dispatch::Off);
+            provider.is_some_and(|row| speaks(row, needs.dialect, needs.operation).is_some())
+        };
+        let keepers: BTreeSet<usize> = match self.resolution {
+            Resolution::Keeper(_) => (0..snapshot.providers.len()).filter(does).collect(),
+            _ => self.candidates.iter().map(|one| one.target.provider).filter(does).collect(),
+        };
+        if keepers.len() > 1 { Keeping::Shared } else { Keeping::Alone }
     }
 
     /// Takes those out of the Plan on whom `verdict` has a verdict, given their number; who comes after them moves up.
@@ -216,6 +274,13 @@ impl Judgement<'_> {
         if self.resolution == Resolution::Nobody {
             return Some(Refusal::UnknownModel(model));
         }
+        let unmet = self.candidates.iter().filter_map(|candidate| match candidate.verdict {
+            Verdict::Unmet(preferences) => Some(preferences),
+            _ => None,
+        });
+        if let Some(preferences) = unmet.reduce(Several::and) {
+            return Some(Refusal::Unmet(model, preferences));
+        }
         let mut lacking: Vec<&'static str> = Vec::new();
         for candidate in self.candidates.iter().rev() {
             match &candidate.verdict {
@@ -227,6 +292,9 @@ impl Judgement<'_> {
         }
         let all =
             |verdict: Verdict| self.candidates.iter().all(|one| [&verdict, &Verdict::Off].contains(&&one.verdict));
+        if needs.kept != Kept::Anywhere && self.candidates.iter().all(|one| one.verdict == Verdict::NotKeeper) {
+            return Some(Refusal::NotKept(model));
+        }
         if self.candidates.is_empty() {
             return Some(Refusal::Unserved { model, operation: needs.operation.name() });
         }
@@ -309,8 +377,8 @@ fn found<'s>(model: &str, snapshot: &'s Snapshot) -> Found<'s> {
 
 /// The candidates of a route.
 fn listed<'s>(route: &'s Route, snapshot: &'s Snapshot) -> impl Iterator<Item = (Cow<'s, Target>, Place)> {
-    route.candidates.iter().enumerate().filter_map(|(place, index)| {
-        let place = route.pool.weight(place).map_or(Place::Added, Place::Pool);
+    route.candidates.iter().enumerate().filter_map(|(at, index)| {
+        let place = route.pool.weight(at).map_or(Place::Added, |weight| Place::Pool { weight, at });
         snapshot.targets.get(*index).map(|target| (Cow::Borrowed(target), place))
     })
 }

@@ -2,6 +2,7 @@ use super::super::{FinalHead, Head};
 use super::*;
 use crate::admission::{AtLimit, Grant, Lease, Leases, Mode, digest};
 use crate::catalog::{DialectId, Provider, Target};
+use crate::hub::kept::Kept;
 use crate::json::Json;
 use crate::price::{Price, Rates};
 use crate::rule::{Rule, Whom};
@@ -67,7 +68,7 @@ fn a_warm_lease_pays_and_gets_back_what_was_not_needed() {
     assert!(matches!(second, Step::Ask(_)), "{second:?}");
     exchange.attempt_began(1, &mut memory);
     let usage = Usage { input: Some(10), output: Some(20), ..Usage::default() };
-    exchange.attempt_ended(Outcome { target: "p/dear".into(), usage, ..Outcome::default() }, &mut memory, 0);
+    exchange.attempt_ended(1, Outcome { target: "p/dear".into(), usage, ..Outcome::default() }, &mut memory, 0);
     exchange.close();
     exchange.true_up(&mut memory);
     let record = exchange.record().unwrap();
@@ -174,7 +175,8 @@ fn bounds(path: &str, body: &str, changes: &str) -> Bounds {
     let row = format!(r#"{{"name":"r","request":{changes}}}"#);
     let rule = Rule::read(Json::parse(row.as_bytes()).unwrap()).unwrap();
     let rules = Holding::of(&[rule.into()], &Whom { route: "m", account: "", caller: "k" }, 0);
-    Bounds::of(&Wish::read(&endpoint, &content).unwrap(), &content, &rules)
+    let wish = Wish::read(&endpoint, &head, &content, Kept::Anywhere, &Snapshot::default()).unwrap();
+    Bounds::of(&wish, &content, &rules)
 }
 
 const OTHER: &str = r#"{"remove":["seed"]}"#;

@@ -1,7 +1,8 @@
 //! A route in the Snapshot's document. Older documents have candidates only: all of them are the pool, in order.
 
-use super::{index, patience, strings_of};
+use super::{choice, index, patience, strings_of};
 use crate::json::{Json, Writer};
+use crate::preferences::{Preference, Several};
 use crate::snapshot::{Affinity, Balance, Loss, Pool, Regions, Route};
 
 pub(super) fn write(row: &Route, out: &mut Writer) {
@@ -31,6 +32,12 @@ pub(super) fn write(row: &Route, out: &mut Writer) {
             }
         }
         patience::write(&row.patience, out);
+        if let Some(choice) = &row.choice {
+            choice::write(choice, out.field("choice"));
+        }
+        if row.preferences != Several::ALL {
+            out.field("preferences").strings(row.preferences.names());
+        }
     });
 }
 
@@ -54,5 +61,17 @@ pub(super) fn read(row: Json<'_>) -> Option<Route> {
         pool,
         regions: Regions { required: strings_of(row, "regions")?, preferred: strings_of(row, "preferred_regions")? },
         patience: patience::read(row)?,
+        choice: match row.get("choice") {
+            Some(choice) => Some(choice::read(choice)?),
+            None => None,
+        },
+        preferences: row.get("preferences").map_or(Some(Several::ALL), preferences)?,
     })
+}
+
+fn preferences(names: Json<'_>) -> Option<Several> {
+    names
+        .items()
+        .map(|name| Preference::named(&name.string()?))
+        .try_fold(Several::NONE, |all, one| Some(all.with(one?)))
 }
