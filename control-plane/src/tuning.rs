@@ -66,6 +66,7 @@ pub fn predict(artifact: &Artifact, data: &Path, out: &mut dyn Write) -> anyhow:
             "mid": f64::from(opinion.mid) / 1_000.0,
             "q": names.filter_map(quality).collect::<Map<String, Value>>(),
             "score": scoring.score(artifact, &seen, &row),
+            "value": scoring.value(artifact, &seen, &row),
         });
         Ok(writeln!(out, "{line}")?)
     })

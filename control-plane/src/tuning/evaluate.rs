@@ -57,6 +57,8 @@ pub struct Saving {
     pub frozen: Option<Frozen>,
     /// At the best point of the curve of these very rows, as published tables have it.
     pub curve: Option<f64>,
+    /// The same by need alone, whatever a prompt costs.
+    pub need: Option<f64>,
     /// The same by length.
     pub length: Option<f64>,
     /// The same by chance.
@@ -79,6 +81,7 @@ pub struct Frozen {
 struct Collected {
     outcomes: Vec<Outcome>,
     scores: Vec<f64>,
+    values: Vec<f64>,
     lengths: Vec<f64>,
 }
 
@@ -98,6 +101,7 @@ pub fn evaluate(artifact: &Artifact, data: &Path) -> anyhow::Result<Evaluation> 
             Some((into, outcome)) => {
                 into.outcomes.push(outcome);
                 into.scores.push(scoring.score(artifact, &seen, &row));
+                into.values.push(scoring.value(artifact, &seen, &row));
                 into.lengths.push(row.prompt.chars().count() as f64);
             }
         }
@@ -114,19 +118,19 @@ fn outcome(row: &Row, pair: &Pair) -> Option<Outcome> {
 }
 
 fn measured(pair: &Pair, collected: Collected) -> Measured {
-    let Collected { outcomes, scores, lengths } = collected;
+    let Collected { outcomes, scores, values, lengths } = collected;
     let outcomes = Outcomes::new(outcomes);
     let [cpt50, cpt80] = outcomes.cpt(&scores, [0.5, 0.8]);
-    let (curve, by_length) = (outcomes.curve(&scores), outcomes.curve(&lengths));
+    let [by_value, by_need, by_length] = [&values, &scores, &lengths].map(|by| outcomes.curve(by));
     let saving = |keep: u8, threshold: Option<f64>| {
         let quality = outcomes.strong.0 * f64::from(keep) / 100.0;
-        let frozen = threshold.map(|threshold| outcomes.at(&scores, threshold)).map(|point| Frozen {
+        let frozen = threshold.map(|threshold| outcomes.at(&values, threshold)).map(|point| Frozen {
             calls: point.share,
             kept: point.quality / outcomes.strong.0,
             saved: 1.0 - point.cost / outcomes.strong.1,
         });
-        let (curve, length) = (outcomes.saving(&curve, quality), outcomes.saving(&by_length, quality));
-        Saving { keep, frozen, curve, length, chance: outcomes.saving_by_chance(quality) }
+        let [curve, need, length] = [&by_value, &by_need, &by_length].map(|curve| outcomes.saving(curve, quality));
+        Saving { keep, frozen, curve, need, length, chance: outcomes.saving_by_chance(quality) }
     };
     Measured {
         pair: pair.name.clone(),

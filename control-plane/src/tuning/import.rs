@@ -91,7 +91,8 @@ struct DescribedHead {
     #[serde(default = "one")]
     scale: f64,
     inputs: Option<Vec<String>>,
-    /// What sums mean.
+    /// What sums mean; themselves, where nothing is said.
+    #[serde(default = "straight")]
     knots: Vec<(f64, f64)>,
 }
 
@@ -105,6 +106,10 @@ struct Buckets {
 
 fn one() -> f64 {
     1.0
+}
+
+fn straight() -> Vec<(f64, f64)> {
+    vec![(0.0, 0.0), (1.0, 1.0)]
 }
 
 /// The bytes of the artifact that a description describes.

@@ -22,12 +22,15 @@ pub struct Pair {
     /// predicted of the two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<String>,
-    /// From which score on the strong one is asked, by the share of its quality that is meant to be kept; frozen in training.
+    /// The head whose sum says what the strong one costs more for this prompt than for others of its kind; 1 is usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<String>,
+    /// From which value on the strong one is asked, by the share of its quality that is meant to be kept; frozen in training.
     #[serde(default, skip_serializing_if = "Thresholds::is_empty")]
     pub thresholds: Thresholds,
 }
 
-/// Scores from which on the strong model is asked.
+/// Values from which on the strong model is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Thresholds {
@@ -53,6 +56,9 @@ pub struct Scoring {
     general: String,
 }
 
+/// The least that a prompt is thought to cost, of what is usual: what is guessed to be nearly free may not be.
+const LEAST_COST: f64 = 0.2;
+
 /// The score of a row of no pair, where the artifact does not say.
 const GENERAL: &str = "1-cheap";
 
@@ -74,11 +80,25 @@ impl Scoring {
     /// How much a row needs the stronger model.
     pub fn score(&self, artifact: &Artifact, seen: &Extended, row: &Row) -> f64 {
         let quality = |model: &str| artifact.quality(seen, model);
-        let own = self.pair(row).and_then(|pair| self.pairs.get(pair)).and_then(|pair| match &pair.score {
+        let own = self.pair_of(row).and_then(|pair| match &pair.score {
             Some(said) => spoken(said, quality),
             None => Some(quality(&pair.strong)? - quality(&pair.weak)?),
         });
         own.or_else(|| spoken(&self.general, quality)).unwrap_or_default()
+    }
+
+    /// What the stronger model is worth for a row: how much it is needed, by what it costs.
+    pub fn value(&self, artifact: &Artifact, seen: &Extended, row: &Row) -> f64 {
+        let sum = |head: &Option<String>| artifact.sum(seen, head.as_deref()?);
+        let own = self.pair_of(row).and_then(|pair| {
+            let cost = sum(&pair.cost).unwrap_or(1.0).max(LEAST_COST);
+            Some(sum(&pair.score)? / cost)
+        });
+        own.unwrap_or_else(|| self.score(artifact, seen, row))
+    }
+
+    fn pair_of(&self, row: &Row) -> Option<&Pair> {
+        self.pairs.get(self.pair(row)?)
     }
 }
 
