@@ -94,7 +94,7 @@ fn one_that_others_follow_is_no_end_and_is_asked_with_another_when_they_have_fai
         if attempt.may_renew() {
             exchange.attempt_rejected(number);
         }
-        exchange.attempt_ended(attempt.end(1010), memory, 1010);
+        exchange.attempt_ended(number, attempt.end(1010), memory, 1010);
         (passed.retry, more)
     };
     assert_eq!(attempt(&mut exchange, &mut memory, 1, "provider_p1", "401"), (true, false), "the next one is asked");
