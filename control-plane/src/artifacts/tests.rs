@@ -47,7 +47,7 @@ async fn a_file_that_changes_is_taken_by_everybody_and_one_that_is_damaged_by_no
         let (here, _settings) = run(fresh.open().await, &tuning).await;
         assert_eq!(in_use(&here), "one", "at the start");
         let (there, _others) = run(fresh.open().await, "artifact = \"none\"").await;
-        within("none for both, which the later one said", async || in_use(&here) + &in_use(&there) == "").await;
+        within("none for both, which the later one said", async || (in_use(&here) + &in_use(&there)).is_empty()).await;
 
         std::fs::write(&path, file("two", 0)).unwrap();
         within("two", async || in_use(&here) == "two" && in_use(&there) == "two").await;
