@@ -32,7 +32,9 @@ fn a_hint_that_one_envoy_hears_is_kept_by_another_within_a_second_and_so_is_an_o
     let body = json!({ "model": "some-model", "messages": [{ "role": "user", "content": "hello" }] });
     let explained = there.post("/explain", &json!({ "body": body }));
     assert_eq!(explained["plan"], json!(["second/some-model"]), "{explained}");
-    let rests = &explained["candidates"][0]["rests"];
+    let candidates = explained["candidates"].as_array().expect("candidates");
+    let first_one = candidates.iter().find(|one| one["target"] == "first/some-model").expect("the first");
+    let rests = &first_one["rests"];
     assert_eq!((&rests["why"], &rests["firmness"]), (&json!("throttled"), &json!("banned")), "{explained}");
     let health = there.get("/health/providers");
     let states: Vec<&Value> = health["items"].as_array().expect("items").iter().map(|item| &item["status"]).collect();
