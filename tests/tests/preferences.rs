@@ -11,11 +11,6 @@ use dragoman_tests::simulator::{Persona, Simulator};
 use serde_json::{Value, json};
 
 const ROWS: &str = r#"
-[[provider]]
-id = "b"
-region = "eu"
-data_policy = ["no_training"]
-
 [[model]]
 name = "m"
 offers = ["a/m", "b/m"]
@@ -49,7 +44,11 @@ struct Behind {
 fn start() -> Behind {
     let a = Simulator::start(Persona::chat("key-a")).expect("a provider");
     let b = Simulator::start(Persona::messages("key-b")).expect("a provider");
-    let setup = Setup::new().simulator("a", &a).simulator("b", &b).more(ROWS);
+    let setup = Setup::new()
+        .simulator("a", &a)
+        .simulator("b", &b)
+        .with("region = \"eu\"\ndata_policy = [\"no_training\"]")
+        .more(ROWS);
     let gateway = Gateway::start(&setup).expect("a gateway");
     Behind { a, b, gateway }
 }
