@@ -137,9 +137,7 @@ fn who_loses_has_not_failed_and_is_paid_for_what_it_read() {
     for winner in [1, 2] {
         let mut memory = hedging(2, AFTER);
         let (mut exchange, _) = ask(&mut memory, BODY);
-        for number in [1, 2] {
-            come(&mut exchange, number, &mut memory);
-        }
+        assert_eq!([1, 2].map(|number| come(&mut exchange, number, &mut memory)), ["a", "b"]);
         let (first, second) = if winner == 1 { ("a/m", "b/m") } else { ("b/m", "a/m") };
         let loser = 3 - winner;
         assert!(exchange.attempt_answers(winner, &Losses::default()));
@@ -183,9 +181,7 @@ fn who_fails_beside_another_lets_that_one_speak_and_the_last_one_speaks_itself()
 fn a_client_that_leaves_has_outrun_nobody() {
     let mut memory = hedging(2, AFTER);
     let (mut exchange, _) = ask(&mut memory, BODY);
-    for number in [1, 2] {
-        come(&mut exchange, number, &mut memory);
-    }
+    assert_eq!([1, 2].map(|number| come(&mut exchange, number, &mut memory)), ["a", "b"]);
     exchange.close();
     for (number, target) in [(1, "a/m"), (2, "b/m")] {
         exchange.attempt_ended(number, outcome(target, Ending::Silent), &mut memory, 0);
