@@ -49,10 +49,13 @@ fn event(words: &str, finish: &serde_json::Value) -> Vec<u8> {
     format!("data: {}\n\n", json!({ "id": "c", "object": "chat.completion.chunk", "choices": [choice] })).into_bytes()
 }
 
+/// Makes the frames for a stream.
+type Says = fn(u32) -> Vec<Vec<u8>>;
+
 /// What a provider says on the stream of a request, and whether that is a whole answer before it goes wrong.
 struct Case {
     name: &'static str,
-    says: fn(u32) -> Vec<Vec<u8>>,
+    says: Says,
     is_whole: bool,
 }
 
@@ -195,13 +198,13 @@ const CASES: &[Case] = &[
 /// A provider that answers every request with the frames of the case that is set, and then closes.
 struct Frames {
     listener: TcpListener,
-    says: Arc<Mutex<fn(u32) -> Vec<Vec<u8>>>>,
+    says: Arc<Mutex<Says>>,
 }
 
 impl Frames {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let says: Arc<Mutex<fn(u32) -> Vec<Vec<u8>>>> = Arc::new(Mutex::new(|_| Vec::new()));
+        let says: Arc<Mutex<Says>> = Arc::new(Mutex::new(|_| Vec::new()));
         let (taken, known) = (listener.try_clone().expect("a listener"), Arc::clone(&says));
         std::thread::spawn(move || {
             for stream in taken.incoming().flatten() {
@@ -216,13 +219,13 @@ impl Frames {
         format!("http://{}", self.listener.local_addr().expect("its address"))
     }
 
-    fn say(&self, says: fn(u32) -> Vec<Vec<u8>>) {
+    fn say(&self, says: Says) {
         *self.says.lock().expect("a case") = says;
     }
 }
 
 /// Reads frames until a request is whole, and says what is to be said on its stream.
-fn serve(mut socket: TcpStream, says: &Mutex<fn(u32) -> Vec<Vec<u8>>>) -> Option<()> {
+fn serve(mut socket: TcpStream, says: &Mutex<Says>) -> Option<()> {
     let mut preface = [0; 24];
     socket.read_exact(&mut preface).ok()?;
     socket.write_all(&frame(SETTINGS, 0, 0, &[])).ok()?;
