@@ -15,7 +15,8 @@ Definition (frozen):
   from the other folds' out-of-fold scores, and then used on the tested fold. (Those scores come from models that saw the tested
   fold's labels, not its scores; a threshold is one number of thousands of rows, so this is of no weight, but it is said.)
 - Figures: mean of seeds of eval.py's apgr, cpt50, cpt80 on the gap; saving and kept quality of the frozen points; eval.py's saving
-  on the test curve, as published tables have it, by gap and by value.
+  on the test curve, as published tables have it, by gap and by value. Beside them: chance, length alone (with the same guessed
+  cost), and that cost alone, since part of what is saved comes of sending dear prompts to the weak model, whatever they ask.
 """
 import argparse
 import sys
@@ -159,11 +160,12 @@ def pairs(data, tokens, table, seeds, first=0):
             if method == "cost":
                 continue
             rows = np.flatnonzero(data.source == PAIRS[pair][0])
-            value = learn.value(score[rows], scores["cost", pair][rows]) if method == "learnt" else None
+            value = None if method == "general" else learn.value(score[rows], scores["cost", pair][rows])
             table.add(method, pair, rows, score[rows], fold[rows], value)
         for pair in PAIRS:
             rows = np.flatnonzero(data.source == PAIRS[pair][0])
             table.add("random", pair, rows, np.random.default_rng(seed).random(len(rows)), fold[rows])
+            table.add("cost alone", pair, rows, -scores["cost", pair][rows], fold[rows])
         table.show()
 
 
