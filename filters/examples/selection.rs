@@ -43,7 +43,7 @@ pub extern "C" fn learn() -> u32 {
     })
 }
 
-/// Says all numbers of what was given, and what the first `heads` heads make of them.
+/// Says all numbers of what was given, and what the last `heads` heads make of them: those of models stand there.
 #[unsafe(no_mangle)]
 pub extern "C" fn judge(heads: usize) -> usize {
     STATE.with_borrow_mut(|state| {
@@ -56,7 +56,9 @@ pub extern "C" fn judge(heads: usize) -> usize {
         let opinion = artifact.judge(&seen);
         said.clear();
         said.extend([f64::from(opinion.cheap), f64::from(opinion.mid), f64::from(opinion.bucket as u8)]);
-        said.extend(artifact.parts().heads.iter().take(heads).filter_map(|head| artifact.quality(&seen, &head.name)));
+        said.extend(
+            artifact.parts().heads.iter().rev().take(heads).filter_map(|head| artifact.quality(&seen, &head.name)),
+        );
         said.extend(seen.numbers());
         said.len()
     })

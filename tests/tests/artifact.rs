@@ -61,7 +61,7 @@ fn native(artifact: &Artifact, prompt: &str) -> Vec<u64> {
     let seen = artifact.extend(&Features::of_prompt(prompt));
     let opinion = artifact.judge(&seen);
     let judged = [f64::from(opinion.cheap), f64::from(opinion.mid), f64::from(opinion.bucket as u8)];
-    let heads = artifact.parts().heads.iter().filter_map(|head| artifact.quality(&seen, &head.name));
+    let heads = artifact.parts().heads.iter().rev().filter_map(|head| artifact.quality(&seen, &head.name));
     judged.into_iter().chain(heads).chain(seen.numbers().iter().copied()).map(f64::to_bits).collect()
 }
 

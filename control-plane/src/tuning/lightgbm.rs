@@ -99,8 +99,9 @@ fn read_tree(members: &HashMap<&str, &str>) -> anyhow::Result<Tree> {
 
 /// A child: forks from 0 up, leaves from -1 down.
 fn child(number: i32) -> anyhow::Result<Child> {
-    let of = |number: i32| u16::try_from(number).context("too many leaves");
-    Ok(if number < 0 { Child::Leaf(of(!number)?) } else { Child::Node(of(number)?) })
+    let (number, of): (i32, fn(u16) -> Child) = if number < 0 { (!number, Child::leaf) } else { (number, Child::node) };
+    ensure!((0..1 << 15).contains(&number), "too many leaves");
+    Ok(of(u16::try_from(number)?))
 }
 
 fn numbers<T: std::str::FromStr>(members: &HashMap<&str, &str>, name: &str) -> anyhow::Result<Vec<T>> {
@@ -126,8 +127,8 @@ mod tests {
     #[test]
     fn trees_are_read_by_the_names_of_their_features() {
         let trees = Forest::read(MODEL).unwrap().over(&columns(), None, 2.0).unwrap();
-        let root = Node { feature: 4, threshold: 2.5, left: Child::Node(1), right: Child::Leaf(1) };
-        let below = Node { feature: 7, threshold: 1e-35, left: Child::Leaf(0), right: Child::Leaf(2) };
+        let root = Node { feature: 4, threshold: 2.5, left: Child::node(1), right: Child::leaf(1) };
+        let below = Node { feature: 7, threshold: 1e-35, left: Child::leaf(0), right: Child::leaf(2) };
         assert_eq!(trees[0], Tree { nodes: vec![root, below], leaves: vec![1.0, -0.5, 2.0] });
         assert_eq!(trees[1], Tree { nodes: vec![], leaves: vec![0.25] });
         let inputs = ["other".to_owned(), "lines".to_owned()];

@@ -63,7 +63,9 @@ impl Domains {
         };
         let mut levels: Vec<f64> = numbers.iter().zip(&self.scales).enumerate().map(level).collect();
         let mut sums: Vec<f64> = self.biases.iter().map(|bias| f64::from(*bias)).collect();
-        for (level, weights) in levels.iter().zip(self.weights.chunks_exact(sums.len().max(1))) {
+        let weights = levels.iter().zip(self.weights.chunks_exact(sums.len().max(1)));
+        // What is as usual says nothing.
+        for (level, weights) in weights.filter(|(level, _)| **level != 0.0) {
             sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += f64::from(*weight) * level);
         }
         let mut rest = sums.as_mut_slice();
