@@ -14,7 +14,7 @@ const LONGEST_NAME: usize = 256;
 /// The highest throughput that is understood.
 const MOST_THROUGHPUT: u64 = 1_000_000;
 
-const NAMES: &str = "must be a name or a list of 1 to 32 names, such as [\"openai\", \"corp/our-model\"]";
+const NAMES: &str = "must be a name or a list of 1 to 32 names, such as [\"corp\", \"corp/our-model\"]";
 const PRICE: &str = "must be dollars per million tokens with at most six digits after the point, such as {\"input\": 3, \"output\": 15}";
 
 impl Preferences {
