@@ -3,6 +3,7 @@
 //! Errors speak twice: [`ClientError::message`] for the caller, [`Refusal::code`] and the Record for the operator. Neither
 //! contains a word of the prompt, of an answer or of a secret.
 
+mod retry;
 mod spent;
 
 use crate::failure::Failure;
@@ -360,23 +361,6 @@ impl Refusal {
             Refusal::NoAnswer(Unanswered::Unreachable) => "no provider could be reached for this model".into(),
             Refusal::NoAnswer(Unanswered::Silent) => "no provider answered in time".into(),
             Refusal::Forgotten => "the gateway lost this request and did not send it; try again".into(),
-        }
-    }
-
-    /// Headers that tell programs whether and when to try again.
-    pub fn retry_headers(&self) -> Vec<(&'static str, String)> {
-        match self {
-            Refusal::BudgetSpent(spent) | Refusal::RateLimited(spent) => {
-                let after = spent.retry_after().map(|seconds| ("retry-after", seconds.to_string()));
-                let should = ("x-should-retry", spent.is_worth_waiting().to_string());
-                after.into_iter().chain([should]).collect()
-            }
-            Refusal::Resting { wait_ms: 0, .. } => Vec::new(),
-            Refusal::Cooling(ms) | Refusal::Resting { wait_ms: ms, .. } => {
-                vec![("retry-after", ms.div_ceil(1000).max(1).to_string())]
-            }
-            Refusal::BudgetUnknown(_) | Refusal::ControlPlaneAway => vec![("retry-after", "1".into())],
-            _ => Vec::new(),
         }
     }
 

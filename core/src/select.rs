@@ -26,6 +26,7 @@ pub mod bucket;
 pub mod choose;
 mod due;
 mod judgement;
+mod named;
 mod rounds;
 mod warm;
 
