@@ -129,18 +129,20 @@ pub struct Forced {
     forced: Option<String>,
 }
 
+/// A page of what was done in so many minutes.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
-    limit: Option<u32>,
-    after: Option<String>,
-    minutes: Option<u32>,
+pub(super) struct ListQuery {
+    pub(super) limit: Option<u32>,
+    pub(super) after: Option<String>,
+    pub(super) minutes: Option<u32>,
 }
 
+/// What was done in so many minutes.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct MinutesQuery {
-    minutes: Option<u32>,
+pub(super) struct MinutesQuery {
+    pub(super) minutes: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,13 +6,14 @@ use axum::Json;
 use axum::extract::State;
 use dragoman_core::select::due;
 use dragoman_core::snapshot::{Affinity, Route, Snapshot};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::Admin;
 use super::api::{Api, Endpoint, Verb};
 use super::body::{Asked, Id};
+use super::health::{ListQuery, MinutesQuery};
 use super::page::{self, Listed, Page};
 use super::policy::Policy;
 use super::problem::Problem;
@@ -57,20 +58,6 @@ pub struct TargetShare {
     attempts: u64,
     /// Those that brought a whole answer.
     answered: u64,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ListQuery {
-    limit: Option<u32>,
-    after: Option<String>,
-    minutes: Option<u32>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MinutesQuery {
-    minutes: Option<u32>,
 }
 
 /// Adds the endpoints.

@@ -27,7 +27,7 @@ use crate::snapshot::Choice;
 /// The quality of a model of which nobody knows any, in thousandths.
 pub const UNKNOWN: u16 = 500;
 
-/// How many tokens answers to requests of each bucket have, about: what is generated is not known before.
+/// How many tokens answers to requests of each bucket have: guesses, for what is generated is not known before.
 pub const ANSWERS: [u64; 3] = [250, 600, 1_500];
 
 /// What a request says of how its model is to be chosen.

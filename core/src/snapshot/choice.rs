@@ -88,7 +88,7 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// Quality counts so much where nobody says: what a public trial of such scores found best ([`crate::select::choose`]).
+    /// Quality counts so much where nobody says: more than cost, and not alone. Nobody has measured that it suits anybody's traffic.
     pub const ALPHA: u16 = 700;
 
     /// Which buckets the candidate at that place of the route is for.
