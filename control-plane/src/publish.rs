@@ -285,7 +285,8 @@ impl<'r> Builder<'r> {
         let loss = row.and_then(|row| row.loss).unwrap_or(self.file.loss);
         let patience = row.map(|row| row.patience).unwrap_or_default();
         let choice = row.and_then(|row| row.choose.as_ref()).map(|row| Choice { suits, ..row.choice.clone() });
-        self.routes.push(Route { name: name.to_string(), candidates, loss, pool, regions, patience, choice });
+        let shadow = row.and_then(|row| row.shadow.as_ref()).map(|shadow| shadow.value.clone());
+        self.routes.push(Route { name: name.to_string(), candidates, loss, pool, regions, patience, choice, shadow });
     }
 
     fn models(&mut self) {

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use dragoman_core::snapshot::{Loss, Patience};
+use dragoman_core::snapshot::{Loss, Patience, Shadow};
 
 use super::choose::{ChooseRow, choose};
 use super::members::{Members, Placed, Reading};
 use super::patience::patience;
 use super::pool::{PoolRow, pool};
+use super::shadow::shadow;
 use super::{File, Known};
 
 /// Most candidates of one route that are ever tried: as many as Envoy has slots for.
@@ -33,6 +34,8 @@ pub struct RouteRow {
     pub patience: Patience,
     /// How the model is chosen for each request, where that is left to the request.
     pub choose: Option<ChooseRow>,
+    /// To whom some requests also go, unseen.
+    pub shadow: Option<Placed<Shadow>>,
 }
 
 /// Who is asked after those that were named.
@@ -112,14 +115,18 @@ pub(super) fn route(reading: &mut Reading<'_>, mut row: Members<'_>) -> RouteRow
     let strategy = strategy(reading, &mut row, "strategy");
     let pool = pool(reading, &mut row);
     let patience = patience(reading, &mut row);
+    let shadow = shadow(reading, &mut row);
     row.end(reading);
-    RouteRow { name, candidates, loss, strategy, pool, patience, choose }
+    RouteRow { name, candidates, loss, strategy, pool, patience, choose, shadow }
 }
 
 /// What routes and aliases name that is no other route or alias, with the places.
 pub(super) fn mentions(file: &File) -> Vec<(&str, usize)> {
     let defined: HashSet<&str> = edges(file).map(|(own, _, _)| own).collect();
-    edges(file).filter(|(_, name, _)| !defined.contains(name)).map(|(_, name, at)| (name, at)).collect()
+    let shadows = file.routes.iter().filter_map(|row| row.shadow.as_ref());
+    let shadows = shadows.map(|shadow| (shadow.value.to.as_str(), shadow.at));
+    let named = edges(file).map(|(_, name, at)| (name, at)).chain(shadows);
+    named.filter(|(name, _)| !defined.contains(name)).collect()
 }
 
 /// Every (route or alias, what it names, the place of that).

@@ -88,6 +88,10 @@ impl Exchange {
             memory.pulses.has_left(&outcome.target, left, now_ms);
         }
         self.running = self.running.saturating_sub(1);
+        if self.is_shadow() {
+            self.record.status = outcome.status;
+            self.closed = true;
+        }
         self.record.outcomes.push(outcome);
     }
 

@@ -117,8 +117,13 @@ impl Planned {
     }
 
     /// Whether everything is there that it needs.
-    fn is_equipped(&self) -> bool {
-        self.opening == Opening::Free || self.credential.is_some()
+    pub(super) fn is_equipped(&self) -> bool {
+        self.is_opened_by(self.credential.as_ref())
+    }
+
+    /// Whether it may be asked with this credential, or with none.
+    pub fn is_opened_by(&self, credential: Option<&Rc<Credential>>) -> bool {
+        self.opening == Opening::Free || credential.is_some()
     }
 }
 

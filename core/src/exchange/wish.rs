@@ -1,11 +1,12 @@
 //! What a request asks for, as far as choosing depends on it: read once.
 
+use super::Asked;
 use super::content::Content;
 use super::head::Head;
 use super::signs::Signs;
 use crate::catalog::Operation;
 use crate::dialect::{self, Endpoint, ReadError};
-use crate::hub::Delivery;
+use crate::hub::{Delivery, Request};
 use crate::json::Json;
 use crate::record::Record;
 use crate::refusal::Refusal;
@@ -38,6 +39,25 @@ impl Wish {
         Wish { model, delivery, needs, output_limit: None, reserved_input: None, answers: None, signs: None }
     }
 
+    /// For an answer of that model to a whole request.
+    fn of_request(request: &Request<'_>, model: String, head: &Head, needs: Needs, snapshot: &Snapshot) -> Wish {
+        let (tied, abilities, weight) = (request.tied, request.needs(), request.weight());
+        let output_limit = request.max_tokens.map(|limit| limit.tokens);
+        let answers = request.sampling.answers.and_then(Json::u64);
+        let (delivery, reserved_input) = (request.delivery, Some(weight.reserved));
+        let chooses = snapshot.route(&model).is_some_and(|route| route.choice.is_some());
+        let signs = chooses.then(|| Box::new(Signs::of(request, head)));
+        let wish = Wish::of(model, Needs { tied, abilities, tokens: weight.words, ..needs });
+        Wish { delivery, output_limit, reserved_input, answers, signs, ..wish }
+    }
+
+    /// What was asked, of that model instead.
+    pub(super) fn instead(asked: &Asked, model: &str) -> Option<Wish> {
+        let Asked { endpoint, head, content, snapshot, needs, .. } = asked;
+        let request = dialect::client(endpoint.dialect).read_request(endpoint, content.json()).ok()?;
+        Some(Wish::of_request(&request, model.to_string(), head, *needs, snapshot))
+    }
+
     /// Reads it; refuses what is no request of the endpoint's dialect where it must be understood.
     pub(crate) fn read(
         endpoint: &Endpoint,
@@ -51,15 +71,8 @@ impl Wish {
         match endpoint.operation {
             Operation::Generate => {
                 let request = dialect::client(endpoint.dialect).read_request(endpoint, content.json()).map_err(bad)?;
-                let (tied, abilities, weight) = (request.tied, request.needs(), request.weight());
                 let model = named(or_path(request.model.decode().into_owned()))?;
-                let output_limit = request.max_tokens.map(|limit| limit.tokens);
-                let answers = request.sampling.answers.and_then(Json::u64);
-                let (delivery, reserved_input) = (request.delivery, Some(weight.reserved));
-                let chooses = snapshot.route(&model).is_some_and(|route| route.choice.is_some());
-                let signs = chooses.then(|| Box::new(Signs::of(&request, head)));
-                let wish = Wish::of(model, Needs { tied, abilities, tokens: weight.words, ..needs });
-                Ok(Wish { delivery, output_limit, reserved_input, answers, signs, ..wish })
+                Ok(Wish::of_request(&request, model, head, needs, snapshot))
             }
             Operation::Embed => {
                 let embeddings = dialect::of(endpoint.dialect).embeddings().ok_or(Refusal::UnknownPath)?;

@@ -2,7 +2,7 @@
 
 use super::{choice, index, patience, strings_of};
 use crate::json::{Json, Writer};
-use crate::snapshot::{Affinity, Balance, Loss, Pool, Regions, Route};
+use crate::snapshot::{Affinity, Balance, Loss, Pool, Regions, Route, Shadow};
 
 pub(super) fn write(row: &Route, out: &mut Writer) {
     out.object(|out| {
@@ -34,6 +34,12 @@ pub(super) fn write(row: &Route, out: &mut Writer) {
         if let Some(choice) = &row.choice {
             choice::write(choice, out.field("choice"));
         }
+        if let Some(Shadow { to, share }) = &row.shadow {
+            out.field("shadow").object(|out| {
+                out.field("to").string(to);
+                out.field("share").number(*share);
+            });
+        }
     });
 }
 
@@ -59,6 +65,10 @@ pub(super) fn read(row: Json<'_>) -> Option<Route> {
         patience: patience::read(row)?,
         choice: match row.get("choice") {
             Some(choice) => Some(choice::read(choice)?),
+            None => None,
+        },
+        shadow: match row.get("shadow") {
+            Some(shadow) => Some(Shadow { to: shadow.get("to")?.string()?, share: shadow.get("share")?.u64()? }),
             None => None,
         },
     })
