@@ -12,10 +12,11 @@
 //! Every endpoint is one [`api::Endpoint`] with a policy; there is no other way to add one, so none can be forgotten. The
 //! policy belongs to the route that was matched, never to a path that is looked at again.
 //!
-//! Limits: bodies up to [`body::MAX_BODY`]; no TLS (loopback by default, a proxy with TLS otherwise); tokens by header only.
+//! Limits: bodies up to [`body::MAX_BODY`], of artifacts up to their own; no TLS (loopback by default, a proxy with TLS otherwise); tokens by header only.
 
 mod accounts;
 mod api;
+mod artifacts;
 mod body;
 mod budgets;
 mod configuration;
@@ -24,7 +25,9 @@ mod costs;
 mod credentials;
 mod discovery;
 mod distribution;
+mod experiments;
 mod explain;
+mod feedback;
 mod health;
 mod keys;
 mod ledger;
@@ -32,6 +35,7 @@ mod metrics;
 mod openapi;
 mod page;
 mod policy;
+mod pools;
 mod problem;
 mod rate_limits;
 mod records;
@@ -56,6 +60,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tracing::{error, warn};
 
+use crate::artifacts::Artifacts;
 use crate::data_plane::Watching;
 use crate::discovery::Rounds;
 use crate::health::FleetView;
@@ -103,6 +108,8 @@ pub struct Admin {
     pub rounds: Arc<Rounds<Discovered>>,
     /// How providers do.
     pub health: Arc<FleetView>,
+    /// What models are chosen by.
+    pub artifacts: Arc<Artifacts>,
 }
 
 /// Every endpoint.
@@ -117,12 +124,16 @@ fn api() -> Api {
     sessions::add(&mut api);
     tokens::add(&mut api);
     records::add(&mut api);
+    feedback::add(&mut api);
+    experiments::add(&mut api);
     costs::add(&mut api);
     ledger::add(&mut api);
     snapshots::add(&mut api);
     explain::add(&mut api);
+    artifacts::add(&mut api);
     discovery::add(&mut api);
     health::add(&mut api);
+    pools::add(&mut api);
     rate_limits::add(&mut api);
     cool_downs::add(&mut api);
     distribution::add(&mut api);

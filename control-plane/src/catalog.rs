@@ -183,6 +183,7 @@ fn change(shipped: &mut ProviderRow, row: &ProviderRow) {
     take(&mut shipped.dispatch, &row.dispatch);
     take(&mut shipped.share, &row.share);
     take(&mut shipped.region, &row.region);
+    take(&mut shipped.data_policy, &row.data_policy);
     take(&mut shipped.proxy, &row.proxy);
     match (&mut shipped.sign_in, &row.sign_in) {
         (Some(sign_in), Some(other)) => sign_in.change(other),
@@ -284,6 +285,7 @@ fn register(row: &ProviderRow, sign_in: Option<&SignIn>, environment: Environmen
         dispatch: row.dispatch.unwrap_or_default(),
         share: row.share,
         region: row.region.as_deref().map(fill).transpose()?.unwrap_or_default(),
+        data_policy: row.data_policy.clone().unwrap_or_default(),
         http2: row.http2.unwrap_or(false),
         proxy: row.proxy.clone(),
         pinned: Vec::new(),

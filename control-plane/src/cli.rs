@@ -1,10 +1,10 @@
 //! The command line.
 //!
 //! ```text
-//! local          init, check, render, import, completions, translate: need nobody; vault: the store itself
+//! local          init, check, render, import, completions, translate, tuning: need nobody; vault: the store itself
 //! door           key, token, record: the admin API with a token, the data directory without
-//! client         provider … rule, account, credential, login, session, cool-down, health, costs, ledger, snapshot, apply, diff, export,
-//!                status, audit, explain: the admin API
+//! client         provider … rule, account, credential, login, session, cool-down, health, tuning artifacts, costs, ledger, snapshot, apply,
+//!                diff, export, status, audit, explain: the admin API
 //! ```
 //!
 //! Exit codes: 0 good; 2 what was given is wrong ([`BadInput`]); 1 everything else, and of `diff` that something differs.
@@ -17,6 +17,8 @@ mod configuration;
 mod cool_downs;
 mod costs;
 mod door;
+mod experiments;
+mod feedback;
 mod health;
 mod input;
 mod keys;
@@ -30,6 +32,7 @@ mod snapshots;
 mod table;
 mod terms;
 mod tokens;
+mod tuning;
 mod vault;
 
 use std::io::Write;
@@ -44,6 +47,7 @@ use crate::settings::{DEFAULT_FILE, Kind};
 
 use crate::translate::{Translation, translate};
 pub(crate) use client::TOKEN;
+pub(crate) use input::read;
 
 pub use bad_input::{BadInput, bad};
 
@@ -121,6 +125,9 @@ enum Command {
     /// Who may come without a key.
     #[command(subcommand)]
     Identity(rows::RowCommand),
+    /// Experiments: which ways the requests of a name go, and what came of each.
+    #[command(subcommand)]
+    Experiment(experiments::ExperimentCommand),
     /// Say all rows of a file at once, over what the admin API said before; all of them or none.
     Apply(configuration::Apply),
     /// Say what `apply` would change; exit code 1 when it is something, 2 when it can't be said.
@@ -150,6 +157,9 @@ enum Command {
     /// How providers do, and forcing who is asked.
     #[command(subcommand)]
     Health(health::HealthCommand),
+    /// Artifacts by which models are selected: made, measured, kept, used.
+    #[command(subcommand)]
+    Tuning(tuning::TuningCommand),
     /// What accounts' credentials are kept in.
     #[command(subcommand)]
     Vault(vault::VaultCommand),
@@ -159,6 +169,9 @@ enum Command {
     /// Records of exchanges.
     #[command(subcommand)]
     Record(records::RecordCommand),
+    /// What is said of exchanges.
+    #[command(subcommand)]
+    Feedback(feedback::FeedbackCommand),
     /// Print the latest Records.
     Records(records::Latest),
     /// What was spent: by provider, model, key, account, team, tag, day, route or state.
@@ -251,6 +264,7 @@ pub async fn main() -> anyhow::Result<ExitCode> {
         Command::Suspension(command) => command.run(Kind::Suspension).await,
         Command::Rule(command) => command.run(Kind::Rule).await,
         Command::Identity(command) => command.run(Kind::Identity).await,
+        Command::Experiment(command) => command.run().await,
         Command::Apply(asked) => asked.run().await,
         Command::Diff(rows) => return rows.diff().await,
         Command::Export(asked) => asked.run().await,
@@ -262,9 +276,11 @@ pub async fn main() -> anyhow::Result<ExitCode> {
         Command::Session(command) => command.run().await,
         Command::CoolDown(command) => command.run().await,
         Command::Health(command) => command.run().await,
+        Command::Tuning(command) => command.run().await,
         Command::Vault(command) => command.run().await,
         Command::Token(command) => command.run().await,
         Command::Record(command) => command.run().await,
+        Command::Feedback(command) => command.run().await,
         Command::Records(asked) => asked.run().await,
         Command::Costs(asked) => asked.run().await,
         Command::Ledger(command) => command.run().await,

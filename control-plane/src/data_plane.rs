@@ -8,7 +8,7 @@
 //! | `Credential` | the one header of a provider: the gateway's, an account's own, or its session's |
 //! | `Settle` | the exchange ids that are durable now |
 //!
-//! Limits: 4 MiB up, 32 MiB down; meant for loopback or a private network, there is no TLS.
+//! Limits: 4 MiB up, 35 MiB down; meant for loopback or a private network, there is no TLS.
 
 mod credentials;
 mod holds;
@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dragoman_core::admission::{self, Caller, Grant, Mode};
+use dragoman_core::artifact::MAX_ARTIFACT;
 use dragoman_core::record::Record;
 use dragoman_core::snapshot::MAX_SNAPSHOT;
 use tokio::net::TcpListener;
@@ -55,8 +56,8 @@ use proto::{
 
 /// Largest message from a filter: a batch of some thousand Records.
 const MAX_UP: usize = 4 << 20;
-/// Largest message to a filter: a Snapshot and its envelope.
-const MAX_DOWN: usize = MAX_SNAPSHOT + (1 << 20);
+/// Largest message to a filter: a Snapshot, an artifact and their envelope.
+const MAX_DOWN: usize = MAX_SNAPSHOT + MAX_ARTIFACT + (1 << 20);
 /// Most budgets of one question: as many as a filter renews at one time, and far more than one caller has.
 const MAX_WANTS: usize = 512;
 /// How long a Grant is remembered: so long do callers get on without the control plane. Revocations are pushed.

@@ -10,6 +10,7 @@
 //! after it.
 
 mod minutes;
+mod pools;
 mod probes;
 pub mod status;
 mod telling;
@@ -19,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dragoman_core::failure::Failure;
-use dragoman_core::health::{Force, Told, View, provider_of};
+use dragoman_core::health::{Force, Health, Told, View, provider_of};
 use dragoman_core::record::{Record, Whose as Owner};
 use tokio::sync::watch;
 use tracing::error;
@@ -30,6 +31,8 @@ use crate::store::{Store, now_ms};
 
 use minutes::Minutes;
 pub use minutes::{MINUTE_MS, Minute, Whose};
+use pools::Pools;
+pub use pools::{Got, Place};
 use probes::Heard;
 
 /// How often the store is looked at for what others met.
@@ -57,6 +60,7 @@ pub struct FleetView {
     /// How often anything changed.
     changed: watch::Sender<u64>,
     minutes: Minutes,
+    pools: Pools,
     /// What every provider did of late, by the store.
     late: Mutex<HashMap<String, Minute>>,
     /// Providers that refused the gateway's credential, of which nobody was told yet.
@@ -74,6 +78,7 @@ impl FleetView {
             seen: tokio::sync::Mutex::new(0),
             changed: watch::Sender::new(0),
             minutes: Minutes::default(),
+            pools: Pools::default(),
             late: Mutex::default(),
             refused: Mutex::default(),
             heard: Mutex::default(),
@@ -91,7 +96,9 @@ impl FleetView {
             // Who guesses how long to wait is not to come back with all others who do.
             view.observe(record, now_ms.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32, now_ms)
         };
-        self.minutes.observe(record, &current.labels, i64::try_from(now_ms).unwrap_or(i64::MAX));
+        let moment = i64::try_from(now_ms).unwrap_or(i64::MAX);
+        self.minutes.observe(record, &current.labels, moment);
+        self.pools.observe(record, &current.snapshot, moment);
         self.hear(record, current, now_ms);
         if changed {
             self.changes();
@@ -117,6 +124,11 @@ impl FleetView {
     /// What is told of a subject now; `None` when it is as everybody.
     pub fn of(&self, subject: &str) -> Option<Told> {
         self.view().of(subject, now())
+    }
+
+    /// What a worker knows of everybody that was told all of it and met nothing itself.
+    pub fn as_told(&self, now_ms: u64) -> Health {
+        self.view().as_told(now_ms)
     }
 
     /// The breakers that are not closed: 1 half-open, 2 open, 3 forced open.
@@ -230,6 +242,11 @@ impl FleetView {
             if let Err(failed) = self.store.add_minutes(&minutes).await {
                 error!("the store failed, and it is kept later how providers did: {failed:#}");
                 self.minutes.put_back(minutes);
+            }
+            let pools = self.pools.take();
+            if let Err(failed) = self.store.add_pools(&pools).await {
+                error!("the store failed, and it is kept later what the targets of routes got: {failed:#}");
+                self.pools.put_back(pools);
             }
         }
     }

@@ -15,6 +15,7 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod artifacts;
 pub mod catalog;
 pub mod cli;
 pub mod current;
@@ -22,6 +23,7 @@ pub mod data_plane;
 pub mod demo;
 pub mod discovery;
 pub mod envoy;
+pub mod experiments;
 pub mod health;
 pub mod import;
 pub mod ledger;
@@ -39,6 +41,7 @@ pub mod settings;
 pub mod store;
 pub mod traces;
 pub mod translate;
+pub mod tuning;
 pub mod vault;
 pub mod webhooks;
 pub mod xds;

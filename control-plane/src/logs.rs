@@ -85,7 +85,7 @@ pub fn exchange(record: &Record) {
         target = last.map_or("", |outcome| outcome.target.as_str()),
         ending = last.map_or("", |outcome| outcome.ending.name()),
         attempts = record.outcomes.len(),
-        ms = record.outcomes.iter().map(|outcome| outcome.total_ms).sum::<u64>(),
+        ms = record.took_ms(),
         input_tokens = sum(|usage| usage.input),
         output_tokens = sum(|usage| usage.output),
         "exchange"

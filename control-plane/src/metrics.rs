@@ -117,6 +117,7 @@ pub struct Metrics {
     requests: Series<Counter>,
     attempts: Series<Counter>,
     fallbacks: Series<Counter>,
+    hedges: Series<Counter>,
     failures: Series<Counter>,
     breaker: Series<Gauge>,
     first_event: Series<Histogram>,
@@ -178,6 +179,7 @@ impl Metrics {
             requests: counter(to, &table::REQUESTS),
             attempts: counter(to, &table::ATTEMPTS),
             fallbacks: counter(to, &table::FALLBACKS),
+            hedges: counter(to, &table::HEDGES),
             failures: counter(to, &table::FAILURES),
             breaker: gauge(to, &table::BREAKER),
             first_event: Series::register(to, &table::FIRST_EVENT, &room, seconds),
@@ -222,14 +224,13 @@ impl Metrics {
             self.dropped.with(&[kind]).inc_by(names.len() as u64);
         }
         if !record.outcomes.is_empty() && record.shadow_of.is_empty() {
-            let total: u64 = record.outcomes.iter().map(|outcome| outcome.total_ms).sum();
-            self.exchange.with(&[dialect]).observe(seconds(total));
+            self.exchange.with(&[dialect]).observe(seconds(record.took_ms()));
         }
         for (index, outcome) in record.outcomes.iter().enumerate() {
             let labels = known.labels(&outcome.target);
             self.attempt(record, outcome, labels);
             self.count_cost(cost(outcome, costs.get(index).copied().flatten()), labels);
-            if index + 1 < record.outcomes.len() {
+            if index + 1 < record.outcomes.len() && outcome.ending != Ending::Outrun {
                 self.fallbacks.with(&[labels.0, reason(outcome)]).inc();
             }
         }
@@ -238,6 +239,9 @@ impl Metrics {
 
     fn attempt(&self, record: &Record, outcome: &Outcome, (provider, target): (&str, &str)) {
         self.attempts.with(&[provider, target, outcome.ending.name()]).inc();
+        if outcome.hedged_after_ms.is_some() {
+            self.hedges.with(&[provider, target, outcome.ending.name()]).inc();
+        }
         if let Some(failure) = outcome.failure {
             self.failures.with(&[provider, target, failure.name()]).inc();
         }

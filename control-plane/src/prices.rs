@@ -156,7 +156,7 @@ impl PriceBook {
             (true, _) => (cost_of(price), CostKnown::Ceiling),
             // A fee for each request needs no report.
             (false, Ending::Answered) => (cost_of(price), CostKnown::Unreported),
-            (false, Ending::Broken | Ending::Abandoned) => (Cost::default(), CostKnown::Unreported),
+            (false, Ending::Broken | Ending::Abandoned | Ending::Outrun) => (Cost::default(), CostKnown::Unreported),
             (false, Ending::Retriable | Ending::Refused | Ending::Silent) => (Cost::default(), CostKnown::Nothing),
         };
         OutcomeCost { cost, micro_dollars: cost.micro_dollars(), known }

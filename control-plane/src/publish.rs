@@ -12,13 +12,16 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dragoman_core::admission::Budget;
-use dragoman_core::catalog::{Provider, Target};
+use dragoman_core::catalog::{DialectId, Operation, Provider, Target};
 use dragoman_core::price::Price;
-use dragoman_core::snapshot::{Choice, Family, Pool, Regions, Route, Silence, Snapshot};
+use dragoman_core::select::{Needs, Resolution, judge};
+use dragoman_core::snapshot::{Choice, Experiment, Family, Pool, Regions, Route, Silence, Snapshot};
 
 use crate::catalog::{Catalog, Registered};
 use crate::prices::PriceBook;
-use crate::settings::{File, IdentityRow, Limits, ModelRow, PoolRow, RateLimit, RouteRow, Status, Strategy};
+use crate::settings::{
+    ExperimentRow, File, IdentityRow, Limits, ModelRow, PoolRow, RateLimit, RouteRow, Status, Strategy,
+};
 use fallbacks::{MOST, Ranking};
 use names::{Meant, Names, Resolved};
 
@@ -41,7 +44,7 @@ pub fn snapshot_at(
     builder.configured();
     builder.aliases();
     builder.models();
-    let Builder { targets, routes, warnings, withheld, .. } = builder;
+    let Builder { targets, routes, mut warnings, withheld, .. } = builder;
     let providers = catalog.providers.iter().map(|row| provider(row, &book, at_ms)).collect();
     let families = families(&catalog.providers, &withheld);
     let mut snapshot = Snapshot::new(version, providers, targets, routes, families)
@@ -49,10 +52,29 @@ pub fn snapshot_at(
     snapshot.withheld = withheld;
     snapshot.health = file.health.judged;
     snapshot.silence = silence(&file.limits);
+    snapshot.experiments = experiments(file, &snapshot, &mut warnings);
     snapshot.identities = file.identities.iter().map(IdentityRow::published).collect();
     let rules: Result<Vec<_>, String> = file.rules.iter().map(|row| row.rule(file)).collect();
     let snapshot = rules.map_err(|wrong| vec![wrong]).and_then(|rules| snapshot.with_rules(rules));
     Ok((snapshot.map_err(|mistakes| anyhow::anyhow!(mistakes.join("; ")))?, warnings))
+}
+
+/// The experiments, without arms that lead nowhere now.
+fn experiments(file: &File, snapshot: &Snapshot, warnings: &mut Vec<String>) -> Vec<Experiment> {
+    let mut all: Vec<Experiment> = file.experiments.iter().map(ExperimentRow::published).collect();
+    for row in &mut all {
+        let name = row.name.clone();
+        row.arms.retain(|arm| {
+            let judged = judge(&arm.to, Needs::only(DialectId::ChatCompletions, Operation::Generate), snapshot);
+            let leads = judged.resolution != Resolution::Nobody;
+            if !leads {
+                warnings
+                    .push(format!("experiment {name}: the arm {} is left out, for {} is nobody now", arm.name, arm.to));
+            }
+            leads
+        });
+    }
+    all
 }
 
 /// How long targets may be silent where no route says otherwise.
@@ -88,6 +110,7 @@ fn provider(row: &Registered, book: &PriceBook, at_ms: u64) -> Provider {
         dispatch: row.dispatch,
         share: row.share,
         region: row.region.clone(),
+        data_policy: row.data_policy.clone(),
     }
 }
 
@@ -285,8 +308,10 @@ impl<'r> Builder<'r> {
         let loss = row.and_then(|row| row.loss).unwrap_or(self.file.loss);
         let patience = row.map(|row| row.patience).unwrap_or_default();
         let choice = row.and_then(|row| row.choose.as_ref()).map(|row| Choice { suits, ..row.choice.clone() });
+        let preferences = row.map(|row| row.preferences).unwrap_or_default();
         let shadow = row.and_then(|row| row.shadow.as_ref()).map(|shadow| shadow.value.clone());
-        self.routes.push(Route { name: name.to_string(), candidates, loss, pool, regions, patience, choice, shadow });
+        let name = name.to_string();
+        self.routes.push(Route { name, candidates, loss, pool, regions, patience, choice, preferences, shadow });
     }
 
     fn models(&mut self) {

@@ -1,5 +1,7 @@
 //! `dragoman up` and `dragoman serve`: everything together.
 
+mod first;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,10 +13,12 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
+use crate::artifacts::Artifacts;
 use crate::catalog::{self, Registered};
 use crate::current::Current;
 use crate::data_plane::{self, Watching};
 use crate::discovery::{Asker, Rounds};
+use crate::experiments::rollout::Rollouts;
 use crate::health::FleetView;
 use crate::metrics::{Metrics, Rejection};
 use crate::oauth::{Egress, OAuth};
@@ -23,11 +27,11 @@ use crate::publication::Publication;
 use crate::settings::{File, Listen, Secret};
 use crate::store::Store;
 use crate::store::discovered::Discovered;
-use crate::store::keys::{Keys, NewKey};
+use crate::store::keys::Keys;
 use crate::store::notices::WebhookSecrets;
 use crate::store::pepper::Pepper;
 use crate::store::repeated::Repeated;
-use crate::store::tokens::{Role, Tokens};
+use crate::store::tokens::Tokens;
 use crate::store::vault::Entries;
 use crate::traces::Traces;
 use crate::webhooks::Teller;
@@ -113,6 +117,7 @@ impl Options {
             ca_file: self.ca_file(file),
             providers,
             identities: file.identities.clone(),
+            hedges: file.hedges(),
         }
     }
 
@@ -167,9 +172,9 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
         Some(address) => Some(admin::listen(address).await?),
         None => None,
     };
-    let fresh_key = first_key(&keys).await?;
+    let fresh_key = first::key(&keys).await?;
     let tokens = Tokens::of(&store, pepper.clone());
-    first_token(&tokens).await?;
+    first::token(&tokens).await?;
 
     let publication = Arc::new(Publication::begin(options.clone(), file.clone(), store.clone()).await?);
     let current = publication.current();
@@ -181,6 +186,9 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     let health = Arc::new(FleetView::begin(store.clone(), publication.for_filters()).await?);
     let observers = Observers { metrics: metrics.clone(), traces: traces.clone(), health: health.clone() };
     let authorities = std::fs::read(options.ca_file(&file)).ok();
+    let artifacts =
+        Artifacts::begin(store.clone(), publication.for_filters(), watching.clone(), authorities.as_deref());
+    let artifacts = Arc::new(artifacts.await?);
     let egress = Egress::by_rows(publication.for_filters(), authorities.as_deref())?;
     let oauth = OAuth::new(&store, &vault, pepper.clone(), (egress, metrics.clone()), publication.for_filters())?;
     let service = data_plane::Service::new(
@@ -199,11 +207,13 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
     tokio::spawn(publisher.run());
     {
         let (watching, keys, store, health) = (watching.clone(), keys.clone(), store.clone(), health.clone());
+        let artifacts = artifacts.clone();
         tokio::spawn(async move {
             let (changes, alive) = (watching.changes(keys, store.clone()), watching.alive(store.clone()));
             let cool_downs = watching.cool_downs(store.clone());
             let health = health.run(&watching);
-            tokio::join!(changes, alive, cool_downs, health, reaping(store.clone()), forgetting(store));
+            let told = async { tokio::join!(changes, alive, cool_downs, health, artifacts.run()) };
+            tokio::join!(told, reaping(store.clone()), forgetting(store));
         });
     }
     let program = bootstrap(&options, &file, &directory)?;
@@ -227,6 +237,7 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
             }
         });
     }
+    tokio::spawn(Rollouts { store: store.clone(), publication: publication.clone() }.run());
     let webhooks = WebhookSecrets::of(&store, pepper.clone());
     let current = publication.for_filters();
     let teller = Teller { store: store.clone(), secrets: webhooks.clone(), current, metrics: metrics.clone() };
@@ -247,6 +258,7 @@ pub async fn run(options: Options, envoy_by: EnvoyBy) -> anyhow::Result<()> {
             metrics,
             rounds,
             health,
+            artifacts,
         };
         tokio::spawn(admin::serve(listener, state));
     }
@@ -300,17 +312,6 @@ async fn forgetting(store: Store) {
     }
 }
 
-/// Makes and prints a key if there was none ever.
-async fn first_key(keys: &Keys) -> anyhow::Result<Option<Secret>> {
-    if !keys.is_empty().await? {
-        return Ok(None);
-    }
-    let first = NewKey { name: "first".to_string(), ..NewKey::default() };
-    let key = keys.create("at start", &first).await?.key;
-    crate::cli::print(&format!("Your first key (shown once; make more with `dragoman key create`): {}", key.expose()))?;
-    Ok(Some(key))
-}
-
 /// Asks providers for their models for ever, unless the file says not to; by hand it can be done all the same.
 fn discover(
     options: &Options,
@@ -328,16 +329,6 @@ fn discover(
         tokio::spawn(rounds.clone().run(providers, move || told.wake()));
     }
     Ok(rounds)
-}
-
-/// Makes and prints an owner's token if there was none ever.
-async fn first_token(tokens: &Tokens) -> anyhow::Result<()> {
-    if tokens.is_empty().await? {
-        let token = tokens.create("at start", "first", Role::Owner, "").await?.token;
-        let words = "Your first admin token (shown once; make more with `dragoman token create`): ";
-        crate::cli::print(&format!("{words}{}", token.expose()))?;
-    }
-    Ok(())
 }
 
 /// Writes Envoy's bootstrap into the data directory.

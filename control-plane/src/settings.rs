@@ -24,6 +24,7 @@
 mod address;
 mod choose;
 mod example;
+mod experiment;
 mod file;
 mod health;
 mod identity;
@@ -48,6 +49,7 @@ mod shadow;
 mod sign_in;
 mod signing;
 mod suspension;
+mod tuning;
 mod variable;
 pub mod watch;
 pub(crate) use file::split_address;
@@ -59,7 +61,9 @@ use std::time::Duration;
 
 pub use address::{BaseUrl, origin};
 pub use choose::ChooseRow;
+pub use dragoman_core::price::micro_dollars;
 pub use example::EXAMPLE;
+pub use experiment::{ExperimentRow, Rollout};
 pub use health::{HealthSettings, OperatorsWebhook};
 pub use identity::{IdentityRow, Jwt, Proof, Template, Testimony, TokenKeys, Unknown};
 pub use kind::Kind;
@@ -67,7 +71,7 @@ pub use members::Placed;
 pub use mistake::{Mistake, Mistakes};
 pub use model::{Modality, ModelRow, Status};
 pub use pool::PoolRow;
-pub use price::{PriceRow, Pricing, Unpriced, micro_dollars};
+pub use price::{PriceRow, Pricing, Unpriced};
 pub use provider::{Auth, Enabled, ModelsPath, ProviderRow};
 pub use rate_limit::{RateLimit, terms_of};
 pub use route::{MAX_CANDIDATES, MAX_CHAIN, RouteRow, Strategy};
@@ -78,6 +82,7 @@ pub use service_account::{KnownBy, ServiceAccount, ServiceAccountRow};
 pub use sign_in::{CALLBACK, SignIn, SignInPolicy, SignInRow, Style};
 pub use signing::Signing;
 pub use suspension::Suspension;
+pub use tuning::{ARTIFACT_URL, ArtifactSource, TuningSettings};
 pub use variable::{Variable, Variables};
 
 use dragoman_core::snapshot::Loss;
@@ -104,6 +109,8 @@ pub struct File {
     pub limits: Limits,
     /// How health is judged, and who is told.
     pub health: HealthSettings,
+    /// Where the artifact comes from that models are chosen by.
+    pub tuning: TuningSettings,
     /// The Envoy beside us.
     pub envoy: EnvoySettings,
     /// Whether the shipped providers and models take part.
@@ -132,6 +139,8 @@ pub struct File {
     pub rules: Vec<RuleRow>,
     /// Who may come without a key, in the order of the file.
     pub identities: Vec<IdentityRow>,
+    /// Experiments with the requests of some names, in the order of the file.
+    pub experiments: Vec<ExperimentRow>,
     /// The rows as they were written.
     pub said: Said,
     /// Prices, in the order of the file.
@@ -288,6 +297,11 @@ impl Known {
 }
 
 impl File {
+    /// Whether any route hedges: only then Envoy has the hop.
+    pub fn hedges(&self) -> bool {
+        self.routes.iter().any(|row| row.patience.hedge.is_some())
+    }
+
     /// Reads a settings file's text; `name` is its name in messages, `known` what it may name without defining it.
     pub fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistakes> {
         Ok(File { said: Said::of(text), ..file::read(name, text, known)? })
@@ -319,6 +333,7 @@ impl File {
             suspensions: read.suspensions,
             rules: read.rules,
             identities: read.identities,
+            experiments: read.experiments,
             said,
             ..self.clone()
         })

@@ -12,6 +12,8 @@
 //! Limits: a busy writer is waited for five seconds.
 
 pub mod accounts;
+mod arms;
+pub mod artifacts;
 mod attempts;
 pub mod audit;
 pub mod budgets;
@@ -19,12 +21,14 @@ pub mod cool_downs;
 pub mod costs;
 pub mod discovered;
 mod engine;
+pub mod feedback;
 pub mod health;
 pub mod keys;
 pub mod ledger;
 pub mod minutes;
 pub mod notices;
 pub mod pepper;
+mod pools;
 pub mod records;
 pub mod repeated;
 pub mod rows;
@@ -47,7 +51,7 @@ use sqlx::any::AnyRow;
 pub use engine::{Changes, Engine};
 
 /// Every change of the tables, in order; a number is never used twice.
-const MIGRATIONS: [(i64, &str); 9] = [
+const MIGRATIONS: [(i64, &str); 14] = [
     (1, include_str!("../migrations/0001_begin.sql")),
     (2, include_str!("../migrations/0002_operate.sql")),
     (3, include_str!("../migrations/0003_look_up.sql")),
@@ -57,6 +61,11 @@ const MIGRATIONS: [(i64, &str); 9] = [
     (7, include_str!("../migrations/0007_sign_ins.sql")),
     (8, include_str!("../migrations/0008_cool_downs.sql")),
     (9, include_str!("../migrations/0009_health.sql")),
+    (10, include_str!("../migrations/0010_pools.sql")),
+    (11, include_str!("../migrations/0011_artifacts.sql")),
+    (12, include_str!("../migrations/0012_hedges.sql")),
+    (13, include_str!("../migrations/0013_feedback.sql")),
+    (14, include_str!("../migrations/0014_experiments.sql")),
 ];
 
 /// What PostgreSQL is told besides, after the change of that number.

@@ -13,6 +13,7 @@ mod ads;
 pub mod bootstrap;
 mod cluster;
 mod envoys;
+mod hop;
 mod listener;
 mod module;
 mod proto;
@@ -56,6 +57,8 @@ pub struct Edge {
     pub providers: Vec<Registered>,
     /// Who may come without a key.
     pub identities: Vec<IdentityRow>,
+    /// Whether any route hedges, or did.
+    pub hedges: bool,
 }
 
 /// A time in protobuf's JSON.

@@ -344,6 +344,9 @@ fn how_providers_do_is_listed_and_forced() {
     assert_eq!(row(&served.read(&["health", "list"]))[1], "healthy");
     assert!(served.read(&["audit"]).contains("force open"));
     assert_eq!(served.read(&["health", "timeline", "corp", "--json"]), "");
+    let pool = row(&served.read(&["health", "pools", "our-model", "--minutes", "60"]));
+    assert_eq!(pool, ["our-model", "in_order", "corp/our-model", "1", "0", "100.0", "%", "0", "0"]);
+    assert_eq!(served.read(&["health", "pools", "--json"]), "", "nothing is shared");
     for arguments in [["health", "force-open", "nobody/m"], ["health", "timeline", "nobody"]] {
         let refused = served.run(&arguments, "");
         assert_eq!(refused.status.code(), Some(2), "{}", words(&refused.stderr));

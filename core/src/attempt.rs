@@ -129,6 +129,11 @@ impl Attempt {
         self.turn.number
     }
 
+    /// Who comes after it if it fails is another one than was known when it began.
+    pub fn is_followed_by(&mut self, after: After) {
+        self.turn.after = after;
+    }
+
     /// Whom it asks.
     fn planned(&self) -> Option<&Planned> {
         self.asked.plan.get(self.turn.place)
@@ -201,7 +206,7 @@ impl Attempt {
         }
     }
 
-    /// Whether the same target is asked once more: it rejects what authenticates this attempt, and another can be had.
+    /// Whether somebody is asked after it, and its target once more: that rejects what authenticates it, and another can be had.
     pub fn may_renew(&self) -> bool {
         self.turn.may_renew && matches!(self.outcome.status, 401 | 403)
     }

@@ -320,6 +320,8 @@ pub struct Provider {
     pub share: Option<u8>,
     /// Where it is; empty when nobody said.
     pub region: String,
+    /// What it promises to do with data, in words that callers may ask for: `no_training`, `zero_retention`, …
+    pub data_policy: Vec<String>,
 }
 
 /// What stands for a cluster in a slot header: 16 hexadecimal digits of its name's SHA-256. Envoy keeps one header map for all

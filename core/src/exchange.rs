@@ -18,15 +18,19 @@ mod affinity;
 mod answering;
 mod brought;
 mod content;
+mod experiment;
 mod head;
+mod hedge;
 mod models;
 mod patience;
 mod payment;
 mod plan;
+mod preferences;
 mod presented;
 mod rate_limits;
 mod reply;
 mod resting;
+mod sending;
 mod shadow;
 mod signs;
 mod step;
@@ -40,22 +44,27 @@ use std::rc::Rc;
 use crate::admission::Grant;
 use crate::catalog::{DialectId, Operation};
 use crate::dialect::Endpoint;
+use crate::hub::kept::Kept;
 use crate::memory::{Memory, Standing};
 use crate::record::Record;
 use crate::refusal::Refusal;
 
 pub use brought::Brought;
 pub use content::Content;
+pub use experiment::Taken;
 pub use head::{Head, HeadEdits, Header, HeaderRef, MAX_BODY};
+use hedge::Hedging;
+pub use hedge::{HOP, Hop};
 pub use payment::Bounds;
 use payment::Payment;
-use plan::Bearing;
 pub(crate) use plan::Sought;
 pub use plan::{Asked, Opening, Planned};
+pub(crate) use preferences::permit;
 pub use presented::Evidence;
 use presented::Presented;
 use rate_limits::RateLimits;
 pub use reply::{LocalReply, error_reply};
+pub(crate) use resting::foresee;
 pub use shadow::{SHADOW, SHADOW_EXCHANGE};
 pub use step::{FinalHead, Question, Step};
 use walk::Walk;
@@ -105,6 +114,8 @@ pub struct Exchange {
     id: String,
     began_ms: u64,
     head: Head,
+    /// Who keeps what the path names.
+    kept: Kept,
     endpoint: Option<Endpoint>,
     presented: Presented,
     grant: Option<Rc<Grant>>,
@@ -114,11 +125,15 @@ pub struct Exchange {
     rate_limits: RateLimits,
     phase: Phase,
     walk: Walk,
+    /// How far it has come, where it may be hedged.
+    hedging: Option<Hedging>,
     record: Record,
     /// The attempt whose answer is being passed to the client, from 1; 0 while there is none.
     answering: usize,
-    /// A target has rejected its credential, and is asked once more with another.
-    rejected: bool,
+    /// That attempt is over.
+    is_answered: bool,
+    /// Attempts whose target has rejected a credential of which another can be had.
+    rejected: Vec<usize>,
     /// What is to be said of an answer whose head came without a body.
     unsaid: Option<Vec<u8>>,
     /// Whether it waits until somebody may be asked.
@@ -131,9 +146,11 @@ pub struct Exchange {
 
 impl Exchange {
     /// Takes a request's head. `id` is made by the data plane and unique.
-    pub fn begin(head: Head, id: String, memory: &mut Memory, now_ms: u64) -> (Exchange, Step) {
+    pub fn begin(mut head: Head, id: String, memory: &mut Memory, now_ms: u64) -> (Exchange, Step) {
+        let kept = head.unmark();
         let endpoint = head.endpoint();
         let mut exchange = Exchange::new(head, id, endpoint.as_ref().ok().cloned(), now_ms);
+        exchange.kept = kept;
         if exchange.head.is_greeting() {
             exchange.phase = Phase::Answered;
             exchange.record.status = 200;
@@ -164,15 +181,18 @@ impl Exchange {
             rate_limits: RateLimits::default(),
             phase: Phase::Reading { admission: Admission::Unasked, body: None },
             walk: Walk::default(),
+            hedging: None,
             record: Record { exchange: id.clone(), began_ms: now_ms, trace: head.trace(), ..Record::default() },
             answering: 0,
-            rejected: false,
+            is_answered: false,
+            rejected: Vec::new(),
             unsaid: None,
             turn: waiting::Turn::default(),
             running: 0,
             closed: false,
             id,
             head,
+            kept: Kept::Anywhere,
         };
         exchange.record.dialect = exchange.dialect().name().to_string();
         let operation = exchange.endpoint.as_ref().map(|endpoint| endpoint.operation.name());
@@ -285,75 +305,6 @@ impl Exchange {
             }
             _ => Step::Wait,
         }
-    }
-
-    fn plan(&mut self, body: Vec<u8>, grant: &Grant, memory: &mut Memory) -> Result<Asked, Refusal> {
-        let snapshot = &Rc::clone(memory.snapshot().ok_or(Refusal::NotReady)?);
-        let endpoint = self.endpoint.clone().ok_or(Refusal::UnknownPath)?;
-        let head = core::mem::take(&mut self.head);
-        let content = Content::read(endpoint.operation, &head, body)?;
-        let wish = Wish::read(&endpoint, &head, &content, snapshot)?;
-        wish.note(&mut self.record);
-        self.record.snapshot = snapshot.version;
-        let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
-        sought.admit(grant)?;
-        let mut choosing = memory.choosing(&self.id, self.began_ms);
-        let judgement = sought.judge(Some(grant), snapshot, &mut choosing);
-        self.record.chosen.clone_from(&judgement.chosen);
-        let thought = sought.thought(&judgement);
-        let plan = judgement.into_plan(&wish.model, wish.needs)?;
-        self.record.route.clone_from(&wish.model);
-        let rules = sought.rules(Some(grant), snapshot, self.began_ms);
-        self.record.rules = rules.names().map(str::to_string).collect();
-        let bounds = Bounds::of(&wish, &content, &rules);
-        let brought = self.presented.caller().map(|caller| Brought::of(&head, caller)).transpose()?.flatten();
-        self.record.bearer = brought.as_ref().map(|brought| brought.bearer.clone()).unwrap_or_default();
-        let cool_downs = &memory.cool_downs;
-        let bearing = Bearing { brought: brought.as_ref(), endpoint: &endpoint, cool_downs, now_ms: self.began_ms };
-        let plan_of = Planned::all(plan.targets, grant, snapshot, &bearing);
-        Ok(Asked {
-            id: self.id.clone(),
-            began_ms: self.began_ms,
-            endpoint,
-            head,
-            content,
-            model: wish.model,
-            delivery: wish.delivery,
-            needs: wish.needs,
-            bounds,
-            snapshot: Rc::clone(snapshot),
-            loss: plan.loss,
-            patience: plan.patience,
-            thought,
-            conversation: wish.signs.as_ref().map(|signs| signs.conversation),
-            rules,
-            plan: plan_of,
-            brought,
-        })
-    }
-
-    /// Gives every target of the Plan its credential; targets without one leave the Plan.
-    fn equip(&mut self, memory: &mut Memory, now_ms: u64) -> Result<Step, Refusal> {
-        let Phase::Planned { asked, questions } = &mut self.phase else { return Ok(Step::Wait) };
-        let missing = asked.equip(memory, now_ms);
-        if !missing.is_empty() && *questions == Questions::Unasked {
-            *questions = Questions::Asked;
-            return Ok(Step::Ask(missing.into_iter().map(Question::Credential).collect()));
-        }
-        asked.leave_unequipped(now_ms)?;
-        if let Some(step) = self.reserve(memory, now_ms)? {
-            return Ok(step);
-        }
-        let Phase::Planned { asked, .. } = &mut self.phase else { return Ok(Step::Wait) };
-        self.record.plan = asked.plan.iter().map(|planned| planned.target.id.clone()).collect();
-        self.walk = Walk::through(asked.plan.len());
-        let edits = asked.slots();
-        self.leave_queue(memory, true);
-        let Phase::Planned { asked, .. } = core::mem::replace(&mut self.phase, Phase::Answered) else {
-            return Ok(Step::Wait);
-        };
-        self.phase = Phase::Sent(Rc::from(asked));
-        Ok(Step::Send(edits))
     }
 
     /// What was asked, once it is on its way.

@@ -1,11 +1,11 @@
 //! What would happen to a request, or why something happened to one, without sending anything.
 //!
 //! ```
-//! use dragoman_core::explain::{Fate, explain};
+//! use dragoman_core::explain::{Fate, Situation, explain};
 //! use dragoman_core::snapshot::Snapshot;
 //! let body = br#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
 //! let snapshot = Snapshot::default();
-//! let explanation = explain::<&str>("POST", "/v1/chat/completions", &[], body, None, &snapshot);
+//! let explanation = explain::<&str>("POST", "/v1/chat/completions", &[], body, Situation::default(), &snapshot);
 //! let Fate::Refused(denial) = &explanation.fate else { panic!() };
 //! assert_eq!((denial.status, denial.code.as_str()), (404, "model_not_found"));
 //! ```
@@ -13,7 +13,8 @@
 //! Why so: whoever asks why a model was not asked deserves the gateway's own answer. Every word comes from the very functions
 //! that the data path uses ([`crate::exchange`], [`crate::select`], [`crate::attempt`]); a law of the tests holds both together.
 //!
-//! Limits: keys and credentials are the worker's business, so a target without a credential is planned here. The past is
+//! Limits: keys and credentials are the worker's business, so a target without a credential is planned here, and a caller's own token
+//! is not looked at. Of how targets do it is known what is told to all workers, not what one of them met a moment ago. The past is
 //! explained from counts and names, for its words are not kept: what could be said to targets that did not answer is unknown.
 
 mod past;
@@ -22,16 +23,17 @@ mod write;
 use std::rc::Rc;
 
 use crate::admission::Grant;
+use crate::artifact::Artifact;
 use crate::attempt::{self, Telling};
 use crate::catalog::{Abilities, DialectId, Operation};
-use crate::exchange::{Asked, Bounds, Content, Head, MAX_BODY, Opening, Planned, Sought, Wish};
+use crate::exchange::{Asked, Bounds, Content, Head, MAX_BODY, Sought, Wish, foresee, permit};
 use crate::failure::Failure;
-use crate::health::Pulses;
+use crate::health::{Firmness, Health, Pulses, Rest};
 use crate::hub::Delivery;
 use crate::record::Chosen;
 use crate::refusal::Refusal;
 use crate::rule::Touched;
-use crate::select::{Choosing, Judgement, Needs, Place, Resolution, Rounds, Verdict};
+use crate::select::{Choosing, Judgement, Keeping, Needs, Place, Resolution, Rounds, Verdict};
 use crate::snapshot::{Loss, Pool, Snapshot};
 
 pub use past::explain_record;
@@ -59,6 +61,8 @@ pub struct Explanation<'s> {
     pub pool: Option<&'s Pool>,
     /// How the model was chosen, where the route leaves that to the request.
     pub chosen: Option<Chosen>,
+    /// The arm of an experiment that it is of, as `experiment/arm`.
+    pub arm: Option<String>,
     /// Names of the rules that hold, in order.
     pub rules: Vec<String>,
     /// What they do to an answer.
@@ -93,6 +97,8 @@ pub struct Weighed {
     pub place: Place,
     /// What is thought of it.
     pub verdict: Verdict,
+    /// Until when it is left alone, where it is and was not struck before.
+    pub rest: Option<Rest>,
     /// What was wrong with each attempt at it that failed; of the past only.
     pub failures: Vec<Failure>,
     /// How it is told the request, when it is asked.
@@ -130,14 +136,27 @@ impl Denial {
     }
 }
 
-/// Says what would happen to a request now. `headers` are the client's, in lower case; a missing key is no reason to refuse
-/// here, and without a Grant the caller may ask for everything.
+/// Who asks, and what is known then.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Situation<'a> {
+    /// What the caller may do: everything, when it is not said.
+    pub grant: Option<&'a Grant>,
+    /// How targets do: well, when it is not said.
+    pub health: Option<&'a Health>,
+    /// What says how hard requests are: the rules do, when there is none.
+    pub artifact: Option<&'a Artifact>,
+    /// The time, in milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+/// Says what would happen to a request in that situation. `headers` are the client's, in lower case; a missing key is no reason to
+/// refuse here.
 pub fn explain<'s, H: AsRef<[u8]>>(
     method: &str,
     path: &str,
     headers: &[(H, H)],
     body: &[u8],
-    grant: Option<&Grant>,
+    situation: Situation<'_>,
     snapshot: &'s Snapshot,
 ) -> Explanation<'s> {
     let bytes = |name: &[u8], value: &[u8]| (name.to_vec(), value.to_vec());
@@ -145,7 +164,7 @@ pub fn explain<'s, H: AsRef<[u8]>>(
     let given = headers.iter().filter(|(name, _)| !name.as_ref().starts_with(b":"));
     head.headers.extend(given.map(|(name, value)| bytes(name.as_ref(), value.as_ref())));
     let mut explanation = Explanation::of_nothing(snapshot.version);
-    if let Err(refusal) = explanation.read(head, body.to_vec(), grant, snapshot) {
+    if let Err(refusal) = explanation.read(head, body.to_vec(), situation, snapshot) {
         explanation.fate = Fate::Refused(Denial::of(&refusal));
     }
     explanation
@@ -164,6 +183,7 @@ impl<'s> Explanation<'s> {
             loss: None,
             pool: None,
             chosen: None,
+            arm: None,
             rules: Vec::new(),
             answered: Vec::new(),
             candidates: Vec::new(),
@@ -180,15 +200,17 @@ impl<'s> Explanation<'s> {
     /// Goes the way of [`crate::exchange::Exchange`], as far as it leads.
     fn read(
         &mut self,
-        head: Head,
+        mut head: Head,
         body: Vec<u8>,
-        grant: Option<&Grant>,
+        situation: Situation<'_>,
         snapshot: &'s Snapshot,
     ) -> Result<(), Refusal> {
+        let Situation { grant, health, artifact, now_ms } = situation;
         if head.is_greeting() {
             self.fate = Fate::AnsweredHere;
             return Ok(());
         }
+        let mut kept = head.unmark();
         let endpoint = head.endpoint()?;
         (self.dialect, self.operation) = (Some(endpoint.dialect), Some(endpoint.operation));
         head.acceptable()?;
@@ -203,31 +225,47 @@ impl<'s> Explanation<'s> {
         if body.len() > MAX_BODY {
             return Err(Refusal::TooLarge(MAX_BODY));
         }
-        let content = Content::read(endpoint.operation, &head, body)?;
-        let wish = Wish::read(&endpoint, &head, &content, snapshot)?;
+        let content = Content::read(endpoint.operation, &head, kept.read_body(body))?;
+        let mut wish = Wish::read(&endpoint, &head, &content, kept, snapshot)?;
         self.delivery = Some(wish.delivery);
         self.want(&wish.model, wish.needs, wish.output_limit);
         let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
         grant.map_or(Ok(()), |grant| sought.admit(grant))?;
-        // Nobody here knows what a worker does: the order is that of one which has just begun.
-        let (pulses, mut rounds) = (Pulses::default(), Rounds::default());
-        let mut choosing = Choosing::new(&pulses, &mut rounds);
-        let judgement = sought.judge(grant, snapshot, &mut choosing);
+        let arm = sought.arm(grant, snapshot, 0);
+        self.arm = arm.as_ref().map(|arm| arm.arm.clone());
+        wish.arm = arm;
+        let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
+        // Nobody here knows whose turn it is at a worker: the order is that of one which has just begun.
+        let (pulses, mut rounds, nothing) = (Pulses::default(), Rounds::default(), Grant::default());
+        let mut choosing = Choosing { health, artifact, now_ms, ..Choosing::new(&pulses, &mut rounds) };
+        let mut judgement = sought.judge(grant, snapshot, &mut choosing);
         let thought = sought.thought(&judgement);
+        permit(&wish.preferences, judgement.route)?;
         let refusal = judgement.refusal(&wish.model, wish.needs);
-        let (loss, planned) = (judgement.loss, judgement.planned().cloned());
-        let patience = judgement.patience();
-        let plan = planned.map(|target| Planned { target, opening: Opening::Free, credential: None }).collect();
-        let rules = sought.rules(grant, snapshot, 0);
+        let (loss, patience) = (judgement.loss, judgement.patience());
+        let well = Health::default();
+        let known = (health.unwrap_or(&well), now_ms);
+        let targets = judgement.planned().cloned().collect();
+        let foreseen = foresee(targets, &endpoint, grant.unwrap_or(&nothing), snapshot, known);
+        let banned =
+            |id: &str| foreseen.rests.iter().any(|(known, rest)| known == id && rest.firmness == Firmness::Banned);
+        judgement.strike(|_, target| banned(&target.id).then_some(Verdict::Resting));
+        let order: Vec<String> = foreseen.plan.iter().map(|planned| planned.target.id.clone()).collect();
+        judgement.recall(&order);
+        let rules = sought.rules(grant, snapshot, now_ms);
         self.rules = rules.names().map(str::to_string).collect();
         self.answered = rules.answered(endpoint.dialect);
         if let Some(wanted) = &mut self.wanted {
             wanted.output_limit = rules.output_limit(wanted.output_limit);
         }
         self.weigh(judgement, snapshot);
-        refusal.map_or(Ok(()), Err)?;
+        for (target, rest) in foreseen.rests {
+            let rests = self.candidates.iter_mut().filter(|weighed| weighed.target == target);
+            rests.for_each(|weighed| weighed.rest = Some(rest));
+        }
+        refusal.or(foreseen.refusal).map_or(Ok(()), Err)?;
         let bounds = Bounds::of(&wish, &content, &rules);
-        let Wish { model, delivery, needs, .. } = wish;
+        let Wish { model, delivery, needs, preferences, arm, .. } = wish;
         // Attempts share their Snapshot; a copy is made here once, for somebody who reads it.
         let (id, snapshot) = (String::new(), Rc::new(snapshot.clone()));
         self.tell(&Asked {
@@ -239,6 +277,7 @@ impl<'s> Explanation<'s> {
             model,
             delivery,
             needs,
+            keeping: Keeping::Alone,
             bounds,
             snapshot,
             loss,
@@ -246,8 +285,10 @@ impl<'s> Explanation<'s> {
             thought,
             conversation: None,
             brought: None,
+            preferences,
+            arm,
             rules,
-            plan,
+            plan: foreseen.plan,
         });
         Ok(())
     }
@@ -275,6 +316,7 @@ impl<'s> Explanation<'s> {
                 provider: provider.map(|provider| provider.id.clone()).unwrap_or_default(),
                 place: candidate.place,
                 verdict: candidate.verdict,
+                rest: None,
                 failures: Vec::new(),
                 telling: None,
             }

@@ -157,7 +157,8 @@ impl Health {
             return false;
         }
         let Some(failure) = outcome.failure else {
-            let heard = outcome.ending != Ending::Abandoned || outcome.first_event_ms.is_some();
+            let was_let_go = matches!(outcome.ending, Ending::Abandoned | Ending::Outrun);
+            let heard = !was_let_go || outcome.first_event_ms.is_some();
             return self.alive(&outcome.target, heard, now_ms);
         };
         let mut is_back = false;

@@ -12,6 +12,7 @@
 pub mod embed;
 pub mod event;
 pub mod foreign;
+pub mod kept;
 pub mod message;
 mod needs;
 mod part;

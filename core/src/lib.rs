@@ -6,7 +6,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | bytes | [`json`], [`framing`], [`percent`] |
-//! | meaning | [`hub`], [`usage`], [`price`], [`budget`], [`catalog`], [`refusal`], [`health`], [`hints`], [`loss`], [`record`], [`secret`], [`features`], [`artifact`] |
+//! | meaning | [`hub`], [`usage`], [`price`], [`budget`], [`catalog`], [`refusal`], [`health`], [`hints`], [`loss`], [`preferences`], [`record`], [`secret`], [`features`], [`artifact`] |
 //! | judgement | [`dialect`], [`snapshot`], [`rule`], [`select`], [`admission`], [`memory`], [`interpret`] |
 //! | machines | [`exchange`] (one client request), [`attempt`] (one try at one target), [`explain`] (what both would do) |
 #![forbid(unsafe_code)]
@@ -33,6 +33,7 @@ pub mod json;
 pub mod loss;
 pub mod memory;
 pub mod percent;
+pub mod preferences;
 pub mod price;
 pub mod record;
 pub mod refusal;

@@ -5,6 +5,7 @@
 
 mod changes;
 mod cool_downs;
+mod hedges;
 mod waiting;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use crate::snapshot::Snapshot;
 
 pub use changes::Changes;
 pub use cool_downs::{CoolDown, CoolDowns};
+pub use hedges::Hedges;
 pub use waiting::{Priority, Ticket, Waiting};
 
 /// Most Grants remembered by one worker, about 500 bytes each: 8 MiB of a VM's memory. The half that was not used lately goes
@@ -100,6 +102,8 @@ pub struct Memory {
     pub warm: Warm,
     /// What tells how hard requests are.
     pub artifact: Option<Rc<Artifact>>,
+    /// What is known of routes that hedge.
+    pub hedges: Hedges,
     rounds: Rounds,
     credentials: HashMap<CredentialId, (Rc<Credential>, u64)>,
     /// Those of accounts.

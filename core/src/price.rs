@@ -21,6 +21,21 @@ pub const MAX_RATE: u64 = 1_000_000_000_000;
 /// Pico-dollars in a micro-dollar.
 pub const PICO: u32 = 1_000_000;
 
+/// Digits after the point of an amount in dollars: a micro-dollar is the smallest.
+const DECIMALS: usize = 6;
+
+/// The micro-dollars of an amount in dollars, exactly; `None` for what is no such amount.
+pub fn micro_dollars(text: &str) -> Option<u64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > DECIMALS {
+        return None;
+    }
+    let scaled: u64 = format!("{part:0<DECIMALS$}").parse().ok()?;
+    let micro = whole.parse::<u64>().ok()?.checked_mul(1_000_000)?.checked_add(scaled)?;
+    (micro <= MAX_RATE).then_some(micro)
+}
+
 /// Micro-dollars per million tokens, and per piece where that is said. A rate that nobody named is that of the next larger
 /// thing it is part of, so that nothing is ever free by omission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

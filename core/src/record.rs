@@ -11,6 +11,7 @@ mod trace;
 use crate::estimate::Estimate;
 use crate::failure::Failure;
 use crate::loss::Losses;
+use crate::preferences::Preferences;
 use crate::price::{Cost, Price};
 use crate::refusal::DENIALS;
 use crate::usage::Usage;
@@ -31,18 +32,21 @@ pub enum Ending {
     Broken,
     /// The client left before the end.
     Abandoned,
+    /// Another attempt beside it was quicker, and it was let go.
+    Outrun,
     /// Nothing was heard: no connection, a reset or silence.
     #[default]
     Silent,
 }
 
 impl Ending {
-    const NAMES: [(Ending, &'static str); 6] = [
+    const NAMES: [(Ending, &'static str); 7] = [
         (Ending::Answered, "answered"),
         (Ending::Retriable, "retriable"),
         (Ending::Refused, "refused"),
         (Ending::Broken, "broken"),
         (Ending::Abandoned, "abandoned"),
+        (Ending::Outrun, "outrun"),
         (Ending::Silent, "silent"),
     ];
 
@@ -104,6 +108,8 @@ pub struct Outcome {
     pub whose: Whose,
     /// Milliseconds from the attempt's start to the first event.
     pub first_event_ms: Option<u64>,
+    /// It was begun beside another one that was slow, so many milliseconds after that; `None` when it was not.
+    pub hedged_after_ms: Option<u64>,
     /// Milliseconds from the attempt's start to its end.
     pub total_ms: u64,
     /// How long the provider asked to be left alone, in milliseconds.
@@ -220,6 +226,10 @@ pub struct Record {
     pub rules: Vec<String>,
     /// How its model was chosen, where its route leaves that to the request.
     pub chosen: Option<Chosen>,
+    /// What the caller preferred of whoever answers.
+    pub preferences: Preferences,
+    /// Of which arm of an experiment it was, as `experiment/arm`; empty when of none.
+    pub arm: String,
     /// Version of the Snapshot that decided.
     pub snapshot: u64,
     /// The Plan: targets in order.
@@ -244,6 +254,13 @@ impl Record {
             () if self.outcomes.iter().any(|outcome| outcome.cost.is_some()) => Standing::Settled,
             () => Standing::Released,
         }
+    }
+
+    /// How long its attempts took: who was outrun took none of it, and what came before a hedge is part of it.
+    pub fn took_ms(&self) -> u64 {
+        let counts = self.outcomes.iter().filter(|outcome| outcome.ending != Ending::Outrun);
+        let took = counts.map(|outcome| outcome.hedged_after_ms.unwrap_or(0).saturating_add(outcome.total_ms));
+        took.fold(0, u64::saturating_add)
     }
 
     /// The name of the data plane's VM that made it (the last part of the exchange's id); empty when the id is not one's.

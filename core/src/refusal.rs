@@ -3,11 +3,13 @@
 //! Errors speak twice: [`ClientError::message`] for the caller, [`Refusal::code`] and the Record for the operator. Neither
 //! contains a word of the prompt, of an answer or of a secret.
 
+mod retry;
 mod spent;
 
 use crate::failure::Failure;
 use crate::hub::event::{ErrorClass, ProviderError};
 use crate::json::ScanError;
+use crate::preferences::Several;
 
 pub use spent::SpentBudget;
 
@@ -177,8 +179,12 @@ pub enum Refusal {
         /// What was to be done (see [`crate::catalog::Operation`]).
         operation: &'static str,
     },
+    /// What it names by an id is kept by a provider that the model does not lead to, or by several.
+    NotKept(String),
     /// Nobody who serves the model is in a region that its route requires.
     Elsewhere(String),
+    /// Whoever could answer for that model is not as the caller prefers: one or another does not satisfy these.
+    Unmet(String, Several),
     /// The route is strict, and these members cannot be said to any of its targets.
     CannotSay(Vec<String>),
     /// The filters have not been told anything by the control plane yet.
@@ -238,6 +244,8 @@ impl Refusal {
             Refusal::Tied { .. } => "tied",
             Refusal::Unserved { .. } => "unserved",
             Refusal::Elsewhere(_) => "out_of_region",
+            Refusal::NotKept(_) => "kept_elsewhere",
+            Refusal::Unmet(..) => "preferences_unmet",
             Refusal::CannotSay(_) => "cannot_say",
             Refusal::NotReady => "not_ready",
             Refusal::ControlPlaneAway => "control_plane_away",
@@ -263,6 +271,8 @@ impl Refusal {
             | Refusal::CompressedBody
             | Refusal::Unable { .. }
             | Refusal::Tied { .. }
+            | Refusal::NotKept(_)
+            | Refusal::Unmet(..)
             | Refusal::CannotSay(_) => ErrorClass::InvalidRequest,
             Refusal::Unserved { .. } | Refusal::Elsewhere(_) => ErrorClass::NotFound,
             Refusal::TooLarge(_) => ErrorClass::TooLarge,
@@ -337,6 +347,11 @@ impl Refusal {
                 format!("no provider of the model `{model}` does `{operation}` in this API")
             }
             Refusal::Elsewhere(model) => format!("no provider of the model `{model}` is in a region where it may be answered"),
+            Refusal::NotKept(_) => "what this request names by an id is kept by a provider that can't be asked for this".into(),
+            Refusal::Unmet(model, preferences) => {
+                let names: Vec<&str> = preferences.names().collect();
+                format!("nobody who could answer for the model `{model}` satisfies what you prefer: {}", names.join(", "))
+            }
             Refusal::CannotSay(members) => {
                 format!("no candidate of this strict route can be told: {}", members.join(", "))
             }
@@ -346,23 +361,6 @@ impl Refusal {
             Refusal::NoAnswer(Unanswered::Unreachable) => "no provider could be reached for this model".into(),
             Refusal::NoAnswer(Unanswered::Silent) => "no provider answered in time".into(),
             Refusal::Forgotten => "the gateway lost this request and did not send it; try again".into(),
-        }
-    }
-
-    /// Headers that tell programs whether and when to try again.
-    pub fn retry_headers(&self) -> Vec<(&'static str, String)> {
-        match self {
-            Refusal::BudgetSpent(spent) | Refusal::RateLimited(spent) => {
-                let after = spent.retry_after().map(|seconds| ("retry-after", seconds.to_string()));
-                let should = ("x-should-retry", spent.is_worth_waiting().to_string());
-                after.into_iter().chain([should]).collect()
-            }
-            Refusal::Resting { wait_ms: 0, .. } => Vec::new(),
-            Refusal::Cooling(ms) | Refusal::Resting { wait_ms: ms, .. } => {
-                vec![("retry-after", ms.div_ceil(1000).max(1).to_string())]
-            }
-            Refusal::BudgetUnknown(_) | Refusal::ControlPlaneAway => vec![("retry-after", "1".into())],
-            _ => Vec::new(),
         }
     }
 

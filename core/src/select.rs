@@ -19,21 +19,27 @@
 //!
 //! The same name, Snapshot, needs and knowledge of a worker always give the same Plan, and no Plan names a target that cannot serve the request.
 
+mod arm;
 mod arrange;
 pub mod balance;
 pub mod bucket;
 pub mod choose;
+mod due;
 mod judgement;
+mod named;
 mod rounds;
 mod warm;
 
 use crate::catalog::{Abilities, DialectId, Operation, Provider, Service, Target};
 use crate::dialect;
+use crate::hub::kept::Kept;
 use crate::refusal::Refusal;
 use crate::snapshot::{Loss, Patience, Snapshot};
 
+pub use arm::arm;
 pub use balance::Choosing;
-pub use judgement::{Candidate, Judgement, Place, Resolution, Verdict, judge, judge_keeper};
+pub use due::due;
+pub use judgement::{Candidate, Judgement, Keeping, Place, Resolution, Verdict, judge, judge_by, judge_keeper};
 pub use rounds::Rounds;
 pub use warm::Warm;
 
@@ -56,12 +62,14 @@ pub struct Needs {
     pub abilities: Abilities,
     /// About how many tokens it must read.
     pub tokens: u64,
+    /// Who keeps what it names.
+    pub kept: Kept,
 }
 
 impl Needs {
     /// Nothing but that operation.
     pub fn only(dialect: DialectId, operation: Operation) -> Needs {
-        Needs { dialect, operation, tied: None, abilities: Abilities::NONE, tokens: 0 }
+        Needs { dialect, operation, tied: None, abilities: Abilities::NONE, tokens: 0, kept: Kept::Anywhere }
     }
 }
 
@@ -89,12 +97,16 @@ pub fn keeper(provider: Option<&str>, needs: Needs, snapshot: &Snapshot) -> Resu
 
 /// Why a target cannot serve a request.
 enum Lack {
+    Kept,
     Service,
     Abilities(Abilities),
 }
 
 fn lack(target: &Target, needs: Needs, snapshot: &Snapshot) -> Option<Lack> {
     let provider = snapshot.providers.get(target.provider)?;
+    if !keeps(target.provider, needs, snapshot) {
+        return Some(Lack::Kept);
+    }
     let found = match needs.tied {
         Some(_) => speaks(provider, needs.dialect, needs.operation),
         None => service(provider, needs.dialect, needs.operation),
@@ -105,6 +117,11 @@ fn lack(target: &Target, needs: Needs, snapshot: &Snapshot) -> Option<Lack> {
     let required = needs.abilities.without(Abilities::THINKING);
     let missing = required.without(able(target, needs, snapshot));
     (!missing.is_empty()).then_some(Lack::Abilities(missing))
+}
+
+/// Whether a provider, by its place, has what the request names.
+fn keeps(place: usize, needs: Needs, snapshot: &Snapshot) -> bool {
+    snapshot.slot(place).is_some_and(|slot| needs.kept.is_with(slot))
 }
 
 /// What of a request's needs gets through to a target and is understood there.

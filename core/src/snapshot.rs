@@ -11,6 +11,7 @@
 
 mod choice;
 mod document;
+mod experiment;
 mod patience;
 mod pool;
 
@@ -19,10 +20,12 @@ use std::sync::Arc;
 
 use crate::catalog::{self, Identity, Provider, Target};
 use crate::health::Settings;
+use crate::preferences::Several;
 use crate::rule::{MAX_RULES, Rule};
 
 pub use choice::{Buckets, Choice, Thought};
-pub use patience::{OnContentPolicy, Patience, Silence, Wait};
+pub use experiment::{Arm, Experiment};
+pub use patience::{Hedge, HedgeAfter, OnContentPolicy, Patience, Silence, Wait};
 pub use pool::{Affinity, Balance, Pool, Regions};
 
 /// Largest Snapshot document accepted, in bytes: 5,000 models with their routes take about 2 MiB.
@@ -45,6 +48,8 @@ pub struct Route {
     pub patience: Patience,
     /// How the model is chosen for each request; `None` where it is the first that can answer.
     pub choice: Option<Choice>,
+    /// What its callers may prefer.
+    pub preferences: Several,
     /// Who else is asked, unseen.
     pub shadow: Option<Shadow>,
 }
@@ -116,6 +121,8 @@ pub struct Snapshot {
     pub withheld: BTreeSet<String>,
     /// What is changed about requests and answers, in order.
     pub rules: Vec<Arc<Rule>>,
+    /// Experiments with the requests of some names.
+    pub experiments: Vec<Experiment>,
     /// Who may come without a key.
     pub identities: Vec<Identity>,
     /// How health is judged.
@@ -142,6 +149,7 @@ impl PartialEq for Snapshot {
                 &other.rules,
             )
             && (&self.identities, self.health, self.silence) == (&other.identities, other.health, other.silence)
+            && self.experiments == other.experiments
     }
 }
 
@@ -210,6 +218,11 @@ impl Snapshot {
     /// The route of that name.
     pub fn route(&self, name: &str) -> Option<&Route> {
         self.routes.get(*self.route_by_name.get(name)?)
+    }
+
+    /// The experiment with the requests of that name.
+    pub fn experiment(&self, route: &str) -> Option<&Experiment> {
+        self.experiments.iter().find(|row| row.route == route)
     }
 
     /// The target of that id (`provider/model`).

@@ -22,6 +22,8 @@ pub struct WatchRequest {
     pub refused: String,
     #[prost(uint64, tag = "4")]
     pub revision: u64,
+    #[prost(string, tag = "5")]
+    pub artifact: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -40,6 +42,8 @@ pub struct SnapshotUpdate {
     pub cool_downs: Option<CoolDowns>,
     #[prost(bytes = "vec", optional, tag = "8")]
     pub health: Option<Vec<u8>>,
+    #[prost(bytes = "vec", optional, tag = "9")]
+    pub artifact: Option<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -16,6 +16,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use crate::hop::HopFilter;
 use crate::host::{self, Status};
 use crate::root::Root;
 use crate::router::Router;
@@ -107,6 +108,8 @@ enum Context {
     Router(Box<Router>),
     /// One per attempt.
     Translator(Box<Translator>),
+    /// One per attempt of an exchange that may be hedged.
+    Hop(Box<HopFilter>),
 }
 
 impl Context {
@@ -115,6 +118,7 @@ impl Context {
             Context::Root(_) => None,
             Context::Router(router) => Some(router.as_mut()),
             Context::Translator(translator) => Some(translator.as_mut()),
+            Context::Hop(hop) => Some(hop.as_mut()),
         }
     }
 }
@@ -126,14 +130,17 @@ pub enum Role {
     Router,
     /// The upstream filter, once per attempt.
     Translator,
+    /// The filter of the hop.
+    Hop,
 }
 
 impl Role {
-    /// Reads a plugin configuration: the word `router` or `translator`.
+    /// Reads a plugin configuration: the word `router`, `translator` or `hop`.
     pub fn read(configuration: &[u8]) -> Option<Role> {
         match configuration.trim_ascii() {
             b"router" => Some(Role::Router),
             b"translator" => Some(Role::Translator),
+            b"hop" => Some(Role::Hop),
             _ => None,
         }
     }
@@ -168,6 +175,7 @@ pub fn create(id: u32, root: u32) {
             Some(Context::Root(root)) => match root.role()? {
                 Role::Router => Context::Router(Box::new(Router::new(id))),
                 Role::Translator => Context::Translator(Box::new(Translator::new(id))),
+                Role::Hop => Context::Hop(Box::new(HopFilter::new(id))),
             },
             _ => return None,
         };
@@ -183,6 +191,7 @@ pub fn delete(id: u32) {
             Context::Root(mut root) => root.on_done(&mut dispatcher.worker),
             Context::Router(mut router) => router.on_done(&mut dispatcher.worker),
             Context::Translator(mut translator) => translator.on_done(&mut dispatcher.worker),
+            Context::Hop(mut hop) => hop.on_done(&mut dispatcher.worker),
         }
         Some(())
     });
@@ -200,7 +209,7 @@ pub fn stream<R>(id: u32, default: R, callback: impl FnOnce(&mut dyn Stream, &mu
 pub fn root<R>(id: u32, default: R, callback: impl FnOnce(&mut Root, &mut Worker) -> R) -> R {
     enter(default, |dispatcher| match dispatcher.contexts.get_mut(&id)? {
         Context::Root(root) => Some(callback(root, &mut dispatcher.worker)),
-        Context::Router(_) | Context::Translator(_) => None,
+        Context::Router(_) | Context::Translator(_) | Context::Hop(_) => None,
     })
 }
 

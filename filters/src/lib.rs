@@ -30,6 +30,7 @@ pub mod abi;
 pub mod calls;
 pub mod contract;
 pub mod dispatch;
+pub mod hop;
 pub mod host;
 pub mod ids;
 pub mod ledger;

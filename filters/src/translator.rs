@@ -112,17 +112,22 @@ impl Translator {
         let Some(attempt) = &mut self.attempt else { return BodyFlow::Continue };
         self.response = end;
         let now = host::now_ms();
+        if let Some(after) = worker.exchanges.get(&self.exchange).and_then(|known| known.after(attempt.number())) {
+            attempt.is_followed_by(after);
+        }
         let answer = attempt.response_body(chunk, end == End::Reached, now);
         if let Some(silence) = attempt.silence_ms() {
             worker.await_until(self.stream, (end == End::Open).then(|| now.saturating_add(silence)));
         }
-        if let Some(edits) = &answer.head {
-            edit_head(edits);
-        }
         if answer.answers
             && let Some(exchange) = worker.exchanges.get_mut(&self.exchange)
+            && !exchange.attempt_answers(attempt.number(), attempt.losses())
         {
-            exchange.attempt_answers(attempt.number(), attempt.losses());
+            let _ = host::close(Direction::Response);
+            return BodyFlow::Hold;
+        }
+        if let Some(edits) = &answer.head {
+            edit_head(edits);
         }
         let (bytes, flow) = match answer.body {
             Body::Keep => return BodyFlow::Continue,
@@ -197,6 +202,9 @@ impl Stream for Translator {
         self.response = end;
         let headers = host::headers(Map::ResponseHead).unwrap_or_default();
         let headers: Vec<_> = headers.iter().collect();
+        if let Some(after) = worker.exchanges.get(&self.exchange).and_then(|known| known.after(attempt.number())) {
+            attempt.is_followed_by(after);
+        }
         let verdict = attempt.response_head(&headers, end == End::Reached, host::now_ms());
         // Now, and not when the attempt is over: the next one may begin before.
         if let Some(credential) = attempt.rejected_credential() {
@@ -205,7 +213,7 @@ impl Stream for Translator {
         if attempt.may_renew()
             && let Some(exchange) = worker.exchanges.get_mut(&self.exchange)
         {
-            exchange.attempt_rejected();
+            exchange.attempt_rejected(attempt.number());
         }
         match verdict {
             HeadVerdict::Hold => HeadFlow::Pause,
@@ -219,8 +227,9 @@ impl Stream for Translator {
             }
             HeadVerdict::Say(edits, body) => {
                 edit_head(&edits);
-                if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
-                    exchange.attempt_answers(attempt.number(), attempt.losses());
+                if let Some(exchange) = worker.exchanges.get_mut(&self.exchange)
+                    && exchange.attempt_answers(attempt.number(), attempt.losses())
+                {
                     exchange.attempt_says(body);
                 }
                 HeadFlow::Continue
@@ -248,7 +257,7 @@ impl Stream for Translator {
         let Some(attempt) = self.attempt.take() else { return };
         let now = host::now_ms();
         if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
-            exchange.attempt_ended(attempt.end(now), &mut worker.memory, now);
+            exchange.attempt_ended(attempt.number(), attempt.end(now), &mut worker.memory, now);
             if let Some(met) = exchange.cool_down() {
                 worker.memory.cool_downs.meet(met, now);
             }

@@ -60,6 +60,8 @@ pub struct Worker {
     deadlines: HashMap<u32, u64>,
     /// The streams of the requests that wait for their turn.
     seats: HashMap<String, u32>,
+    /// The streams of the attempts that wait at the hop, by their exchanges.
+    at_hop: HashMap<String, Vec<u32>>,
     /// What the host's statistics are told.
     stats: Stats,
     /// Records that were lost.
@@ -284,6 +286,16 @@ impl Worker {
             let due = self.memory.waiting.due(now_ms);
             self.woken.extend(due.iter().filter_map(|exchange| self.seats.get(exchange)));
         }
+    }
+
+    /// An attempt waits at the hop.
+    pub fn wait_at_hop(&mut self, exchange: &str, stream: u32) {
+        self.at_hop.entry(exchange.to_owned()).or_default().push(stream);
+    }
+
+    /// Wakes the attempts of an exchange that wait at the hop; those whose turn it is not wait again.
+    pub fn wake_at_hop(&mut self, exchange: &str) {
+        self.woken.extend(self.at_hop.remove(exchange).into_iter().flatten());
     }
 
     /// Has `on_wake` of this stream called when the current callback returns; a stream that is gone is left alone.

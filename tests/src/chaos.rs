@@ -22,11 +22,13 @@ mod envoy_kills;
 mod fallback;
 mod figures;
 mod flapping;
+mod hedge;
 mod hints;
 mod kept;
 mod last_cent;
 mod ledger;
 mod load;
+mod long_streams;
 pub mod mutate;
 mod mutations;
 mod options;
@@ -37,6 +39,7 @@ mod reloads;
 pub mod settling;
 mod sign_in_kills;
 mod slow_target;
+mod stray_bytes;
 mod tree;
 mod weights;
 
@@ -78,6 +81,9 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
             Scenario::Flapping => flapping::run(options),
             Scenario::Overload => overload::run(options),
             Scenario::Weights => weights::run(options),
+            Scenario::Hedge => hedge::run(options),
+            Scenario::LongStreams => long_streams::run(options),
+            Scenario::StrayBytes => stray_bytes::run(options),
         };
         report.add(*scenario, figures?);
     }

@@ -1,6 +1,8 @@
 //! The admin API against the real gateway: what it is told is served at once, kept, and told to nobody else.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expected")]
 
+#[path = "admin/artifacts.rs"]
+mod artifacts;
 #[path = "admin/bad_money.rs"]
 mod bad_money;
 #[path = "admin/brought.rs"]
@@ -11,6 +13,8 @@ mod budgets;
 mod canary;
 #[path = "admin/changes.rs"]
 mod changes;
+#[path = "admin/feedback.rs"]
+mod feedback;
 #[path = "admin/health.rs"]
 mod health;
 #[path = "admin/identities.rs"]

@@ -6,12 +6,13 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use dragoman_tests::api::Api;
 use dragoman_tests::client::{Answer, Call, End};
 use dragoman_tests::gateway::{Gateway, Setup};
 use dragoman_tests::rig::fresh;
 use dragoman_tests::said::{Said, ask, read};
 use dragoman_tests::simulator::persona::Dialect;
-use dragoman_tests::simulator::{Fault, Persona, Reply, Simulator, Wait, When};
+use dragoman_tests::simulator::{Fault, Persona, Reply, Request, Script, Simulator, Wait, When};
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(15);
@@ -274,4 +275,56 @@ fn requests_wait_for_room_and_who_finds_the_queue_full_does_not() {
     }
     let (refused, took) = &asked[4];
     assert!(refused.text().contains("targets_limited") && *took < seconds(0.5), "{took:?}: {}", refused.text());
+}
+
+/// A tenant's key.
+fn tenant(api: &Api, name: &str) -> String {
+    api.say("PUT", &format!("/api/v1/accounts/{name}"), &json!({ "kind": "tenant" })).expect("an account");
+    let made =
+        api.say("POST", "/api/v1/keys", &json!({ "name": format!("of-{name}"), "account": name })).expect("a key");
+    made["key"].as_str().expect("its secret").to_owned()
+}
+
+#[test]
+fn of_those_who_wait_tenants_take_turns_and_a_tenants_urgent_ones_come_first() {
+    let narrow = Simulator::start(Persona::chat("sk-narrow")).expect("a provider");
+    let route = "[[route]]\nname = \"m\"\ncandidates = [\"narrow/m\"]\nwait = { at_most = \"20s\", queue = 20 }\n";
+    let setup = Setup::new().simulator("narrow", &narrow).with("rate_limits = [{ concurrent = 1 }]").more(route);
+    let gateway = Gateway::start(&setup).expect("a gateway");
+    let api = Api::of(&gateway).expect("the admin API");
+    let [acme, corp] = ["acme", "corp"].map(|name| tenant(&api, name));
+    narrow.play(Script::always(Reply::silence(Wait::For(seconds(0.6)))));
+    // In this order they come; the first one is asked at once, and all others find it at work.
+    let coming = [
+        (&acme, "first", ""),
+        (&acme, "acme-low", "low"),
+        (&acme, "acme-normal", ""),
+        (&acme, "acme-high-1", "high"),
+        (&acme, "acme-high-2", "high"),
+        (&corp, "corp-low", "low"),
+        (&corp, "corp-normal", "normal"),
+    ];
+    std::thread::scope(|scope| {
+        for (key, words, priority) in coming {
+            let call = Gateway::call_as(key, Dialect::Chat, "m", &ask(Dialect::Chat, "m", words, false), false);
+            let call = if priority.is_empty() { call } else { call.header("x-dragoman-priority", priority) };
+            let gateway = &gateway;
+            scope.spawn(move || {
+                let answer = gateway.send(&call).expect("an answer");
+                assert_eq!(answer.status, 200, "{words}: {}", answer.text());
+            });
+            std::thread::sleep(Duration::from_millis(60));
+        }
+    });
+    let words =
+        |request: &Request| request.received.json()["messages"][0]["content"].as_str().unwrap_or_default().to_owned();
+    let asked: Vec<String> = narrow.journal().requests().iter().map(words).collect();
+    let of = |tenant: &str| -> Vec<&str> {
+        asked.iter().map(String::as_str).filter(|words| words.starts_with(tenant)).collect()
+    };
+    assert_eq!(of("acme"), ["acme-high-1", "acme-high-2", "acme-normal", "acme-low"], "{asked:?}");
+    assert_eq!(of("corp"), ["corp-normal", "corp-low"], "{asked:?}");
+    // Whoever asks for much waits for itself: both are through while there is somebody of the other.
+    let turns: Vec<&str> = asked.iter().skip(1).take(4).map(|words| &words[..4]).collect();
+    assert!(turns == ["acme", "corp", "acme", "corp"] || turns == ["corp", "acme", "corp", "acme"], "{asked:?}");
 }

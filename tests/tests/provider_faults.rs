@@ -233,3 +233,35 @@ fn a_client_that_does_not_read_holds_up_its_provider_and_nobody_else() {
     assert_eq!(say(&gateway, "only-first", "hello", true).1.text, "you said: hello", "others are served");
     drop(open);
 }
+
+#[test]
+fn a_provider_that_refuses_to_count_in_streams_is_asked_without_that_where_its_row_says_so() {
+    let picky = provider("sk-picky");
+    let refusal = json!({ "error": { "message": "Unrecognized request argument supplied: stream_options", "type": "invalid_request_error", "param": null, "code": null } });
+    picky.when(When::mentions("stream_options"), [Reply::json(400, &refusal)]);
+    let setup = Setup::new()
+        .simulator("picky", &picky)
+        .simulator("taught", &picky)
+        .with("omit = [\"stream_options\"]")
+        .model("only-picky", &["picky"])
+        .model("only-taught", &["taught"]);
+    let gateway = Gateway::start(&setup).expect("a gateway");
+    for client in Dialect::CLIENTS {
+        let mut body = ask(client, "only-taught", "hello", true);
+        if client == Dialect::Chat {
+            body["stream_options"] = json!({ "include_usage": true });
+        }
+        let answer = gateway.send(&gateway.call(client, "only-taught", &body, true)).expect("an answer");
+        let said = read(client, &answer);
+        assert!(said.complete && said.text == "you said: hello", "{client:?}: {} {}", answer.status, answer.text());
+        let exchange = answer.header("x-dragoman-request-id").expect("an id").to_owned();
+        let record = gateway.record(&exchange, Duration::from_secs(15)).expect("a Record");
+        assert!(record["outcomes"][0]["estimate"].is_object(), "{client:?}: nobody counted: {record}");
+        if let Some(model) = body.get_mut("model") {
+            *model = json!("only-picky");
+        }
+        let answer = gateway.send(&gateway.call(client, "only-picky", &body, true)).expect("an answer");
+        assert_eq!(answer.status, 400, "{client:?}: {}", answer.text());
+        assert!(answer.text().contains("stream_options"), "it is told what is refused: {}", answer.text());
+    }
+}

@@ -10,8 +10,9 @@ use std::path::Path;
 use dragoman_core::failure::Failure;
 use dragoman_core::framing::MAX_FRAME;
 use dragoman_core::json::{ScanError, Trouble, scan};
+use dragoman_core::preferences::{Preference, Several};
 use dragoman_core::refusal::{Refusal, SpentBudget, Unanswered, UnknownMethod};
-use dragoman_core::{attempt, exchange, hub, loss, memory, rule, select, snapshot};
+use dragoman_core::{artifact, attempt, exchange, features, hub, loss, memory, rule, select, snapshot};
 
 /// One of each. A new variant must be added here: the match below does not compile without it.
 fn refusals() -> Vec<Refusal> {
@@ -64,6 +65,8 @@ fn refusals() -> Vec<Refusal> {
         Refusal::Tied { model: "<model>".into(), member: "<member>" },
         Refusal::Unserved { model: "<model>".into(), operation: "<operation>" },
         Refusal::Elsewhere("<model>".into()),
+        Refusal::NotKept("<model>".into()),
+        Refusal::Unmet("<model>".into(), Several::NONE.with(Preference::MaxPrice)),
         Refusal::CannotSay(vec!["<members>".into()]),
         Refusal::NotReady,
         Refusal::ControlPlaneAway,
@@ -77,7 +80,12 @@ fn refusals() -> Vec<Refusal> {
             Refusal::UnknownPath | Refusal::UnknownMethod(_) | Refusal::NoKey | Refusal::SeveralKeys => {}
             Refusal::KeyInQuery | Refusal::UnknownKey | Refusal::RouteForbidden(_) | Refusal::BadJson(_) => {}
             Refusal::BadMember { .. } | Refusal::CompressedBody | Refusal::TooLarge(_) | Refusal::UnknownModel(_) => {}
-            Refusal::Unable { .. } | Refusal::Tied { .. } | Refusal::Unserved { .. } | Refusal::Elsewhere(_) => {}
+            Refusal::Unable { .. }
+            | Refusal::Tied { .. }
+            | Refusal::Unserved { .. }
+            | Refusal::Elsewhere(_)
+            | Refusal::NotKept(_) => {}
+            Refusal::Unmet(..) => {}
             Refusal::CannotSay(_) | Refusal::NotReady | Refusal::ControlPlaneAway | Refusal::NoCredential(_) => {}
             Refusal::BadToken | Refusal::UnknownIdentity => {}
             Refusal::SourceForbidden
@@ -102,7 +110,7 @@ fn reference(root: &Path) -> String {
         writeln!(page, "| `{}` | {} | {} |", refusal.code(), told.status, told.message.replace('|', "\\|")).unwrap();
     }
     page.push_str("\n## Limits\n\n| limit | value |\n|---|--:|\n");
-    let limits: [(&str, usize); 18] = [
+    let limits: [(&str, usize); 22] = [
         ("largest request body, bytes", exchange::MAX_BODY),
         ("deepest nesting of JSON", scan::MAX_DEPTH as usize),
         ("most members of a request's outermost object", scan::MAX_TOP_LEVEL_MEMBERS),
@@ -121,9 +129,23 @@ fn reference(root: &Path) -> String {
         ("most changes of one rule", rule::MAX_ACTIONS),
         ("most routes, accounts or keys of one rule, each", rule::MAX_SCOPE),
         ("longest text of a rule, bytes", rule::template::MAX_TEXT),
+        ("most bytes of the beginning of a last user turn that features are drawn from", features::HEAD),
+        ("most bytes of its end", features::TAIL),
+        ("most grams of a kind", features::MAX_GRAMS),
+        ("largest tuning artifact, bytes", artifact::MAX_ARTIFACT),
     ];
     for (name, value) in limits {
         writeln!(page, "| {name} | {value} |").unwrap();
+    }
+    write!(
+        page,
+        "\n## Features\n\nWhat a model is selected by, version {}; besides, hashes of words and of pairs of words. Everything is a whole \
+         number.\n\n| feature | what it counts |\n|---|---|\n",
+        features::VERSION
+    )
+    .unwrap();
+    for (name, counts) in features::SCHEMA {
+        writeln!(page, "| `{name}` | {} |", counts.replace('|', "\\|")).unwrap();
     }
     let endpoints = fs::read_to_string(root.join("control-plane/tests/golden/endpoints.md")).unwrap();
     write!(

@@ -58,12 +58,13 @@ fn report(rule: &str, offences: Vec<String>) {
 
 /// The layers of core, lower ones first. A module may use its own layer and those below: then a change's reach is seen at a
 /// glance, and what is at the bottom can be fuzzed alone.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &["json", "percent", "secret"],
     &["framing"],
     &["usage", "estimate", "price", "budget", "catalog", "loss", "hints"],
     &["hub"],
     &["failure", "features", "artifact"],
+    &["preferences"],
     &["refusal", "record", "health", "snapshot", "admission", "rule"],
     &["dialect", "select", "memory", "interpret"],
     &["exchange", "attempt", "explain"],

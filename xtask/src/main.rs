@@ -41,8 +41,10 @@ cargo xtask <command>
   chaos [scenario] [args]    kill, change, overfill and confuse the gateway under load: control-plane-kills, reloads,
                              big-snapshot, mutations, records, last-cent, aborted-streams, envoy-kills,
                              sign-in-kills, refresh-storm, fallback, hints, slow-target,
-                             flapping, overload, weights, or all;
-                             `--count N` does less of it, `--seed N` other of it
+                             flapping, overload, weights, hedge, long-streams, stray-bytes,
+                             or all;
+                             `--count N` does less of it, `--seed N` other of it, `--minutes N`
+                             has streams open for so long
   fuzz [target [seconds]]    fuzz one target, or each in turn, for that many seconds (30)
   catalogue <folder>         write control-plane/catalog/prices.toml anew from the two price lists in that folder
   wasm                       build the filters, print the path of the module

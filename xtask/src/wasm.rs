@@ -1,4 +1,4 @@
-//! Builds the filters: the one module that Envoy loads.
+//! Builds the filters: the one module that Envoy loads; and beside it a small one of what selects models, for tests.
 //!
 //! The standard library for wasm32 comes from rustup where rustup can fetch it. Where it cannot (machines
 //! whose only source is a Debian mirror), Debian's `rustc-web` brings a compiler and the library's sources,
@@ -19,6 +19,8 @@ use crate::{checks, debian};
 const TARGET: &str = "wasm32-unknown-unknown";
 const PACKAGE: &str = "dragoman-filters";
 const FILE: &str = "dragoman_filters.wasm";
+/// What selects models, alone: an example of the package.
+const SELECTION: &str = "selection";
 /// The cargo profile; cargo names the output folder after it.
 const PROFILE: &str = "wasm";
 
@@ -59,7 +61,19 @@ pub(crate) fn build(layout: &Layout) -> Result<PathBuf> {
     let build_dir = layout.installed.join("wasm-build").join(folder);
     cargo
         .current_dir(&layout.root)
-        .args(["build", "--package", PACKAGE, "--profile", PROFILE, "--target", TARGET, "--target-dir"])
+        .args([
+            "build",
+            "--package",
+            PACKAGE,
+            "--lib",
+            "--example",
+            SELECTION,
+            "--profile",
+            PROFILE,
+            "--target",
+            TARGET,
+            "--target-dir",
+        ])
         .arg(&build_dir)
         // A variable of this target alone: build scripts and macros keep the host's flags. It yields to RUSTFLAGS.
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", TARGET_FEATURES)
@@ -69,7 +83,9 @@ pub(crate) fn build(layout: &Layout) -> Result<PathBuf> {
         cargo.args(["-Z", "build-std=std,panic_abort"]);
     }
     process::run(cargo.stdout(std::io::stderr())).context("the filters do not build")?;
-    publish(&build_dir.join(TARGET).join(PROFILE).join(FILE), &layout.installed.join("wasm"))
+    let (built, place) = (build_dir.join(TARGET).join(PROFILE), layout.installed.join("wasm"));
+    publish(&built.join("examples").join(format!("{SELECTION}.wasm")), &place)?;
+    publish(&built.join(FILE), &place)
 }
 
 /// Lints what the filters compile only for wasm: the host calls.
@@ -186,13 +202,14 @@ fn debian_cargo(linker: &Path) -> Command {
 
 /// Puts the module where everyone looks, in one step: a running Envoy may be reading the old one.
 fn publish(built: &Path, dir: &Path) -> Result<PathBuf> {
-    let place = dir.join(FILE);
+    let name = built.file_name().unwrap_or_default();
+    let place = dir.join(name);
     let bytes = fs::read(built).with_context(|| format!("the build left no {}", built.display()))?;
     if fs::read(&place).is_ok_and(|old| old == bytes) {
         return Ok(place);
     }
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let fresh = dir.join(format!("{FILE}.new"));
+    let fresh = place.with_extension("new");
     fs::write(&fresh, &bytes).with_context(|| format!("cannot write {}", fresh.display()))?;
     fs::rename(&fresh, &place).with_context(|| format!("cannot write {}", place.display()))?;
     Ok(place)

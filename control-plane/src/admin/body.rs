@@ -1,6 +1,7 @@
 //! Reading what a request says, strictly; every fault is a [`Problem`].
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
@@ -12,6 +13,9 @@ use crate::store::rows::Condition;
 
 /// Largest body: a configuration of ten thousand rows fits.
 pub const MAX_BODY: usize = 16 << 20;
+
+/// What a body is that is a file.
+pub const OCTETS: &str = "application/octet-stream";
 
 /// Longest name in a path, in characters: as long as a row's may be.
 pub const MAX_ID: usize = 200;
@@ -37,6 +41,25 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Said<T> {
         // The message names members and places, never what stands there.
         let read = serde_json::from_slice(&bytes);
         read.map(Said).map_err(|error| Problem::bad(format!("The body can't be read: {error}.")))
+    }
+}
+
+/// A body that is a file of at most so many bytes.
+pub struct Attached<const MOST: usize>(pub Bytes);
+
+impl<S: Send + Sync, const MOST: usize> FromRequest<S> for Attached<MOST> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Attached<MOST>, Problem> {
+        if request.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind != OCTETS) {
+            let detail = format!("This body is a file and says so: `content-type: {OCTETS}`.");
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "no_file", detail));
+        }
+        let too_large = |_| {
+            let detail = format!("This file has at most {MOST} bytes.");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+        };
+        axum::body::to_bytes(request.into_body(), MOST).await.map(Attached).map_err(too_large)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use dragoman_core::admission::Grant;
-use dragoman_core::explain::{Explanation, explain, explain_record};
+use dragoman_core::explain::{Explanation, Situation, explain, explain_record};
 use dragoman_core::json::Writer;
 use dragoman_core::record::Record;
 use dragoman_core::snapshot::Snapshot;
@@ -130,7 +130,11 @@ async fn explain_now(State(admin): State<Admin>, Said(supposed): Said<Supposed>)
         Some(caller) => Some(admin.keys.grant(&caller).await?.unwrap_or(Grant { caller, ..Grant::default() })),
         None => None,
     };
-    let explanation = explain(method, path, &headers, body.as_bytes(), grant.as_ref(), &current.snapshot);
+    let now_ms = u64::try_from(now_ms()).unwrap_or(0);
+    let (health, artifact) = (admin.health.as_told(now_ms), admin.artifacts.in_use());
+    let artifact = artifact.as_deref();
+    let situation = Situation { grant: grant.as_ref(), health: Some(&health), artifact, now_ms };
+    let explanation = explain(method, path, &headers, body.as_bytes(), situation, &current.snapshot);
     told(&explanation, &current)
 }
 

@@ -74,12 +74,16 @@ pub struct Figures {
     throttled: u64,
     /// Those after which another one was made.
     fallbacks: u64,
+    /// Those that were made beside one that was slow.
+    hedges: u64,
     /// How many of a thousand attempts were answered; null without attempts.
     success_permille: Option<u64>,
     /// How many of a thousand failed.
     error_permille: Option<u64>,
     /// After how many of a thousand another one was made.
     fallback_permille: Option<u64>,
+    /// How many of a thousand were made beside one that was slow.
+    hedge_permille: Option<u64>,
     /// Times to the first event; null when there was none.
     first_event: Option<Latency>,
 }
@@ -336,7 +340,7 @@ fn reason(reason: Reason) -> ReasonView {
 impl Figures {
     fn of(minute: Option<&Minute>) -> Figures {
         let minute = minute.cloned().unwrap_or_default();
-        let Minute { attempts, answered, failed, throttled, fallbacks, first_events } = minute;
+        let Minute { attempts, answered, failed, throttled, fallbacks, hedges, first_events } = minute;
         let permille = |count: u64| count.saturating_mul(1000).checked_div(attempts);
         Figures {
             attempts,
@@ -344,9 +348,11 @@ impl Figures {
             failed,
             throttled,
             fallbacks,
+            hedges,
             success_permille: permille(answered),
             error_permille: permille(failed),
             fallback_permille: permille(fallbacks),
+            hedge_permille: permille(hedges),
             first_event: first_events.latency(),
         }
     }

@@ -43,7 +43,8 @@ fn operation(endpoint: &Endpoint) -> Value {
             members.insert("security".into(), json!([{ "token": [] }]));
         }
         if let Some(schema) = &endpoint.request {
-            let content = json!({ "application/json": { "schema": schema } });
+            let kind = schema["contentMediaType"].as_str().unwrap_or("application/json");
+            let content = json!({ kind: { "schema": schema } });
             members.insert("requestBody".into(), json!({ "required": true, "content": content }));
         }
     }

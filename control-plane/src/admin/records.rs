@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::Admin;
 use super::api::{Api, Endpoint, Verb};
 use super::body::{Asked, Id};
+use super::feedback::FeedbackView;
 use super::page::{self, Listed, Page};
 use super::policy::{Caller, Policy};
 use super::problem::Problem;
@@ -29,6 +30,9 @@ pub struct RecordView {
     /// The Record as the data plane made it.
     #[schema(value_type = Object)]
     record: Value,
+    /// What was said of it; left out in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feedback: Option<Vec<FeedbackView>>,
 }
 
 /// One change.
@@ -92,7 +96,7 @@ pub fn add(api: &mut Api) {
 fn view(kept: Kept) -> RecordView {
     let record = serde_json::from_str(&kept.document).unwrap_or_default();
     let Kept { exchange, began_ms, account, cost_micros, .. } = kept;
-    RecordView { exchange, began_ms, account, cost_micros, record }
+    RecordView { exchange, began_ms, account, cost_micros, record, feedback: None }
 }
 
 async fn list_records(
@@ -122,7 +126,9 @@ async fn get_record(
     Id(exchange): Id,
 ) -> Result<Json<RecordView>, Problem> {
     let found = admin.store.record(&exchange).await?.filter(|kept| caller.sees(&kept.account));
-    found.map(view).map(Json).ok_or_else(|| Problem::missing("Record", &exchange))
+    let kept = found.ok_or_else(|| Problem::missing("Record", &exchange))?;
+    let said = admin.store.feedback_of(&exchange).await?.into_iter().map(FeedbackView::from).collect();
+    Ok(Json(RecordView { feedback: Some(said), ..view(kept) }))
 }
 
 async fn list_changes(State(admin): State<Admin>, Asked(page): Asked<Page>) -> Result<Json<Listed<Change>>, Problem> {

@@ -70,7 +70,7 @@ struct Trial {
 
 /// `a` or `an`.
 fn article(kind: Kind) -> &'static str {
-    if matches!(kind, Kind::Alias | Kind::Identity) { "an" } else { "a" }
+    if matches!(kind, Kind::Alias | Kind::Identity | Kind::Experiment) { "an" } else { "a" }
 }
 
 /// Adds the endpoints of every kind.

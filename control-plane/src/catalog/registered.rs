@@ -48,6 +48,8 @@ pub struct Registered {
     pub share: Option<u8>,
     /// Where it is; empty when nobody said.
     pub region: String,
+    /// What it promises to do with data.
+    pub data_policy: Vec<String>,
     /// The proxy by which it is reached; it has TLS then.
     pub proxy: Option<Origin>,
     /// The addresses that Envoy connects to; empty when it resolves the name by itself.
@@ -83,6 +85,7 @@ impl Registered {
             dispatch: Dispatch::default(),
             share: None,
             region: String::new(),
+            data_policy: Vec::new(),
             proxy: None,
             pinned: Vec::new(),
         }

@@ -124,7 +124,7 @@ pub struct Question<'c> {
     method: Method,
     url: Url,
     headers: HeaderMap,
-    body: Option<String>,
+    body: Option<Vec<u8>>,
 }
 
 impl Question<'_> {
@@ -153,7 +153,14 @@ impl Question<'_> {
     /// With a body.
     pub fn body(mut self, body: &Value) -> Self {
         self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        self.body = Some(body.to_string());
+        self.body = Some(body.to_string().into_bytes());
+        self
+    }
+
+    /// With a body that is a file.
+    pub fn file(mut self, file: Vec<u8>) -> Self {
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        self.body = Some(file);
         self
     }
 

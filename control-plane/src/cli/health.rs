@@ -45,6 +45,16 @@ pub enum HealthCommand {
         #[command(flatten)]
         at: At,
     },
+    /// How the requests of routes with several candidates were shared.
+    Pools {
+        /// Of this route only.
+        route: Option<String>,
+        /// Of so many minutes, a day at most.
+        #[arg(long, default_value_t = 5)]
+        minutes: u32,
+        #[command(flatten)]
+        at: At,
+    },
     /// Have nobody ask a provider or a target.
     ForceOpen {
         /// A provider, or `provider/model`.
@@ -96,6 +106,17 @@ impl HealthCommand {
                 let answer = question.answer().await?;
                 at.shown.list(answer["items"].as_array().map_or(&[], Vec::as_slice), minutes)
             }
+            HealthCommand::Pools { route: None, minutes, at } => {
+                let minutes = minutes.to_string();
+                let items = at.api.client()?.list(&["health", "pools"], &[("minutes", &minutes)], usize::MAX).await?;
+                at.shown.list(&items, pools)
+            }
+            HealthCommand::Pools { route: Some(route), minutes, at } => {
+                let client = at.api.client()?;
+                let question = client.ask(Method::GET, &["health", "pools", &route])?;
+                let pool = question.query("minutes", &minutes.to_string()).answer().await?;
+                at.shown.one(&pool, |pool| lines(&pools(std::slice::from_ref(pool))))
+            }
             HealthCommand::ForceOpen { subject, at } => say(&subject, "force-open", "is asked by nobody", at).await,
             HealthCommand::ForceClose { subject, at } => {
                 say(&subject, "force-close", "is asked, whatever is measured", at).await
@@ -114,7 +135,7 @@ async fn say(subject: &str, verb: &str, words: &str, at: At) -> anyhow::Result<(
 }
 
 fn listed(items: &[Value]) -> Table {
-    let head = ["provider", "status", "since", "attempts", "errors", "fallbacks", "p50", "p95", "p99", "why"];
+    let head = ["provider", "status", "since", "attempts", "errors", "fallbacks", "hedges", "p50", "p95", "p99", "why"];
     let mut table = Table::new(head);
     for item in items {
         let own = [cell(&item["provider"]), cell(&item["status"]), when(&item["since_ms"])];
@@ -129,7 +150,8 @@ fn told(health: &Value) -> anyhow::Result<()> {
     let targets = health["targets"].as_array().filter(|list| !list.is_empty());
     let Some(targets) = targets else { return Ok(()) };
     print("")?;
-    let mut table = Table::new(["target", "forced", "attempts", "errors", "fallbacks", "p50", "p95", "p99", "why"]);
+    let head = ["target", "forced", "attempts", "errors", "fallbacks", "hedges", "p50", "p95", "p99", "why"];
+    let mut table = Table::new(head);
     for target in targets {
         let own = [cell(&target["target"]), cell(&target["forced"])];
         let why = if target["reason"].is_null() { String::new() } else { reason(&target["reason"]) };
@@ -139,20 +161,39 @@ fn told(health: &Value) -> anyhow::Result<()> {
 }
 
 fn minutes(items: &[Value]) -> Table {
-    let mut table = Table::new(["minute", "attempts", "errors", "fallbacks", "p50", "p95", "p99"]);
+    let mut table = Table::new(["minute", "attempts", "errors", "fallbacks", "hedges", "p50", "p95", "p99"]);
     for item in items {
         table.row([when(&item["began_ms"])].into_iter().chain(figures(&item["figures"])));
     }
     table
 }
 
-fn figures(figures: &Value) -> [String; 6] {
-    let share =
-        |value: &Value| value.as_u64().map_or(String::new(), |share| format!("{}.{} %", share / 10, share % 10));
+fn pools(items: &[Value]) -> Table {
+    let mut table =
+        Table::new(["route", "balance", "target", "weight", "first", "share", "due", "attempts", "answered"]);
+    for pool in items {
+        for target in pool["targets"].as_array().into_iter().flatten() {
+            let [weight, first, attempts, answered] =
+                ["weight", "first", "attempts", "answered"].map(|name| cell(&target[name]));
+            let [got, due] = ["first_permille", "due_permille"].map(|name| share(&target[name]));
+            let own = [cell(&pool["route"]), cell(&pool["balance"]), cell(&target["target"])];
+            table.row(own.into_iter().chain([weight, first, got, due, attempts, answered]));
+        }
+    }
+    table
+}
+
+/// Thousandths as people read them.
+fn share(value: &Value) -> String {
+    value.as_u64().map_or(String::new(), |share| format!("{}.{} %", share / 10, share % 10))
+}
+
+fn figures(figures: &Value) -> [String; 7] {
     let time = |name: &str| figures["first_event"][name].as_u64().map_or(String::new(), |ms| format!("{ms} ms"));
     let [p50, p95, p99] = ["p50_ms", "p95_ms", "p99_ms"].map(time);
-    let [errors, fallbacks] = ["error_permille", "fallback_permille"].map(|name| share(&figures[name]));
-    [cell(&figures["attempts"]), errors, fallbacks, p50, p95, p99]
+    let rates = ["error_permille", "fallback_permille", "hedge_permille"];
+    let [errors, fallbacks, hedges] = rates.map(|name| share(&figures[name]));
+    [cell(&figures["attempts"]), errors, fallbacks, hedges, p50, p95, p99]
 }
 
 fn reason(reason: &Value) -> String {

@@ -7,19 +7,25 @@ use serde_json::{Map, Value};
 
 use super::bad_input::bad;
 
-/// Reads a file, or the input for `-`, up to that many bytes.
+/// Reads a text file, or the input for `-`, up to that many bytes.
 pub fn read(path: &Path, most: u64) -> anyhow::Result<String> {
+    let text = String::from_utf8(read_bytes(path, most)?);
+    text.map_err(|_| bad(format!("{}: stream did not contain valid UTF-8", path.display())))
+}
+
+/// The same of any file.
+pub fn read_bytes(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
     let name = path.display();
     let missing = |error: std::io::Error| bad(format!("{name}: {error}"));
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let count = match path.to_str() {
-        Some("-") => std::io::stdin().lock().take(most + 1).read_to_string(&mut text),
-        _ => std::fs::File::open(path).map_err(missing)?.take(most + 1).read_to_string(&mut text),
+        Some("-") => std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes),
+        _ => std::fs::File::open(path).map_err(missing)?.take(most + 1).read_to_end(&mut bytes),
     };
     if count.map_err(missing)? as u64 > most {
         return Err(bad(format!("{name}: more than the {most} bytes that are read")));
     }
-    Ok(text)
+    Ok(bytes)
 }
 
 /// One `member=JSON`; a value that is no JSON is a text, so that most need no quotes.

@@ -135,6 +135,7 @@ fn columns(kind: Kind) -> &'static [&'static str] {
         Kind::Suspension => &["until_ms", "reason"],
         Kind::Rule => &["routes", "accounts", "keys"],
         Kind::Identity => &["account", "unknown"],
+        Kind::Experiment => &["route", "arms", "rollout"],
     }
 }
 

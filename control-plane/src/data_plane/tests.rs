@@ -79,7 +79,8 @@ impl Served {
 
     /// As one that was told of changes up to that number.
     async fn watch_again(&mut self, version: u64, refused: &str, revision: u64) -> Streaming<SnapshotUpdate> {
-        let request = WatchRequest { vm: "test".into(), version, refused: refused.into(), revision };
+        let refused = refused.into();
+        let request = WatchRequest { vm: "test".into(), version, refused, revision, artifact: String::new() };
         self.client.watch(request).await.unwrap().into_inner()
     }
 }
@@ -217,6 +218,39 @@ async fn who_is_on_cool_down_is_told_to_everybody_and_so_is_who_is_no_longer() {
     assert!(served.store.clear_cool_down("me", "", "a", "0123").await.unwrap());
     for time in ["at once", "again, for a data plane keeps what it made itself a moment ago"] {
         assert_eq!(cool_downs(&mut late).await, CoolDowns::default(), "{time}");
+    }
+}
+
+#[tokio::test]
+async fn an_artifact_is_told_to_whoever_has_another_one_and_again_when_it_changes() {
+    let mut served = Served::start().await;
+    let watch = async |served: &mut Served, digest: &str| {
+        let request =
+            WatchRequest { vm: "test".into(), version: 1, artifact: digest.into(), ..WatchRequest::default() };
+        served.client.watch(request).await.unwrap().into_inner()
+    };
+    let mut stream = watch(&mut served, "").await;
+    assert_eq!(hear(&mut stream).await.unwrap().artifact, None, "nothing is known of one yet");
+    served.watching.tell_artifact("d1", Arc::new(vec![1]));
+    assert_eq!(artifact(&mut stream).await, [1]);
+    for (digest, told) in [("", Some(vec![1])), ("d0", Some(vec![1])), ("d1", None)] {
+        let mut late = watch(&mut served, digest).await;
+        assert_eq!(hear(&mut late).await.unwrap().artifact, told, "{digest:?}");
+    }
+    served.watching.tell_artifact("", Arc::default());
+    assert!(artifact(&mut stream).await.is_empty(), "the rules decide again");
+    for (digest, told) in [("d1", Some(vec![])), ("", None)] {
+        let mut late = watch(&mut served, digest).await;
+        assert_eq!(hear(&mut late).await.unwrap().artifact, told, "{digest:?}");
+    }
+}
+
+/// The next artifact that is told, whatever else is.
+async fn artifact(stream: &mut Streaming<SnapshotUpdate>) -> Vec<u8> {
+    loop {
+        if let Some(told) = hear(stream).await.unwrap().artifact {
+            return told;
+        }
     }
 }
 

@@ -54,13 +54,23 @@ pub struct Watching {
     cooling: watch::Sender<Option<CoolDowns>>,
     /// How everybody does; nothing before that is known.
     health: watch::Sender<Option<Arc<Vec<u8>>>>,
+    /// What models are chosen by; nothing before that is known.
+    artifact: watch::Sender<Option<Artifact>>,
+}
+
+/// The artifact in use; without digest and content when there is none.
+#[derive(Clone, Debug, Default)]
+struct Artifact {
+    digest: String,
+    file: Arc<Vec<u8>>,
 }
 
 impl Default for Watching {
     fn default() -> Watching {
         let (changed, _) = broadcast::channel(CHANGES);
-        let (cooling, health) = (watch::Sender::new(None), watch::Sender::new(None));
-        Watching { streams: Mutex::default(), next: AtomicU64::new(0), changed, cooling, health }
+        let (cooling, health, artifact) =
+            (watch::Sender::new(None), watch::Sender::new(None), watch::Sender::new(None));
+        Watching { streams: Mutex::default(), next: AtomicU64::new(0), changed, cooling, health, artifact }
     }
 }
 
@@ -84,7 +94,12 @@ impl Watching {
         self.health.send_replace(Some(Arc::new(document)));
     }
 
-    /// What was told of that last.
+    /// Tells everybody what models are chosen by: an artifact's digest and its file, both empty for none.
+    pub fn tell_artifact(&self, digest: &str, file: Arc<Vec<u8>>) {
+        self.artifact.send_replace(Some(Artifact { digest: digest.to_owned(), file }));
+    }
+
+    /// What was told of health last.
     #[cfg(test)]
     pub(crate) fn health(&self) -> Vec<u8> {
         self.health.borrow().as_deref().cloned().unwrap_or_default()
@@ -131,6 +146,8 @@ impl Watching {
     ) {
         let mut last = current.borrow_and_update().clone();
         let (mut cooling, mut health) = (self.cooling.subscribe(), self.health.subscribe());
+        let mut artifact = self.artifact.subscribe();
+        let chooses_by = artifact.borrow_and_update().clone().filter(|told| told.digest != request.artifact);
         let has_it = request.version == last.version && request.refused.is_empty();
         let first = SnapshotUpdate {
             version: last.version,
@@ -142,6 +159,7 @@ impl Watching {
             revision: missed.until,
             cool_downs: cooling.borrow_and_update().clone(),
             health: health.borrow_and_update().as_deref().cloned(),
+            artifact: chooses_by.map(|told| told.file.to_vec()),
         };
         let mut update = Some(first);
         // A telling that was made before the first update may be sent after it, and must not look like a store that was put back.
@@ -201,6 +219,16 @@ impl Watching {
                     update = Some(SnapshotUpdate {
                         version: last.version,
                         health: health.borrow_and_update().as_deref().cloned(),
+                        ..SnapshotUpdate::default()
+                    });
+                }
+                news = artifact.changed() => {
+                    if news.is_err() {
+                        return;
+                    }
+                    update = Some(SnapshotUpdate {
+                        version: last.version,
+                        artifact: artifact.borrow_and_update().as_ref().map(|told| told.file.to_vec()),
                         ..SnapshotUpdate::default()
                     });
                 }

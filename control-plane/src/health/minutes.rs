@@ -13,7 +13,7 @@ use crate::metrics::{Known, Times};
 pub const MINUTE_MS: i64 = 60_000;
 
 /// Most rows that wait to be kept: of all targets there may be, more than are asked within seconds. Beyond them nothing is counted.
-const MOST: usize = 50_000;
+pub(super) const MOST: usize = 50_000;
 
 /// Whose minute: the provider, the model (empty for all of the provider's), and when it began in milliseconds since 1970.
 pub type Whose = (String, String, i64);
@@ -31,6 +31,8 @@ pub struct Minute {
     pub throttled: u64,
     /// Those after which another was made.
     pub fallbacks: u64,
+    /// Those that were made beside one that was slow.
+    pub hedges: u64,
     /// How long the first events took.
     pub first_events: Times,
 }
@@ -42,7 +44,9 @@ impl Minute {
         self.answered += u64::from(outcome.ending == Ending::Answered);
         self.failed += u64::from(outcome.failure.is_some_and(at_fault));
         self.throttled += u64::from(matches!(outcome.failure, Some(Failure::Throttled | Failure::Exhausted)));
-        self.fallbacks += u64::from(!is_last);
+        // Who was let go was not followed by another one, but had one beside it.
+        self.fallbacks += u64::from(!is_last && outcome.ending != Ending::Outrun);
+        self.hedges += u64::from(outcome.hedged_after_ms.is_some());
         if let Some(first) = outcome.first_event_ms {
             self.first_events.add(first);
         }
@@ -55,6 +59,7 @@ impl Minute {
         self.failed += other.failed;
         self.throttled += other.throttled;
         self.fallbacks += other.fallbacks;
+        self.hedges += other.hedges;
         self.first_events.join(&other.first_events);
     }
 

@@ -192,3 +192,32 @@ async fn a_dead_provider_is_found_and_brought_back_by_probes_and_one_that_never_
     probe(2).await;
     assert!(view.of("p").is_none(), "whatever it answers, it is there");
 }
+
+#[tokio::test]
+async fn what_a_routes_targets_got_is_counted_and_what_is_not_the_routes_is_not() {
+    let fresh = &on_both().await[0];
+    let store = fresh.open().await;
+    let route = "[[route]]\nname = \"r\"\ncandidates = [\"p/m\", \"p/n\"]\n[[route]]\nname = \"cheap\"\ncandidates = [\"p/n\"]\n";
+    let current = current(&store, route).await;
+    let pools = pools::Pools::default();
+    let exchange = |route: &str, plan: &[&str], downgraded: &str| {
+        let attempts = plan.iter().zip([Some(Failure::Faulty), None]);
+        let outcomes = attempts.flat_map(|(target, failure)| record("x", target, failure, 0).outcomes).collect();
+        let plan = plan.iter().map(|target| (*target).to_string()).collect();
+        Record { route: route.into(), downgraded: downgraded.into(), plan, outcomes, ..Record::default() }
+    };
+    for record in [
+        exchange("r", &["p/m", "p/n"], ""),
+        exchange("r", &["p/n", "p/elsewhere"], ""),
+        exchange("r", &["p/n"], "cheap"),
+        exchange("unheard-of", &["p/m"], ""),
+        exchange("r", &[], ""),
+    ] {
+        pools.observe(&record, &current.snapshot, 60_123);
+    }
+    let place = |route: &str, target: &str| (route.to_string(), target.to_string(), 60_000);
+    let got = |first, attempts, answered| Got { first, attempts, answered };
+    let expected =
+        [(place("cheap", "p/n"), got(1, 1, 0)), (place("r", "p/m"), got(1, 1, 0)), (place("r", "p/n"), got(1, 2, 1))];
+    assert_eq!(pools.take(), expected);
+}

@@ -111,7 +111,7 @@ impl Tally {
             self.all.totals.add(outcome, cost);
             if outcome.ending == Ending::Answered {
                 count.times.add(outcome.total_ms);
-                self.all.times.add(record.outcomes.iter().map(|outcome| outcome.total_ms).sum());
+                self.all.times.add(record.took_ms());
             }
         }
         if let Some(outcome) = record.outcomes.last().filter(|_| failed(record)) {
@@ -135,7 +135,7 @@ impl Count {
 impl Totals {
     fn add(&mut self, outcome: &Outcome, cost: Cost) {
         self.attempts += 1;
-        self.errors += u64::from(!matches!(outcome.ending, Ending::Answered | Ending::Abandoned));
+        self.errors += u64::from(!matches!(outcome.ending, Ending::Answered | Ending::Abandoned | Ending::Outrun));
         self.input_tokens += outcome.usage.input.unwrap_or(0);
         self.output_tokens += outcome.usage.output.unwrap_or(0);
         match cost {

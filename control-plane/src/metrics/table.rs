@@ -62,6 +62,13 @@ pub const FALLBACKS: Row = row(
     &["provider", "reason"],
     "Attempts after which the next target was tried, by the provider that failed and why",
 );
+/// Hedges.
+pub const HEDGES: Row = row(
+    "dragoman_hedges_total",
+    Kind::Counter,
+    &["provider", "target", "ending"],
+    "Attempts that were made beside one that was slow, by how they ended (`answered`: they were quicker)",
+);
 /// Failures.
 pub const FAILURES: Row = row(
     "dragoman_failures_total",
@@ -200,10 +207,11 @@ pub const WEBHOOKS: Row = row(
 );
 
 /// All of them, in the order of the page.
-pub const TABLE: [Row; 24] = [
+pub const TABLE: [Row; 25] = [
     REQUESTS,
     ATTEMPTS,
     FALLBACKS,
+    HEDGES,
     FAILURES,
     BREAKER,
     FIRST_EVENT,
@@ -228,9 +236,10 @@ pub const TABLE: [Row; 24] = [
 ];
 
 /// Families that `docs/grafana.json` does not show, each with the reason.
-pub const NOT_ON_THE_DASHBOARD: [(&str, &str); 5] = [
+pub const NOT_ON_THE_DASHBOARD: [(&str, &str); 6] = [
     ("dragoman_admin_requests_total", "it is about operators, not about traffic"),
     ("dragoman_credentials_minted_total", "it is for alerts: service accounts that are given no tokens"),
+    ("dragoman_hedges_total", "only some routes hedge; beside them stands `GET /health/providers`"),
     ("dragoman_usage_estimated_total", "it is for alerts: what providers leave out"),
     ("dragoman_usage_suspect_total", "it is for alerts: what providers report wrongly"),
     ("dragoman_webhooks_total", "it is about who is told, not about traffic"),

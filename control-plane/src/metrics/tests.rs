@@ -53,11 +53,39 @@ fn fallen_back() -> Record {
     }
 }
 
+/// One whose first target was slow, and the other one quicker.
+fn hedged() -> Record {
+    let hedge = Outcome { hedged_after_ms: Some(300), ..outcome("b/m", Ending::Answered, 200, 200) };
+    Record {
+        exchange: "x3".into(),
+        dialect: "responses".into(),
+        status: 200,
+        outcomes: vec![outcome("a/m", Ending::Outrun, 0, 480), hedge],
+        ..Record::default()
+    }
+}
+
+#[test]
+fn who_was_outrun_took_no_time_and_failed_nobody() {
+    let metrics = Metrics::new();
+    metrics.observe(&hedged(), &[], &known());
+    let page = metrics.page();
+    for (line, expected) in [
+        (r#"dragoman_hedges_total{provider="b",target="b/m",ending="answered"}"#, 1.0),
+        (r#"dragoman_attempts_total{provider="a",target="a/m",ending="outrun"}"#, 1.0),
+        (r#"dragoman_exchange_seconds_sum{dialect="responses"}"#, 0.5),
+    ] {
+        assert!((value(&page, line) - expected).abs() < 1e-9, "{line}: {}", value(&page, line));
+    }
+    assert!(!page.contains("dragoman_fallbacks_total{") && !page.contains("dragoman_failures_total{"));
+    assert_eq!(metrics.summary().all.errors, 0);
+}
+
 fn refused() -> Record {
     Record { exchange: "x2".into(), status: 401, refusal: "no_key".into(), ..Record::default() }
 }
 
-/// Metrics in which every family has something.
+/// Metrics in which every family has something but that of hedges.
 fn filled() -> Metrics {
     let metrics = Metrics::new();
     metrics.observe(&fallen_back(), &[None, Some(1234)], &known());
@@ -159,7 +187,9 @@ fn families(page: &str) -> BTreeMap<String, (String, String, BTreeSet<String>)> 
 
 #[test]
 fn the_page_is_the_table() {
-    let families = families(&filled().page());
+    let metrics = filled();
+    metrics.observe(&hedged(), &[], &known());
+    let families = families(&metrics.page());
     for row in TABLE {
         let name = row.name.trim_end_matches("_total");
         assert_eq!(row.kind == Kind::Counter, row.name.ends_with("_total"), "{}", row.name);

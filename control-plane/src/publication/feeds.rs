@@ -51,7 +51,9 @@ impl Feeds {
     /// Tells everybody, in order.
     pub async fn take(&self, next: Arc<Current>) {
         let before = self.envoy.send_replace(next.clone());
-        if before.catalog.providers != next.catalog.providers || before.file.identities != next.file.identities {
+        let hedges = !before.file.hedges() && next.file.hedges();
+        let providers = before.catalog.providers != next.catalog.providers;
+        if providers || hedges || before.file.identities != next.file.identities {
             tokio::time::sleep(HEAD_START).await;
         }
         let before = self.filters.send_replace(next.clone());

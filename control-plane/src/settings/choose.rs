@@ -9,8 +9,11 @@ use super::micro_dollars;
 /// Most tokens of thought that anybody takes.
 const MOST_TOKENS: u64 = 1_000_000;
 
+/// Above so many tokens to read, so many of thought.
+type Longer = Option<(u64, u64)>;
+
 /// How much is thought when somebody says so in a word: tokens, and for long requests other ones.
-const WORDS: [(&str, u64, Option<(u64, u64)>); 6] = [
+const WORDS: [(&str, u64, Longer); 6] = [
     ("minimal", 1_024, None),
     ("low", 2_048, None),
     ("medium", 6_000, Some((50_000, 8_000))),
@@ -53,7 +56,7 @@ pub(super) fn choose(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option
         }
     }
     if candidates.is_empty() {
-        reading.mistake(at, "`choose` says who is asked for `cheap`, `mid` and `hard` requests, for instance { cheap = [\"gpt-5-nano\"], hard = [\"gpt-5\"] }");
+        reading.mistake(at, "`choose` says who is asked for `cheap`, `mid` and `hard` requests, for instance { cheap = [\"small\"], hard = [\"large\"] }");
     }
     let mut percent = |name| members.number(reading, name, 0, 100).and_then(thousandths);
     let (alpha, least, most) = (percent("alpha"), percent("least_alpha"), percent("most_alpha"));
@@ -64,8 +67,9 @@ pub(super) fn choose(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option
     }
     let second = second(reading, &mut members);
     let thought = thought(reading, &mut members);
+    let keep_features = members.flag(reading, "keep_features").is_some_and(|flag| flag.value);
     members.end(reading);
-    let choice = Choice { suits: Vec::new(), alpha, alphas, second, thought };
+    let choice = Choice { suits: Vec::new(), alpha, alphas, second, thought, keep_features };
     Some((ChooseRow { suits, choice }, candidates))
 }
 

@@ -8,8 +8,8 @@ use super::members::{Members, Reading};
 use super::mistake::Mistakes;
 use super::said::Said;
 use super::{
-    ClientCertificates, EnvoySettings, File, HealthSettings, Known, Limits, Listen, ListenTls, health, identity, model,
-    price, provider, route, rule, suspension,
+    ClientCertificates, EnvoySettings, File, HealthSettings, Known, Limits, Listen, ListenTls, experiment, health,
+    identity, model, price, provider, route, rule, suspension, tuning,
 };
 
 /// Reads a whole file but for what it said word by word; what it names must be in it or `known`.
@@ -23,6 +23,7 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
     let as_usual = HealthSettings::where_discovery_is(discovery.unwrap_or(true));
     let health = members.table(reading_ref, "health", "[health]");
     let health = health.map_or(as_usual.clone(), |table| health::health(reading_ref, table, as_usual));
+    let tuning = members.table(reading_ref, "tuning", "[tuning]").map(|table| tuning::tuning(reading_ref, table));
     let envoy = members.table(reading_ref, "envoy", "[envoy]").map(|table| envoy(reading_ref, table));
     let providers = members.tables(reading_ref, "provider", "a [[provider]]").unwrap_or_default();
     let models = members.tables(reading_ref, "model", "a [[model]]").unwrap_or_default();
@@ -30,6 +31,7 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
     let suspensions = members.tables(reading_ref, "suspension", "a [[suspension]]").unwrap_or_default();
     let rules = rule::rules(reading_ref, &mut members);
     let identities = members.tables(reading_ref, "identity", "an [[identity]]").unwrap_or_default();
+    let experiments = members.tables(reading_ref, "experiment", "an [[experiment]]").unwrap_or_default();
     let prices = members.tables(reading_ref, "price", "a [[price]]").unwrap_or_default();
     let pricing = members.table(reading_ref, "pricing", "[pricing]").map(|table| price::pricing(reading_ref, table));
     let file = File {
@@ -37,6 +39,7 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
         data_dir: members.string(reading_ref, "data_dir").map(|path| PathBuf::from(path.value)),
         limits: limits.unwrap_or_default(),
         health,
+        tuning: tuning.unwrap_or_default(),
         envoy: envoy.unwrap_or_default(),
         catalog: members.flag(reading_ref, "catalog").map(|placed| placed.value),
         demo: members.flag(reading_ref, "demo").is_some_and(|placed| placed.value),
@@ -51,6 +54,7 @@ pub(super) fn read(name: &str, text: &str, known: &Known) -> Result<File, Mistak
         suspensions: suspensions.into_iter().map(|row| suspension::suspension(reading_ref, row)).collect(),
         rules,
         identities: identities.into_iter().filter_map(|row| identity::identity(reading_ref, row)).collect(),
+        experiments: experiments.into_iter().map(|row| experiment::experiment(reading_ref, row)).collect(),
         said: Said::default(),
         prices: prices.into_iter().map(|row| price::price(reading_ref, row)).collect(),
         pricing: pricing.unwrap_or_default(),
@@ -202,6 +206,7 @@ fn check_references(reading: &mut Reading<'_>, file: &File, shipped: &Known) {
         check_name(reading, place, name, &known);
     }
     identity::check(reading, &file.identities);
+    experiment::check(reading, file, &known);
     route::check_cycles(reading, file, &known);
     rule::check(reading, file, &known);
     price::check(reading, &file.prices, &known);

@@ -19,11 +19,13 @@ pub enum Kind {
     Rule,
     /// `[[identity]]`
     Identity,
+    /// `[[experiment]]`
+    Experiment,
 }
 
 impl Kind {
     /// Every kind, in the order in which they may name one another.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Provider,
         Kind::Model,
         Kind::Price,
@@ -32,6 +34,7 @@ impl Kind {
         Kind::Suspension,
         Kind::Rule,
         Kind::Identity,
+        Kind::Experiment,
     ];
 
     /// Its name in files, in the store, in the audit log and in messages.
@@ -45,6 +48,7 @@ impl Kind {
             Kind::Suspension => "suspension",
             Kind::Rule => "rule",
             Kind::Identity => "identity",
+            Kind::Experiment => "experiment",
         }
     }
 
@@ -59,6 +63,7 @@ impl Kind {
             Kind::Suspension => "suspensions",
             Kind::Rule => "rules",
             Kind::Identity => "identities",
+            Kind::Experiment => "experiments",
         }
     }
 
@@ -71,7 +76,7 @@ impl Kind {
     pub fn identity(self) -> &'static str {
         match self {
             Kind::Provider => "id",
-            Kind::Model | Kind::Route | Kind::Alias | Kind::Rule | Kind::Identity => "name",
+            Kind::Model | Kind::Route | Kind::Alias | Kind::Rule | Kind::Identity | Kind::Experiment => "name",
             Kind::Price | Kind::Suspension => "target",
         }
     }

@@ -122,6 +122,20 @@ impl<'d> Members<'d> {
         self.typed(reading, name, &wanted, |value| whole(value, least, most)).map(|placed| placed.value)
     }
 
+    /// A list of whole numbers from `least` to `most`.
+    pub fn whole_numbers(
+        &mut self,
+        reading: &mut Reading<'_>,
+        name: &'static str,
+        least: u64,
+        most: u64,
+    ) -> Option<Vec<u64>> {
+        let wanted = format!("a list of whole numbers from {least} to {most}");
+        let all =
+            |value: &DeValue<'_>| value.as_array()?.iter().map(|item| whole(item.get_ref(), least, most)).collect();
+        self.typed(reading, name, &wanted, all).map(|placed| placed.value)
+    }
+
     /// A time such as `"250ms"`, `"2s"`, `"10m"`.
     pub fn duration(&mut self, reading: &mut Reading<'_>, name: &'static str) -> Option<Duration> {
         let wanted = "a time from 1 ms to 24 hours such as \"250ms\", \"2s\" or \"10m\"";
@@ -217,7 +231,7 @@ fn whole(value: &DeValue<'_>, least: u64, most: u64) -> Option<u64> {
     u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|n| (least..=most).contains(n))
 }
 
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let number: u64 = text.get(..digits)?.parse().ok()?;
     let scale = match text.get(digits..)? {

@@ -2,20 +2,27 @@
 
 use std::time::Duration;
 
-use dragoman_core::snapshot::{OnContentPolicy, Patience, Wait};
+use dragoman_core::snapshot::{Hedge, HedgeAfter, OnContentPolicy, Patience, Wait};
 
-use super::members::{Members, Reading};
+use super::members::{Members, Reading, duration};
 
 /// Most requests of a route that wait in one worker: as many as it keeps waiting at all.
 const MAX_QUEUE: u64 = 1_000;
 
-/// Reads `first_event_timeout`, `between_events_timeout`, `wait` and `on_content_policy` of a route.
+/// Most of a hundred requests that are hedged: what asks everybody twice makes everybody slow.
+const MAX_SHARE: u64 = 50;
+
+/// Soonest that another one is asked, in milliseconds.
+const MIN_AFTER_MS: u64 = 50;
+
+/// Reads `first_event_timeout`, `between_events_timeout`, `wait`, `hedge` and `on_content_policy` of a route.
 pub(super) fn patience(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Patience {
     Patience {
         on_content_policy: on_content_policy(reading, row).unwrap_or_default(),
         first_event_ms: time(reading, row, "first_event_timeout"),
         between_events_ms: time(reading, row, "between_events_timeout"),
         wait: wait(reading, row),
+        hedge: hedge(reading, row),
     }
 }
 
@@ -30,6 +37,23 @@ fn wait(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<Wait> {
         reading.mistake(at, "`wait` says how long `at_most`, for instance { at_most = \"10s\" }");
     }
     at_most_ms.map(|at_most_ms| Wait { at_most_ms, queue })
+}
+
+/// `hedge = { after = "p95", share = 5 }`.
+fn hedge(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<Hedge> {
+    let mut members = row.table(reading, "hedge", "`hedge`")?;
+    let after = members.string(reading, "after");
+    let share = members.number(reading, "share", 1, MAX_SHARE).unwrap_or(Hedge::SHARE);
+    let at = members.at;
+    members.end(reading);
+    let after = match after.as_ref().map(|after| after.value.as_str()) {
+        None | Some("p95") => Some(HedgeAfter::Slowest),
+        Some(time) => duration(time).map(millis).filter(|ms| *ms >= MIN_AFTER_MS).map(HedgeAfter::Time),
+    };
+    if after.is_none() {
+        reading.mistake(at, "`hedge` says `after` which time another one is asked, 50ms or more, or \"p95\"");
+    }
+    after.map(|after| Hedge { after, share })
 }
 
 fn on_content_policy(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<OnContentPolicy> {

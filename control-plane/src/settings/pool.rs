@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dragoman_core::catalog::Dispatch;
+use dragoman_core::preferences::{Preference, Several};
 use dragoman_core::snapshot::{Affinity, Balance, Regions};
 
 use super::members::{Members, Placed, Reading};
@@ -11,7 +12,7 @@ use super::variable::mention;
 
 /// Highest weight of a candidate.
 const MAX_WEIGHT: u64 = 1_000;
-/// Longest name of a region.
+/// Longest name of a region, and of what a provider promises.
 const MAX_REGION: usize = 64;
 
 /// What a route's row says of its pool.
@@ -65,6 +66,46 @@ pub(super) fn region(
     Some(text.value)
 }
 
+/// Reads `data_policy` of a provider: words that callers may ask for.
+pub(super) fn data_policy(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Option<Vec<String>> {
+    let words = row.strings(reading, "data_policy");
+    for word in words.iter().flatten().filter(|word| !is_plain(&word.value)) {
+        reading.mistake(
+            word.at,
+            "what a provider promises has 1 to 64 letters, digits, `-`, `_` or `.`, such as \"no_training\"",
+        );
+    }
+    plain(words)
+}
+
+/// Reads `preferences` of a route: whether its callers may prefer, or what.
+pub(super) fn preferences(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Several {
+    let Some(value) = row.value("preferences") else { return Several::ALL };
+    let known = |at: usize, reading: &mut Reading<'_>| {
+        let known = Preference::ALL.map(Preference::name).join("\", \"");
+        reading.mistake(at, format!("`preferences` is true, false or a list of some of \"{known}\""));
+    };
+    let at = value.span().start;
+    let Some(list) = value.get_ref().as_array() else {
+        return match value.get_ref().as_bool() {
+            Some(true) => Several::ALL,
+            Some(false) => Several::NONE,
+            None => {
+                known(at, reading);
+                Several::ALL
+            }
+        };
+    };
+    let mut several = Several::NONE;
+    for item in list.iter() {
+        match item.get_ref().as_str().and_then(Preference::named) {
+            Some(which) => several = several.with(which),
+            None => known(item.span().start, reading),
+        }
+    }
+    several
+}
+
 /// One of some words; what is none of them is a mistake.
 fn named<T, const N: usize>(
     reading: &mut Reading<'_>,
@@ -116,9 +157,13 @@ fn regions(reading: &mut Reading<'_>, row: &mut Members<'_>) -> Regions {
     Regions { required, preferred }
 }
 
-fn check_region(reading: &mut Reading<'_>, region: &Placed<String>) {
+fn is_plain(word: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if region.value.is_empty() || region.value.len() > MAX_REGION || !region.value.chars().all(plain) {
+    !word.is_empty() && word.len() <= MAX_REGION && word.chars().all(plain)
+}
+
+fn check_region(reading: &mut Reading<'_>, region: &Placed<String>) {
+    if !is_plain(&region.value) {
         reading.mistake(region.at, "a region has 1 to 64 letters, digits, `-`, `_` or `.`, such as \"eu\"");
     }
 }

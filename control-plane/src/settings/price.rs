@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use dragoman_core::price::{MAX_RATE, Price, Rates, Tier};
+use dragoman_core::price::{Price, Rates, Tier, micro_dollars};
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -13,9 +13,6 @@ use super::members::{Members, Placed, Reading};
 
 /// Most tiers of one price; nobody has more than three.
 const MAX_TIERS: usize = 16;
-
-/// Digits after the point: a micro-dollar is the smallest amount.
-const DECIMALS: usize = 6;
 
 /// One `[[price]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,18 +189,6 @@ fn amount(reading: &mut Reading<'_>, row: &mut Members<'_>, name: &'static str) 
         reading.mistake(value.span().start, format!("`{name}` must be {wanted}"));
     }
     read
-}
-
-/// The micro-dollars of an amount in dollars, exactly; `None` for what is no such amount.
-pub fn micro_dollars(text: &str) -> Option<u64> {
-    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(part) || part.len() > DECIMALS {
-        return None;
-    }
-    let scaled: u64 = format!("{part:0<DECIMALS$}").parse().ok()?;
-    let micro = whole.parse::<u64>().ok()?.checked_mul(1_000_000)?.checked_add(scaled)?;
-    (micro <= MAX_RATE).then_some(micro)
 }
 
 /// A day in UTC, as the milliseconds at which it begins.

@@ -68,6 +68,8 @@ pub struct ProviderRow {
     pub share: Option<u8>,
     /// Where it is.
     pub region: Option<String>,
+    /// What it promises to do with data.
+    pub data_policy: Option<Vec<String>>,
     /// The proxy by which it is reached.
     pub proxy: Option<Origin>,
 }
@@ -149,6 +151,7 @@ pub(super) fn provider(reading: &mut Reading<'_>, mut row: Members<'_>) -> Provi
         dispatch: pool::dispatch(reading, &mut row),
         share: pool::share(reading, &mut row),
         region: pool::region(reading, &mut row, &mut mentions),
+        data_policy: pool::data_policy(reading, &mut row),
         proxy: proxy(reading, &mut row),
         mentions,
     };

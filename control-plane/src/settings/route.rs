@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use dragoman_core::preferences::Several;
 use dragoman_core::snapshot::{Loss, Patience, Shadow};
 
 use super::choose::{ChooseRow, choose};
 use super::members::{Members, Placed, Reading};
 use super::patience::patience;
-use super::pool::{PoolRow, pool};
+use super::pool::{PoolRow, pool, preferences};
 use super::shadow::shadow;
 use super::{File, Known};
 
@@ -34,6 +35,8 @@ pub struct RouteRow {
     pub patience: Patience,
     /// How the model is chosen for each request, where that is left to the request.
     pub choose: Option<ChooseRow>,
+    /// What its callers may prefer.
+    pub preferences: Several,
     /// To whom some requests also go, unseen.
     pub shadow: Option<Placed<Shadow>>,
 }
@@ -115,9 +118,10 @@ pub(super) fn route(reading: &mut Reading<'_>, mut row: Members<'_>) -> RouteRow
     let strategy = strategy(reading, &mut row, "strategy");
     let pool = pool(reading, &mut row);
     let patience = patience(reading, &mut row);
+    let preferences = preferences(reading, &mut row);
     let shadow = shadow(reading, &mut row);
     row.end(reading);
-    RouteRow { name, candidates, loss, strategy, pool, patience, choose, shadow }
+    RouteRow { name, candidates, loss, strategy, pool, patience, choose, preferences, shadow }
 }
 
 /// What routes and aliases name that is no other route or alias, with the places.

@@ -43,7 +43,8 @@ fn the_example_uncommented_is_a_good_file() {
     assert_eq!(file.providers.len(), 3);
     assert_eq!(file.providers[1].services.as_ref().map(Vec::len), Some(2));
     assert_eq!(file.identities.len(), 1);
-    assert_eq!((file.routes.len(), file.models.len(), file.aliases.len(), file.prices.len()), (1, 1, 1, 1));
+    assert_eq!((file.routes.len(), file.models.len(), file.aliases.len(), file.prices.len()), (2, 1, 1, 1));
+    assert_eq!((file.experiments.len(), file.experiments[0].rollout.is_some()), (1, true));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::metrics::{BUCKETS, Times};
 /// Most rows of one transaction, so that Records need not wait for long behind it.
 const BATCH: usize = 500;
 
-const COUNTS: [&str; 5] = ["attempts", "answered", "failed", "throttled", "fallbacks"];
+const COUNTS: [&str; 6] = ["attempts", "answered", "failed", "throttled", "fallbacks", "hedges"];
 
 fn counts() -> impl Iterator<Item = String> {
     COUNTS.into_iter().map(str::to_string).chain((0..BUCKETS).map(|number| format!("first_{number}")))
@@ -39,8 +39,9 @@ impl Store {
             for ((provider, model, began_ms), minute) in batch {
                 let put = sqlx::query(sqlx::AssertSqlSafe(put.clone()));
                 let put = put.bind(provider.clone()).bind(model.clone()).bind(*began_ms);
-                let Minute { attempts, answered, failed, throttled, fallbacks, first_events } = minute;
-                let numbers = [attempts, answered, failed, throttled, fallbacks].into_iter().chain(&first_events.0);
+                let Minute { attempts, answered, failed, throttled, fallbacks, hedges, first_events } = minute;
+                let numbers =
+                    [attempts, answered, failed, throttled, fallbacks, hedges].into_iter().chain(&first_events.0);
                 numbers.fold(put, |put, number| put.bind(signed(*number))).execute(&mut *change).await?;
             }
             change.commit().await?;
@@ -89,13 +90,14 @@ fn minute(row: &AnyRow) -> anyhow::Result<Minute> {
     for (at, count) in first_events.0.iter_mut().enumerate() {
         *count = number(&format!("first_{at}"))?;
     }
-    let [attempts, answered, failed, throttled, fallbacks] = COUNTS.map(number);
+    let [attempts, answered, failed, throttled, fallbacks, hedges] = COUNTS.map(number);
     Ok(Minute {
         attempts: attempts?,
         answered: answered?,
         failed: failed?,
         throttled: throttled?,
         fallbacks: fallbacks?,
+        hedges: hedges?,
         first_events,
     })
 }
@@ -106,7 +108,7 @@ mod tests {
     use super::*;
 
     fn minute(attempts: u64, first_ms: u64) -> Minute {
-        let mut minute = Minute { attempts, failed: 1, ..Minute::default() };
+        let mut minute = Minute { attempts, failed: 1, hedges: 1, ..Minute::default() };
         minute.first_events.add(first_ms);
         minute
     }

@@ -118,8 +118,8 @@ async fn insert(change: &mut Change, settling: &Settling<'_>) -> anyhow::Result<
     let Settling { record, document, cost, .. } = settling;
     let insert = sqlx::query(
         "INSERT INTO record (exchange, caller, account, tenant, route, status, began_ms, settled_ms, document, state, \
-         cost_micros, cost_rest, attempts, known_micros, known_rest, input_tokens, output_tokens) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (exchange) DO NOTHING",
+         cost_micros, cost_rest, attempts, known_micros, known_rest, input_tokens, output_tokens, arm) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (exchange) DO NOTHING",
     );
     let insert = insert.bind(record.exchange.clone()).bind(record.caller.clone()).bind(record.account.clone());
     let insert = insert.bind(tenant(&record.account).to_string()).bind(record.route.clone());
@@ -134,6 +134,7 @@ async fn insert(change: &mut Change, settling: &Settling<'_>) -> anyhow::Result<
     let insert = insert.bind(i64::try_from(lines.len()).unwrap_or(i64::MAX)).bind(known.micros).bind(known.rest);
     let tokens = |of: fn(&attempts::Line<'_>) -> i64| lines.iter().map(of).fold(0_i64, i64::saturating_add);
     let insert = insert.bind(tokens(|line| line.input_tokens)).bind(tokens(|line| line.output_tokens));
+    let insert = insert.bind(record.arm.clone());
     let fresh = insert.execute(&mut **change).await?.rows_affected() > 0;
     if fresh {
         attempts::insert(change, &record.exchange, &lines).await?;

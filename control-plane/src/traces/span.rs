@@ -2,7 +2,7 @@
 //!
 //! The attributes are those of OpenTelemetry's GenAI conventions, and `dragoman.*` for what these have no word for. Ids are made
 //! from the exchange's id, so that one exchange is one trace however often it is sent. A Record does not say when an attempt
-//! began: they stand one after the other.
+//! began: they stand one after the other, but for those that ran beside another one.
 
 use dragoman_core::catalog::Operation;
 use dragoman_core::record::{Ending, Outcome, Record};
@@ -39,19 +39,21 @@ pub(super) fn spans(record: &Record, trace: &str) -> Vec<Value> {
         Parent::Client { trace, span } => (trace, span),
     };
     let span_id = id(&record.exchange, "exchange", 8);
-    let total: u64 = record.outcomes.iter().map(|outcome| outcome.total_ms).fold(0, u64::saturating_add);
-    let end = record.began_ms.saturating_add(total);
+    let end = record.began_ms.saturating_add(record.took_ms());
     let mut exchange = exchange(record);
     place(&mut exchange, &trace_id, &span_id, &parent, (record.began_ms, end));
     let mut spans = vec![exchange];
     let mut began = record.began_ms;
     for (index, outcome) in record.outcomes.iter().enumerate() {
-        let end = began.saturating_add(outcome.total_ms);
+        let begins = outcome.hedged_after_ms.map_or(began, |after| record.began_ms.saturating_add(after));
+        let end = begins.saturating_add(outcome.total_ms);
         let mut attempt = attempt(record, outcome);
         let own = id(&record.exchange, &format!("attempt {index}"), 8);
-        place(&mut attempt, &trace_id, &own, &span_id, (began, end));
+        place(&mut attempt, &trace_id, &own, &span_id, (begins, end));
         spans.push(attempt);
-        began = end;
+        if outcome.ending != Ending::Outrun {
+            began = end;
+        }
     }
     spans
 }
@@ -152,6 +154,7 @@ fn attempt(record: &Record, outcome: &Outcome) -> Value {
     attributes.number("gen_ai.usage.reasoning.output_tokens", usage.reasoning);
     attributes.number("http.response.status_code", (outcome.status > 0).then_some(u64::from(outcome.status)));
     attributes.number("dragoman.first_event_ms", outcome.first_event_ms);
+    attributes.number("dragoman.hedged_after_ms", outcome.hedged_after_ms);
     attributes.texts("dragoman.lost", &outcome.lost);
     span(&format!("{operation} {model}"), CLIENT, attributes, &error(outcome))
 }
@@ -173,7 +176,7 @@ fn error(outcome: &Outcome) -> String {
         !code.is_empty() && code.len() <= MAX_CODE && code.bytes().all(plain)
     };
     match outcome.ending {
-        Ending::Answered | Ending::Abandoned => String::new(),
+        Ending::Answered | Ending::Abandoned | Ending::Outrun => String::new(),
         _ if is_word(&outcome.code) => outcome.code.clone(),
         Ending::Retriable | Ending::Refused if outcome.status > 0 => outcome.status.to_string(),
         ending => ending.name().to_string(),

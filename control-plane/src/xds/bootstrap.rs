@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use dragoman_core::record::stats::Label;
 use serde_json::{Value, json};
 
-use super::{CONTROL_PLANE, Edge, any, cluster, listener, proto, proxy, route, socket, tokens};
+use super::{CONTROL_PLANE, Edge, any, cluster, hop, listener, proto, proxy, route, socket, tokens};
 use crate::settings::Limits;
 
 const KIND: &str = "envoy.config.bootstrap.v3.Bootstrap";
@@ -56,6 +56,8 @@ pub fn whole(start: &Start, edge: &Edge) -> anyhow::Result<Value> {
     clusters.extend(tokens::clusters(edge).into_iter().chain(proxy::clusters(edge)));
     let mut listeners = vec![listener::listener(edge, ("route_config", route::routes(edge)))];
     listeners.extend(proxy::listeners(edge));
+    listeners.extend(hop::routes(edge).and_then(|routes| hop::listener(edge, ("route_config", routes))));
+    clusters.extend(hop::cluster(edge));
     let mut bootstrap = common(start, &edge.limits);
     if let Some(members) = bootstrap.as_object_mut() {
         members.insert("static_resources".to_string(), json!({ "listeners": listeners, "clusters": clusters }));

@@ -10,14 +10,14 @@ use crate::catalog::Registered;
 use crate::settings::Signing;
 
 pub(super) const KIND: &str = "envoy.config.cluster.v3.Cluster";
-const PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+pub(super) const PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
 /// Most connections, waiting requests, requests and retries at one provider. Retries are not bounded apart from requests: a
 /// retry goes to another provider than the one that failed.
 const MAX_CONNECTIONS: u32 = 4_096;
-const MAX_REQUESTS: u32 = 16_384;
+pub(super) const MAX_REQUESTS: u32 = 16_384;
 /// Idle connections are closed before most servers do it (75 s is common): fewer requests meet a closing one.
-const IDLE: &str = "50s";
+pub(super) const IDLE: &str = "50s";
 /// The port of the dead end: nothing listens there, and a connection is refused at once.
 const DEAD_END: u16 = 1;
 

@@ -9,7 +9,8 @@ use super::{EDGE, Edge, any, seconds, socket, tokens};
 use crate::settings::{ClientCertificates, ListenTls};
 
 pub(super) const KIND: &str = "envoy.config.listener.v3.Listener";
-const CONNECTION_MANAGER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+pub(super) const CONNECTION_MANAGER: &str =
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
 /// Largest request head, in KiB: no API's headers come near, and keys are short.
 const MAX_HEAD_KIB: u32 = 32;
@@ -67,8 +68,8 @@ fn tls(settings: &ListenTls) -> Value {
 }
 
 /// Where the routes come from when they come by ADS.
-pub(super) fn by_ads() -> (&'static str, Value) {
-    ("rds", json!({ "route_config_name": EDGE, "config_source": { "ads": {}, "resource_api_version": "V3" } }))
+pub(super) fn by_ads(name: &str) -> (&'static str, Value) {
+    ("rds", json!({ "route_config_name": name, "config_source": { "ads": {}, "resource_api_version": "V3" } }))
 }
 
 fn connection_manager(edge: &Edge) -> Value {
@@ -110,15 +111,19 @@ fn connection_manager(edge: &Edge) -> Value {
 }
 
 fn filters(edge: &Edge) -> Vec<Value> {
-    let router = json!({
+    let ours = json!({ "name": "dragoman.router", "typed_config": edge.module.plugin("router") });
+    tokens::filter(edge).into_iter().chain([ours, router()]).collect()
+}
+
+/// The last filter, Envoy's own.
+pub(super) fn router() -> Value {
+    json!({
         "name": "envoy.filters.http.router",
         "typed_config": any(
             "envoy.extensions.filters.http.router.v3.Router",
             json!({ "suppress_envoy_headers": true }),
         ),
-    });
-    let ours = json!({ "name": "dragoman.router", "typed_config": edge.module.plugin("router") });
-    tokens::filter(edge).into_iter().chain([ours, router]).collect()
+    })
 }
 
 /// Headers that steer the gateway are the gateway's own; a caller's are taken away before anything looks at them. Early, for

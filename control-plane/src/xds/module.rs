@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{CONTROL_PLANE, any};
 use crate::store::hex;
 
-/// Both filters run in the VM of this name.
+/// All filters run in the VM of this name.
 const VM: &str = "dragoman";
 
 /// A module as Envoy will load it.
@@ -43,7 +43,7 @@ impl Module {
         Ok(Module { path: copy, digest })
     }
 
-    /// The configuration of one of its filters, `router` or `translator`. Both name the same VM, word for word, so that they
+    /// The configuration of one of its filters, `router`, `translator` or `hop`. All name the same VM, word for word, so that they
     /// share it on every worker.
     pub(super) fn plugin(&self, name: &str) -> Value {
         let text = |value: &str| any("google.protobuf.StringValue", json!({ "value": value }));

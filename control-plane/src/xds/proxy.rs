@@ -7,15 +7,17 @@
 //! Envoy connects to itself first, so that TLS is the provider's own from end to end. The provider's name goes to the proxy as it is:
 //! who needs a proxy often cannot resolve it.
 
-use dragoman_core::catalog::Origin;
+use dragoman_core::catalog::{Origin, slot};
 use serde_json::{Value, json};
 
 use super::{Edge, any, cluster};
 use crate::catalog::Registered;
 
-/// The name of its listener, and of the proxy's cluster.
+/// The name of its listener, and of the proxy's cluster. Another proxy is another way: what goes through the one before must not be used
+/// on.
 fn name(row: &Registered) -> String {
-    format!("proxy_{}", row.id)
+    let proxy = row.proxy.as_ref().map(Origin::authority).unwrap_or_default();
+    format!("proxy_{}_{}", row.id, slot(&proxy))
 }
 
 /// The providers that have one.

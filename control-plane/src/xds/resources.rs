@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dragoman_core::exchange::HOP;
 use envoy_types::pb::google::protobuf::Any;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::{Edge, Module, cluster, listener, proto, proxy, route, tokens};
+use super::{EDGE, Edge, Module, cluster, hop, listener, proto, proxy, route, tokens};
 use crate::catalog::Registered;
 use crate::current::Feed;
 use crate::settings::watch::{INTERVAL, Watched};
@@ -40,15 +41,14 @@ impl Resources {
     /// Writes and packs everything.
     pub fn make(edge: &Edge) -> anyhow::Result<Resources> {
         let providers = edge.providers.iter().map(|row| cluster::provider(edge, row));
-        let clusters: Vec<Value> = providers.chain(tokens::clusters(edge)).chain(proxy::clusters(edge)).collect();
-        let edges = [listener::listener(edge, listener::by_ads())];
-        let listeners: Vec<Value> = edges.into_iter().chain(proxy::listeners(edge)).collect();
+        let clusters = providers.chain(tokens::clusters(edge)).chain(proxy::clusters(edge));
+        let clusters: Vec<Value> = clusters.chain(hop::cluster(edge)).collect();
+        let edges = [listener::listener(edge, listener::by_ads(EDGE))];
+        let listeners = edges.into_iter().chain(proxy::listeners(edge));
+        let listeners: Vec<Value> = listeners.chain(hop::listener(edge, listener::by_ads(HOP))).collect();
+        let routes: Vec<Value> = [route::routes(edge)].into_iter().chain(hop::routes(edge)).collect();
         Ok(Resources {
-            typed: [
-                typed(cluster::KIND, &clusters)?,
-                typed(listener::KIND, &listeners)?,
-                typed(route::KIND, &[route::routes(edge)])?,
-            ],
+            typed: [typed(cluster::KIND, &clusters)?, typed(listener::KIND, &listeners)?, typed(route::KIND, &routes)?],
         })
     }
 
@@ -134,6 +134,8 @@ impl Publisher {
         let before = std::mem::replace(&mut self.edge.providers, current.catalog.providers.clone());
         self.edge.limits = current.limits.clone();
         self.edge.identities = current.file.identities.clone();
+        // What is on its way over the hop ends well when the last route that hedged is gone.
+        self.edge.hedges |= current.file.hedges();
         let is_there = |id: &str| current.catalog.providers.iter().any(|row| row.id == id);
         self.retired.retain(|(row, _)| !is_there(&row.id));
         let gone = before.into_iter().filter(|row| !is_there(&row.id)).map(|row| (row, Instant::now()));

@@ -4,7 +4,7 @@
 //! attempt, and at that moment `x-envoy-attempt-count` still says how many attempts were *before*: absent for the first.
 
 use dragoman_core::catalog::slot;
-use dragoman_core::exchange::{EXCHANGE, MAX_WALK, SHADOW, SHADOW_EXCHANGE};
+use dragoman_core::exchange::{EXCHANGE, HOP, MAX_WALK, SHADOW, SHADOW_EXCHANGE};
 use serde_json::{Map, Value, json};
 
 use super::{EDGE, Edge, any};
@@ -113,12 +113,13 @@ fn by_attempt(edge: &Edge) -> Value {
 }
 
 /// The slot's header stands for one of the clusters.
-fn by_slot(edge: &Edge, place: usize) -> Value {
+pub(super) fn by_slot(edge: &Edge, place: usize) -> Value {
     let clusters: Map<String, Value> = edge
         .providers
         .iter()
         .map(|row| (slot(&row.cluster()), go_to(&row.cluster())))
         .chain([(NOWHERE.into(), go_to(NOWHERE))])
+        .chain(edge.hedges.then(|| (slot(HOP), go_to(HOP))))
         .collect();
     json!({
         "matcher_tree": {

@@ -3,7 +3,8 @@ use std::time::Duration;
 use dragoman_core::catalog::{DialectId, Origin, Service as Spoken};
 
 use super::resources::KINDS;
-use dragoman_core::exchange::MAX_WALK;
+use dragoman_core::catalog::slot;
+use dragoman_core::exchange::{HOP, MAX_WALK};
 
 use crate::settings::Signing;
 
@@ -35,12 +36,13 @@ fn edge(providers: Vec<Registered>) -> Edge {
         ca_file: "/ca.crt".into(),
         providers,
         identities: Vec::new(),
+        hedges: false,
     }
 }
 
 fn text(edge: &Edge) -> (String, String, String) {
     let cluster = edge.providers.first().map(|row| cluster::provider(edge, row).to_string()).unwrap_or_default();
-    (cluster, listener::listener(edge, listener::by_ads()).to_string(), route::routes(edge).to_string())
+    (cluster, listener::listener(edge, listener::by_ads(EDGE)).to_string(), route::routes(edge).to_string())
 }
 
 #[test]
@@ -60,7 +62,7 @@ fn a_provider_behind_a_proxy_is_reached_through_a_listener_of_its_own() {
     let edge = edge(vec![own.clone(), provider("b", true, "b.example.com")]);
     Resources::make(&edge).unwrap();
     let (cluster, ..) = text(&edge);
-    assert!(cluster.contains(r#""server_listener_name":"proxy_a""#) && cluster.contains("STATIC"), "{cluster}");
+    assert!(cluster.contains(r#""server_listener_name":"proxy_a_"#) && cluster.contains("STATIC"), "{cluster}");
     assert!(!cluster.contains(r#""address":"api.example.com""#), "nobody here resolves it: {cluster}");
     let listeners = json!(proxy::listeners(&edge)).to_string();
     assert!(
@@ -75,19 +77,40 @@ fn a_provider_behind_a_proxy_is_reached_through_a_listener_of_its_own() {
 }
 
 #[test]
+fn only_where_a_route_hedges_there_is_a_hop() {
+    let without = edge(vec![provider("a", false, "h")]);
+    let with = Edge { hedges: true, ..without.clone() };
+    Resources::make(&with).unwrap();
+    let all = |edge: &Edge| {
+        let (cluster, listener, routes) = text(edge);
+        let by_ads = listener::by_ads(HOP);
+        let hop = json!([hop::cluster(edge), hop::listener(edge, by_ads), hop::routes(edge)]).to_string();
+        (format!("{cluster}{listener}{routes}"), hop)
+    };
+    let (edge, hop) = all(&without);
+    assert!(!edge.contains("dragoman_hop") && hop == "[null,null,null]", "{hop}");
+    let (edge, hop) = all(&with);
+    assert!(edge.contains(&slot(HOP)) && edge.contains(r#""cluster":"dragoman_hop""#), "its slot leads there");
+    assert!(hop.contains(r#""root_id":"hop""#) && hop.contains(r#""cluster":"provider_a""#), "{hop}");
+    assert!(!hop.contains("retry_policy"), "the edge asks the next one: {hop}");
+}
+
+#[test]
 fn a_misspelt_member_is_an_error() {
     let error = proto::pack(cluster::KIND, &json!({ "name": "a", "conect_timeout": "1s" })).unwrap_err();
     assert!(format!("{error:#}").contains("conect_timeout"), "{error:#}");
 }
 
 #[test]
-fn both_filters_share_one_vm() {
-    let (cluster, listener, _) = text(&edge(vec![provider("a", false, "h")]));
+fn all_filters_share_one_vm() {
+    let edge = Edge { hedges: true, ..edge(vec![provider("a", false, "h")]) };
+    let (cluster, listener, _) = text(&edge);
+    let hop = json!(hop::listener(&edge, listener::by_ads(HOP))).to_string();
     let vm = |text: &str| {
         let from = text.find("\"vm_config\":").unwrap();
         text[from..].split("}}}").next().unwrap().to_string()
     };
-    assert_eq!(vm(&cluster), vm(&listener));
+    assert_eq!((vm(&cluster), vm(&hop)), (vm(&listener), vm(&listener)));
     assert!(cluster.contains(r#""root_id":"translator""#) && listener.contains(r#""root_id":"router""#));
 }
 

@@ -19,6 +19,8 @@ pub struct Domains {
     pub name: String,
     /// For each number before: what is usual, and one over how far from it is usual.
     pub scales: Vec<(f32, f32)>,
+    /// How many domains each way of dividing has; the shares of one come to a whole.
+    pub groups: Vec<u16>,
     /// Of each domain, what its sum begins with.
     pub biases: Vec<f32>,
     /// For each number the weights in all domains.
@@ -33,9 +35,13 @@ impl Domains {
         if scales.len() != width {
             return Err(ArtifactError::Wrong { part: PART, problem: "not every number has a scale" });
         }
+        let groups = source.list(MAX_DOMAINS, PART, Source::u16)?;
         let biases = source.list(MAX_DOMAINS, PART, |source| source.f32(PART))?;
+        if groups.iter().map(|group| usize::from(*group)).sum::<usize>() != biases.len() {
+            return Err(ArtifactError::Wrong { part: PART, problem: "the groups are not those of the domains" });
+        }
         let weights = source.f32s(width * biases.len(), PART)?;
-        Ok(Domains { name, scales, biases, weights })
+        Ok(Domains { name, scales, groups, biases, weights })
     }
 
     pub(super) fn write(&self, out: &mut Sink) {
@@ -44,6 +50,7 @@ impl Domains {
             out.f32(*usual);
             out.f32(*inverse);
         });
+        out.list(&self.groups, |out, group| out.u16(*group));
         out.list(&self.biases, |out, bias| out.f32(*bias));
         self.weights.iter().for_each(|weight| out.f32(*weight));
     }
@@ -56,20 +63,29 @@ impl Domains {
         };
         let mut levels: Vec<f64> = numbers.iter().zip(&self.scales).enumerate().map(level).collect();
         let mut sums: Vec<f64> = self.biases.iter().map(|bias| f64::from(*bias)).collect();
-        for (level, weights) in levels.iter().zip(self.weights.chunks_exact(sums.len().max(1))) {
+        let weights = levels.iter().zip(self.weights.chunks_exact(sums.len().max(1)));
+        // What is as usual says nothing.
+        for (level, weights) in weights.filter(|(level, _)| **level != 0.0) {
             sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += f64::from(*weight) * level);
         }
-        let mut whole = 0.0;
-        for sum in &mut sums {
-            *sum = sum.max(0.0) * sum.max(0.0);
-            whole += *sum;
+        let mut rest = sums.as_mut_slice();
+        for group in &self.groups {
+            let Some((group, after)) = rest.split_at_mut_checked(usize::from(*group)) else { break };
+            shares(group);
+            rest = after;
         }
-        for sum in sums {
-            let share = if whole > 0.0 { sum / whole } else { 0.0 };
-            numbers.push(share);
-            levels.push(share);
-        }
+        numbers.extend(&sums);
+        levels.extend(&sums);
         levels
+    }
+}
+
+/// Makes shares of sums: what is below zero has none, and squares set the likely apart from the unlikely, as powers would.
+fn shares(sums: &mut [f64]) {
+    sums.iter_mut().for_each(|sum| *sum = sum.max(0.0) * sum.max(0.0));
+    let whole = sums.iter().fold(0.0, |whole, sum| whole + sum);
+    if whole > 0.0 {
+        sums.iter_mut().for_each(|sum| *sum /= whole);
     }
 }
 

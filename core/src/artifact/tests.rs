@@ -21,8 +21,8 @@ fn parts() -> Parts {
     vector.linear = vec![(DENSE + 3, 2.0), (DENSE + 2, -0.5)];
     vector.trees = vec![leaf(0.125)];
     vector.knots = vec![(-2.0, 0.0), (2.0, 1.0)];
-    let node = Node { feature: Number::Words as u16, threshold: 3.0, left: Child::Leaf(0), right: Child::Node(1) };
-    let deeper = Node { feature: DENSE, threshold: 0.0, left: Child::Leaf(1), right: Child::Leaf(2) };
+    let node = Node { feature: Number::Words as u16, threshold: 3.0, left: Child::leaf(0), right: Child::node(1) };
+    let deeper = Node { feature: DENSE, threshold: 0.0, left: Child::leaf(1), right: Child::leaf(2) };
     let tree = Tree { nodes: vec![node, deeper], leaves: vec![3.0, 1.0, -1.0] };
     let knots = vec![(-1.0, 0.1), (0.0, 0.5), (3.0, 0.9)];
     let cheap = Head { name: "cheap".into(), trees: vec![tree], knots: knots.clone(), ..Head::default() };
@@ -40,17 +40,17 @@ fn parts() -> Parts {
             columns: vec![column; 2],
             weights,
         }],
-        vocabularies: vec![Vocabulary {
-            name: "tokens".into(),
-            words: places.iter().map(|place| place.0).collect(),
-            weights: places.iter().map(|place| place.1).collect(),
-            scales: vec![0.5],
-            places: places.iter().map(|place| place.2).collect(),
-            ..Vocabulary::default()
-        }],
+        vocabularies: vec![Vocabulary::new(
+            "tokens".into(),
+            places.iter().map(|place| place.0).collect(),
+            places.iter().map(|place| place.1).collect(),
+            vec![0.5],
+            places.iter().map(|place| place.2).collect(),
+        )],
         domains: Domains {
             name: "domain".into(),
             scales: vec![(0.5, 0.5); usize::from(DENSE) + 3],
+            groups: vec![2],
             biases: vec![0.25, -0.25],
             weights: (0..2 * (usize::from(DENSE) + 3)).map(|place| (place % 7) as f32 / 8.0 - 0.25).collect(),
         },
@@ -147,14 +147,14 @@ fn every_part_is_held_against_its_rules() {
     let looks = |feature, left, right| Tree {
         nodes: vec![
             Node { feature, threshold: 0.0, left, right },
-            Node { feature, threshold: 0.0, left: Child::Leaf(0), right: Child::Leaf(1) },
+            Node { feature, threshold: 0.0, left: Child::leaf(0), right: Child::leaf(1) },
         ],
         leaves: vec![0.0; 3],
     };
-    let (one, two) = (Child::Node(1), Child::Leaf(2));
+    let (one, two) = (Child::node(1), Child::leaf(2));
     let refused = [
-        (wrong(|parts| parts.heads[0].trees[0] = looks(0, Child::Node(0), two)), "trees: a fork leads back or nowhere"),
-        (wrong(|parts| parts.heads[0].trees[0] = looks(0, one, Child::Leaf(3))), "trees: a fork leads back or nowhere"),
+        (wrong(|parts| parts.heads[0].trees[0] = looks(0, Child::node(0), two)), "trees: a fork leads back or nowhere"),
+        (wrong(|parts| parts.heads[0].trees[0] = looks(0, one, Child::leaf(3))), "trees: a fork leads back or nowhere"),
         (wrong(|parts| parts.heads[0].trees[0] = looks(DENSE + 5, one, two)), "trees: a feature is out of range"),
         (wrong(|parts| parts.heads[0].trees[0].leaves.clear()), "trees: one has no leaf"),
         (wrong(|parts| parts.heads[0].trees[0].leaves[1] = f32::NAN), "trees: a number is not finite"),
@@ -175,6 +175,7 @@ fn every_part_is_held_against_its_rules() {
         (wrong(|parts| parts.tables[0].columns[0].scale = f32::NAN), "tables: a number is not finite"),
         (wrong(|parts| parts.tables[0].weights.truncate(3)), "it ends within a part"),
         (wrong(|parts| parts.vocabularies[0].words.reverse()), "vocabularies: the words are in no order"),
+        (wrong(|parts| parts.domains.groups = vec![1, 2]), "domains: the groups are not those of the domains"),
         (wrong(|parts| parts.domains.scales.truncate(7)), "domains: not every number has a scale"),
     ];
     for (place, (said, expected)) in refused.iter().enumerate() {
@@ -188,7 +189,7 @@ fn every_part_is_held_against_its_rules() {
 fn the_form_of_the_file_stays() {
     // Who changes the form changes MAGIC; who changes the features their VERSION.
     let schema = crate::features::SCHEMA.len();
-    let digest = "24bef6a010d6780b2546f56623152c33a28f5ce2eb9a766eba14dabd4b565fc7";
+    let digest = "950fee7eed485338523696f6479653bcfbf41c328f56982e00c1b785188f2090";
     assert_eq!((small().digest(), schema), (digest, 132));
 }
 

@@ -15,13 +15,28 @@ const LEAF: u16 = 0x8000;
 /// Where it stands in messages.
 const PART: &str = "trees";
 
-/// Where a fork leads to.
+/// Where a fork leads to. One number, as in the file: a walk over hundreds of trees is mostly memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Child {
+pub struct Child(u16);
+
+impl Child {
     /// To another fork, behind this one.
-    Node(u16),
+    pub const fn node(number: u16) -> Child {
+        Child(number & !LEAF)
+    }
+
     /// To an end.
-    Leaf(u16),
+    pub const fn leaf(number: u16) -> Child {
+        Child(number | LEAF)
+    }
+
+    fn is_leaf(self) -> bool {
+        self.0 & LEAF != 0
+    }
+
+    fn number(self) -> usize {
+        usize::from(self.0 & !LEAF)
+    }
 }
 
 /// A fork: `vector[feature] <= threshold` goes left.
@@ -59,10 +74,10 @@ impl Tree {
                 return Err(wrong("a feature is out of range"));
             }
             let threshold = source.f32(PART)?;
-            let mut child = || match source.u16()? {
-                leaf if leaf & LEAF != 0 && usize::from(leaf & !LEAF) < leaves => Ok(Child::Leaf(leaf & !LEAF)),
-                node if usize::from(node) > place && usize::from(node) < forks => Ok(Child::Node(node)),
-                _ => Err(wrong("a fork leads back or nowhere")),
+            let mut child = || {
+                let child = Child(source.u16()?);
+                let range = if child.is_leaf() { 0..leaves } else { place + 1..forks };
+                range.contains(&child.number()).then_some(child).ok_or(wrong("a fork leads back or nowhere"))
             };
             nodes.push(Node { feature, threshold, left: child()?, right: child()? });
         }
@@ -74,27 +89,20 @@ impl Tree {
         for node in &self.nodes {
             out.u16(node.feature);
             out.f32(node.threshold);
-            for child in [node.left, node.right] {
-                out.u16(match child {
-                    Child::Node(number) => number,
-                    Child::Leaf(number) => number | LEAF,
-                });
-            }
+            out.u16(node.left.0);
+            out.u16(node.right.0);
         }
         self.leaves.iter().for_each(|leaf| out.f32(*leaf));
     }
 
     /// The leaf that a vector falls into.
     pub(super) fn value(&self, vector: &[f64]) -> f64 {
-        let mut child = if self.nodes.is_empty() { Child::Leaf(0) } else { Child::Node(0) };
-        loop {
-            let node = match child {
-                Child::Leaf(leaf) => return self.leaves.get(usize::from(leaf)).copied().unwrap_or(0.0).into(),
-                Child::Node(node) => self.nodes.get(usize::from(node)),
-            };
-            let Some(node) = node else { return 0.0 };
+        let mut child = if self.nodes.is_empty() { Child::leaf(0) } else { Child::node(0) };
+        while !child.is_leaf() {
+            let Some(node) = self.nodes.get(child.number()) else { return 0.0 };
             let value = vector.get(usize::from(node.feature)).copied().unwrap_or(0.0);
             child = if value <= f64::from(node.threshold) { node.left } else { node.right };
         }
+        self.leaves.get(child.number()).copied().unwrap_or(0.0).into()
     }
 }

@@ -14,7 +14,7 @@ pub const MAX_DIMENSIONS: usize = 300;
 const PART: &str = "vocabularies";
 
 /// Places of words. Every word counts once, however often it is said.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Vocabulary {
     /// Its dimensions are called `<name>.0`, `<name>.1`, …
     pub name: String,
@@ -26,8 +26,8 @@ pub struct Vocabulary {
     pub scales: Vec<f32>,
     /// The places, one after the other.
     pub places: Vec<i8>,
-    /// For each value of a gram's first twelve bits how many words begin with less: made when it is read.
-    pub(super) begins: Vec<u32>,
+    /// For each value of a gram's first twelve bits how many words begin with less.
+    begins: Vec<u32>,
 }
 
 /// Bits of a gram that [`Vocabulary::begins`] goes by.
@@ -49,9 +49,14 @@ impl Vocabulary {
         let weights = source.bytes(count)?.to_vec();
         let scales = source.list(MAX_DIMENSIONS, PART, |source| source.f32(PART))?;
         let places = source.signed(count * scales.len())?;
-        let begins = (0..=1u64 << FIRST)
-            .map(|first| words.partition_point(|word| u64::from(*word) < first << (32 - FIRST)) as u32);
-        Ok(Vocabulary { begins: begins.collect(), name, words, weights, scales, places })
+        Ok(Vocabulary::new(name, words, weights, scales, places))
+    }
+
+    /// Of these words.
+    pub fn new(name: String, words: Vec<u32>, weights: Vec<u8>, scales: Vec<f32>, places: Vec<i8>) -> Vocabulary {
+        let before = |first: u64| words.partition_point(|word| u64::from(*word) < first << (32 - FIRST)) as u32;
+        let begins = (0..=1 << FIRST).map(before).collect();
+        Vocabulary { name, words, weights, scales, places, begins }
     }
 
     pub(super) fn write(&self, out: &mut Sink) {

@@ -5,6 +5,7 @@ use crate::catalog::{DialectId, Operation, Provider, Service};
 use crate::dialect::{self, Aliases, WriteResponse};
 use crate::exchange::{Asked, Bounds, Content, Header, HeaderRef, Planned, SHADOW};
 use crate::hub::foreign::{self, FullNames};
+use crate::hub::kept::Kept;
 use crate::hub::{Delivery, provenance};
 use crate::json::{Json, edit::Edit, edit::edit, write::quoted};
 use crate::loss::Losses;
@@ -109,7 +110,13 @@ pub(super) fn outgoing(
     let ask = Ask { asked, planned, provider, service, credential };
     let own = service.dialect == asked.endpoint.dialect;
     let mut told = ask.tell()?;
-    let body = core::mem::replace(&mut told.body, Body::Keep);
+    let body = match core::mem::replace(&mut told.body, Body::Keep) {
+        // What Envoy holds may still have the marks of keepers in it.
+        Body::Keep if asked.needs.kept != Kept::Anywhere && !asked.content.bytes().is_empty() => {
+            Body::Replace(asked.content.bytes().to_vec())
+        }
+        body => body,
+    };
     let head = ask.head(own, &body, current);
     Some((Outgoing { head, body }, told))
 }
@@ -159,7 +166,7 @@ impl Ask<'_> {
         push(":authority", provider.origin.authority().as_bytes());
         push(":path", self.path(own).as_bytes());
         match &asked.content {
-            Content::Json(_) => push("content-type", b"application/json"),
+            Content::Json(_) | Content::Relieved { .. } => push("content-type", b"application/json"),
             Content::Opaque { .. } => {
                 if let Some(kind) = asked.head.get("content-type") {
                     push("content-type", kind);
@@ -229,7 +236,7 @@ impl Ask<'_> {
     fn relayed(&self) -> Told {
         let Ask { asked, planned, .. } = self;
         let json = match &asked.content {
-            Content::Json(document) => document.json(),
+            Content::Json(document) | Content::Relieved { document, .. } => document.json(),
             Content::Opaque { .. } if asked.model == planned.target.model => return Told::as_it_is(),
             Content::Opaque { .. } => {
                 let body = asked.content.form_with_model(&planned.target.model).map_or(Body::Keep, Body::Replace);
@@ -242,7 +249,7 @@ impl Ask<'_> {
         let changed = thoughtful.or(ruled.body);
         let json = changed.as_deref().map_or(json, Json::trusted);
         let edits = self.edits(json, &mut losses);
-        let body = match (edits.is_empty(), changed.is_some()) {
+        let body = match (edits.is_empty(), changed.is_some() || !asked.content.is_as_sent()) {
             (true, false) => Body::Keep,
             (true, true) => Body::Replace(json.as_str().as_bytes().to_vec()),
             (false, _) => Body::Replace(edit(json, &edits).into_bytes()),

@@ -79,7 +79,7 @@ impl Attempt {
     /// Whether the provider may take something for it.
     fn may_be_billed(&self) -> bool {
         match self.outcome.ending {
-            Ending::Answered | Ending::Broken | Ending::Abandoned => true,
+            Ending::Answered | Ending::Broken | Ending::Abandoned | Ending::Outrun => true,
             Ending::Silent => match self.outcome.status {
                 0 => self.outcome.total_ms >= SURELY_SENT_MS,
                 status => (200..300).contains(&status),

@@ -13,6 +13,7 @@ use proptest::prelude::*;
 mod bench;
 mod failures;
 mod fence;
+mod kept;
 mod once_more;
 mod operations;
 mod rules;

@@ -53,47 +53,50 @@ pub(super) fn said<'t>(
 
 /// The body of a dialect with it; `None` where it is there already.
 pub(super) fn written(body: Json<'_>, said: Said<'_>, dialect: DialectId) -> Option<String> {
-    const GOOGLE: [&[&str]; 2] = [&["generationConfig", "generation_config"], &["thinkingConfig", "thinking_config"]];
-    const BEDROCK: [&[&str]; 2] = [&["additionalModelRequestFields"], &["thinking"]];
-    const ADAPTIVE: &str = r#"{"type":"adaptive"}"#;
-    let enabled = |name: &str, tokens: u64| format!(r#"{{"type":"enabled","{name}":{tokens}}}"#);
-    let [config, thinking] = GOOGLE;
-    let [fields, inner] = BEDROCK;
-    let places: Vec<(Path, String)> = match (dialect, said) {
-        (DialectId::ChatCompletions, Said::Word(word)) => vec![(Path::of(&[&["reasoning_effort"]]), quoted(word))],
-        (DialectId::Responses, Said::Word(word)) => vec![(Path::of(&[&["reasoning"], &["effort"]]), quoted(word))],
-        (DialectId::Messages, Said::Word(word)) => vec![
-            (Path::of(&[&["thinking"]]), ADAPTIVE.into()),
-            (Path::of(&[&["output_config"], &["effort"]]), quoted(word)),
-        ],
-        (DialectId::Messages, Said::Tokens(tokens)) => {
-            vec![(Path::of(&[&["thinking"]]), enabled("budget_tokens", tokens))]
-        }
-        (DialectId::GenerateContent, Said::Word(word)) => {
-            vec![(Path::of(&[config, thinking, &["thinkingLevel"]]), quoted(&word.to_ascii_uppercase()))]
-        }
-        (DialectId::GenerateContent, Said::Tokens(tokens)) => {
-            vec![(Path::of(&[config, thinking, &["thinkingBudget"]]), tokens.to_string())]
-        }
-        (DialectId::ChatV2, Said::Word(_)) => vec![(Path::of(&[&["thinking"]]), r#"{"type":"enabled"}"#.into())],
-        (DialectId::ChatV2, Said::Tokens(tokens)) => {
-            vec![(Path::of(&[&["thinking"]]), enabled("token_budget", tokens))]
-        }
-        (DialectId::Converse, Said::Word(word)) => vec![
-            (Path::of(&[fields, inner]), ADAPTIVE.into()),
-            (Path::of(&[&["outputConfig"], &["effort"]]), quoted(word)),
-        ],
-        (DialectId::Converse, Said::Tokens(tokens)) => {
-            vec![(Path::of(&[fields, inner]), enabled("budget_tokens", tokens))]
-        }
-        (DialectId::ChatCompletions | DialectId::Responses, Said::Tokens(_)) => Vec::new(),
-    };
     let mut altered: Option<String> = None;
-    for (path, value) in places {
+    for (path, value) in members(said, dialect) {
         let body = altered.as_deref().map_or(body, Json::trusted);
         altered = alter(body, path.steps(), Absent::Build(&value), &mut |_| None).or(altered);
     }
     altered
+}
+
+/// Where a dialect says it, from the outermost member in, and what stands there.
+fn members(said: Said<'_>, dialect: DialectId) -> Vec<(Path, String)> {
+    const GOOGLE: [&[&str]; 2] = [&["generationConfig", "generation_config"], &["thinkingConfig", "thinking_config"]];
+    const BEDROCK: &[&str] = &["additionalModelRequestFields"];
+    const THINKING: &[&str] = &["thinking"];
+    const TYPE: &[&str] = &["type"];
+    const BUDGET: &[&str] = &["budget_tokens"];
+    const EFFORT: &[&str] = &["effort"];
+    let [config, thinking] = GOOGLE;
+    let mode = |outer: &[&[&str]], word: &str| (Path::of(&[outer, &[THINKING, TYPE]].concat()), quoted(word));
+    let tokens =
+        |outer: &[&[&str]], name, tokens: u64| (Path::of(&[outer, &[THINKING, name]].concat()), tokens.to_string());
+    let word = |place: &[&[&str]], word: &str| (Path::of(place), quoted(word));
+    match (dialect, said) {
+        (DialectId::ChatCompletions, Said::Word(said)) => vec![word(&[&["reasoning_effort"]], said)],
+        (DialectId::Responses, Said::Word(said)) => vec![word(&[&["reasoning"], EFFORT], said)],
+        (DialectId::Messages, Said::Word(said)) => {
+            vec![mode(&[], "adaptive"), word(&[&["output_config"], EFFORT], said)]
+        }
+        (DialectId::Messages, Said::Tokens(said)) => vec![mode(&[], "enabled"), tokens(&[], BUDGET, said)],
+        (DialectId::GenerateContent, Said::Word(said)) => {
+            vec![word(&[config, thinking, &["thinkingLevel"]], &said.to_ascii_uppercase())]
+        }
+        (DialectId::GenerateContent, Said::Tokens(said)) => {
+            vec![(Path::of(&[config, thinking, &["thinkingBudget"]]), said.to_string())]
+        }
+        (DialectId::ChatV2, Said::Word(_)) => vec![mode(&[], "enabled")],
+        (DialectId::ChatV2, Said::Tokens(said)) => vec![mode(&[], "enabled"), tokens(&[], &["token_budget"], said)],
+        (DialectId::Converse, Said::Word(said)) => {
+            vec![mode(&[BEDROCK], "adaptive"), word(&[&["outputConfig"], EFFORT], said)]
+        }
+        (DialectId::Converse, Said::Tokens(said)) => {
+            vec![mode(&[BEDROCK], "enabled"), tokens(&[BEDROCK], BUDGET, said)]
+        }
+        (DialectId::ChatCompletions | DialectId::Responses, Said::Tokens(_)) => Vec::new(),
+    }
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ impl Provider {
             dispatch: Dispatch::default(),
             share: None,
             region: String::new(),
+            data_policy: Vec::new(),
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::snapshot::Loss;
 const DROPPED: &str = "x-dragoman-dropped";
 /// Response header that says how hard the request was thought to be, where its model was chosen by that.
 const BUCKET: &str = "x-dragoman-bucket";
+/// Response header that says of which arm of which experiment the request was.
+const EXPERIMENT: &str = "x-dragoman-experiment";
 /// Response header that lists what was said to the target with a near meaning.
 const APPROXIMATED: &str = "x-dragoman-approximated";
 
@@ -35,15 +37,19 @@ impl Exchange {
         }
     }
 
-    /// An attempt's credential was rejected, and the next attempt asks the same target with another one.
-    pub fn attempt_rejected(&mut self) {
-        self.rejected = true;
+    /// An attempt's credential was rejected; the next attempt at the same target is made with another one.
+    pub fn attempt_rejected(&mut self, number: usize) {
+        self.rejected.push(number);
     }
 
-    /// An attempt passes its answer on: what the client sees from now on is that attempt's.
-    pub fn attempt_answers(&mut self, number: usize, losses: &Losses) {
-        self.answering = number;
-        self.record.losses = losses.clone();
+    /// An attempt passes its answer on: what the client sees from now on is that attempt's. False when another one was quicker.
+    pub fn attempt_answers(&mut self, number: usize, losses: &Losses) -> bool {
+        let is_late = self.hedging.is_some() && self.answering > 0 && self.answering != number;
+        if !is_late {
+            self.answering = number;
+            self.record.losses = losses.clone();
+        }
+        !is_late
     }
 
     /// An attempt's answer has no body, and this should be one.
@@ -53,7 +59,8 @@ impl Exchange {
 
     /// An attempt is over. One that is taken away while the client still listens was broken by its provider; one that is taken
     /// away after the client has gone was abandoned.
-    pub fn attempt_ended(&mut self, mut outcome: Outcome, memory: &mut Memory, now_ms: u64) {
+    pub fn attempt_ended(&mut self, number: usize, mut outcome: Outcome, memory: &mut Memory, now_ms: u64) {
+        self.note_hedge(number, &mut outcome, memory);
         outcome.ending = match (outcome.ending, self.closed) {
             (Ending::Abandoned, false) => Ending::Broken,
             // It was given up for its silence.
@@ -61,13 +68,13 @@ impl Exchange {
             (Ending::Silent, true) => Ending::Abandoned,
             (other, _) => other,
         };
-        if outcome.ending == Ending::Abandoned
+        if matches!(outcome.ending, Ending::Abandoned | Ending::Outrun)
             && let Phase::Sent(asked) = &self.phase
         {
             left_unheard(asked, &mut outcome);
         }
         outcome.failure = match outcome.ending {
-            Ending::Answered | Ending::Abandoned => None,
+            Ending::Answered | Ending::Abandoned | Ending::Outrun => None,
             Ending::Silent if outcome.total_ms >= SURELY_SENT_MS => Some(Failure::Timeout),
             Ending::Silent => Some(Failure::Unreachable),
             Ending::Broken => outcome.failure.or(Some(Failure::Faulty)),
@@ -92,7 +99,11 @@ impl Exchange {
             self.record.status = outcome.status;
             self.closed = true;
         }
-        self.record.outcomes.push(outcome);
+        // Who answered stands last, whoever is gone first.
+        let was_answered = outcome.ending == Ending::Outrun && self.is_answered;
+        let place = self.record.outcomes.len() - usize::from(was_answered && !self.record.outcomes.is_empty());
+        self.record.outcomes.insert(place, outcome);
+        self.is_answered |= self.answering == number;
     }
 
     /// Whether that target is asked with what is the gateway's: an account's own quota is nobody else's.
@@ -120,6 +131,9 @@ impl Exchange {
             }
             for (name, value) in asked.rules.response_headers(dialect) {
                 edits.set(&name, &value);
+            }
+            if !self.record.arm.is_empty() {
+                edits.set(EXPERIMENT, &self.record.arm);
             }
             if let Some(chosen) = &self.record.chosen {
                 edits.set(BUCKET, chosen.bucket.name());

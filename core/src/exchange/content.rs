@@ -3,8 +3,10 @@
 use core::ops::Range;
 
 use super::head::Head;
+use super::preferences::MEMBER;
 use crate::catalog::Operation;
 use crate::framing::multipart;
+use crate::json::edit::{Edit, edit};
 use crate::json::{Document, Json, Kind, scan::MAX_TOP_LEVEL_MEMBERS};
 use crate::refusal::Refusal;
 
@@ -13,6 +15,13 @@ use crate::refusal::Refusal;
 pub enum Content {
     /// A JSON object whose members policy and provider read alike.
     Json(Document),
+    /// The same, once what it said to the gateway was taken out of it.
+    Relieved {
+        /// What is left.
+        document: Document,
+        /// What was said.
+        said: Document,
+    },
     /// Nothing, a form or a file; `model` is where a form names the model.
     Opaque {
         /// The bytes.
@@ -31,16 +40,16 @@ impl Content {
         if understood || (is_json && !bytes.is_empty()) {
             let document = Document::read(bytes).map_err(Refusal::BadJson)?;
             check_members(document.json())?;
-            return Ok(Content::Json(document));
+            return relieved(document);
         }
         let model = multipart::boundary(kind).and_then(|boundary| multipart::field(&bytes, boundary, "model"));
         Ok(Content::Opaque { bytes, model })
     }
 
-    /// The very bytes.
+    /// Its bytes.
     pub fn bytes(&self) -> &[u8] {
         match self {
-            Content::Json(document) => document.text().as_bytes(),
+            Content::Json(document) | Content::Relieved { document, .. } => document.text().as_bytes(),
             Content::Opaque { bytes, .. } => bytes,
         }
     }
@@ -48,15 +57,28 @@ impl Content {
     /// The JSON; `null` when there is none.
     pub fn json(&self) -> Json<'_> {
         match self {
-            Content::Json(document) => document.json(),
+            Content::Json(document) | Content::Relieved { document, .. } => document.json(),
             Content::Opaque { .. } => Json::NULL,
         }
+    }
+
+    /// What it said to the gateway.
+    pub(super) fn said(&self) -> Option<Json<'_>> {
+        match self {
+            Content::Relieved { said, .. } => Some(said.json()),
+            Content::Json(_) | Content::Opaque { .. } => None,
+        }
+    }
+
+    /// Whether these are the very bytes that the client sent.
+    pub(crate) fn is_as_sent(&self) -> bool {
+        !matches!(self, Content::Relieved { .. })
     }
 
     /// The model it names, if it names one.
     pub(super) fn model(&self) -> Option<String> {
         match self {
-            Content::Json(document) => document.json().get("model").and_then(Json::string),
+            Content::Json(_) | Content::Relieved { .. } => self.json().get("model").and_then(Json::string),
             Content::Opaque { bytes, model } => {
                 let name = core::str::from_utf8(bytes.get(model.clone()?)?).ok()?;
                 Some(name.trim().to_string())
@@ -74,6 +96,14 @@ impl Content {
         form.extend_from_slice(after);
         Some(form)
     }
+}
+
+/// Takes the gateway's own member out, if it is there; every other byte stays.
+fn relieved(document: Document) -> Result<Content, Refusal> {
+    let Some(said) = document.json().get(MEMBER) else { return Ok(Content::Json(document)) };
+    let read = |text: String| Document::read(text.into_bytes()).map_err(Refusal::BadJson);
+    let left = edit(document.json(), &[Edit::Remove(MEMBER)]);
+    Ok(Content::Relieved { said: read(said.as_str().to_string())?, document: read(left)? })
 }
 
 /// Refuses an outermost object whose members policy and provider could read differently: the same name twice, however it is

@@ -3,6 +3,7 @@
 use crate::admission::Caller;
 use crate::catalog::DialectId;
 use crate::dialect::{self, ALL, Endpoint};
+use crate::hub::kept::Kept;
 use crate::record::Trace;
 use crate::refusal::Refusal;
 
@@ -53,6 +54,18 @@ impl Head {
     /// The method; empty when it is no UTF-8, which is no method of ours.
     pub fn method(&self) -> &str {
         self.get(":method").and_then(|method| core::str::from_utf8(method).ok()).unwrap_or_default()
+    }
+
+    /// Takes the marks of keepers off the ids in the path.
+    pub(crate) fn unmark(&mut self) -> Kept {
+        let mut kept = Kept::default();
+        let path = self.headers.iter_mut().find(|(name, _)| name == b":path").map(|(_, path)| path);
+        if let Some(path) = path
+            && let Some(plain) = core::str::from_utf8(path).ok().and_then(|text| kept.read_path(text))
+        {
+            *path = plain.into_bytes();
+        }
+        kept
     }
 
     /// The endpoint that the path names.

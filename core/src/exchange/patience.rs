@@ -8,7 +8,7 @@ use super::{Asked, HeadEdits};
 use crate::catalog::Abilities;
 
 /// The header by which Envoy is told how long a try may take until its answer begins.
-const FIRST_EVENT: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
+pub(super) const FIRST_EVENT: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
 
 impl Asked {
     /// Longest wait for the first event of each attempt. Who thinks is silent meanwhile.

@@ -79,14 +79,19 @@ pub(super) struct Payment {
 }
 
 impl Asked {
-    /// The most that any one target can take for it.
+    /// The most that any one target can take for it; and one that is let go beside it has read it.
     fn worst_case(&self) -> Amounts {
+        let read = |target: &Target| (nano(target.price.worst(self.bounds.input, 0, 1)), self.bounds.input);
+        let dearest =
+            self.plan.iter().map(|planned| read(&planned.target)).max().filter(|_| self.may_hedge().is_some());
+        let (usd, tokens) = dearest.unwrap_or_default();
         let worst = self.plan.iter().map(|planned| self.worst_of(&planned.target));
-        worst.fold(Amounts { requests: 1, ..Amounts::default() }, |one, other| Amounts {
+        let worst = worst.fold(Amounts { requests: 1, ..Amounts::default() }, |one, other| Amounts {
             usd: one.usd.max(other.usd),
             tokens: one.tokens.max(other.tokens),
             ..one
-        })
+        });
+        Amounts { usd: worst.usd.saturating_add(usd), tokens: worst.tokens.saturating_add(tokens), ..worst }
     }
 
     /// The most that this target can take for it.

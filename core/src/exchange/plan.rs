@@ -4,8 +4,10 @@ use std::rc::Rc;
 
 use super::brought::Brought;
 use super::content::Content;
-use super::head::{Head, HeadEdits};
+use super::experiment::Taken;
+use super::head::Head;
 use super::payment::Bounds;
+use super::preferences::against;
 use super::resting;
 use super::signs::Signs;
 use super::wish::Wish;
@@ -17,10 +19,11 @@ use crate::hub::{Delivery, Format, Request};
 use crate::json::Json;
 use crate::loss::Losses;
 use crate::memory::{CoolDowns, Credential, CredentialId, Memory};
+use crate::preferences::Preferences;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::rule::{Holding, Whom};
-use crate::select::{self, Choosing, Judgement, MAX_ATTEMPTS, Needs, Resolution, Verdict, choose};
+use crate::select::{self, Choosing, Judgement, Keeping, MAX_ATTEMPTS, Needs, Resolution, Verdict, choose};
 use crate::snapshot::{Choice, Loss, Patience, Snapshot, Thought};
 
 /// What was asked and who may answer. Shared, unchanged, by all attempts.
@@ -42,6 +45,8 @@ pub struct Asked {
     pub delivery: Delivery,
     /// What is needed of whoever answers.
     pub needs: Needs,
+    /// Whether an answer's ids must say who keeps what they name.
+    pub keeping: Keeping,
     /// What it can come to at most.
     pub bounds: Bounds,
     /// What was known when it was planned.
@@ -54,6 +59,10 @@ pub struct Asked {
     pub thought: Option<Thought>,
     /// The number of its conversation, where its route wants to know who went on with it.
     pub conversation: Option<u64>,
+    /// What the caller prefers of whoever answers.
+    pub preferences: Preferences,
+    /// The way that it goes instead, where there is an experiment with its model.
+    pub arm: Option<Taken>,
     /// What rules change.
     pub rules: Holding,
     /// A token of the caller's own.
@@ -189,19 +198,23 @@ impl Sought<'_> {
         choosing: &mut Choosing<'_>,
     ) -> Judgement<'s> {
         let Sought { head, endpoint, wish, .. } = self;
+        let caller = against(grant, wish, choosing);
         let mut judgement = match wish.model.as_str() {
             "" => {
                 let named = head.get(super::PROVIDER).and_then(|name| core::str::from_utf8(name).ok());
                 select::judge_keeper(named, wish.needs, snapshot)
             }
-            model => select::judge(model, wish.needs, snapshot),
+            model => {
+                let model = wish.arm.as_ref().map_or(model, |arm| arm.to.as_str());
+                select::judge_by(model, wish.needs, snapshot, caller)
+            }
         };
-        if let Some(grant) = grant.filter(|grant| !grant.scopes.is_empty()) {
-            judgement.strike(|_, target| (!grant.allows_target(&target.id)).then_some(Verdict::NotGranted));
+        if wish.model.is_empty() {
+            judgement.strike(|_, target| caller(target, snapshot.providers.get(target.provider)?));
         }
         choosing.affinity = judgement.route.and_then(|route| self.affinity(route.pool.affinity.as_ref()?, grant));
         self.choose(&mut judgement, choosing);
-        judgement.arrange(wish.needs.tokens, snapshot, choosing);
+        judgement.arrange(wish.needs.tokens, &wish.preferences, snapshot, choosing);
         if judgement.loss == Loss::Strict && endpoint.operation == Operation::Generate {
             // To say it to many takes long, and no more than these are asked.
             let mut kept = 0;
@@ -328,7 +341,10 @@ impl Asked {
         record: &mut Record,
         now_ms: u64,
     ) -> Result<(), Refusal> {
-        let wish = Wish::of(route.to_string(), self.needs);
+        // A cheaper route is no part of an experiment.
+        let arm = self.arm.clone().filter(|_| route == self.model);
+        record.arm = arm.as_ref().map(|arm| arm.arm.clone()).unwrap_or_default();
+        let wish = Wish { preferences: self.preferences.clone(), arm, ..Wish::of(route.to_string(), self.needs) };
         let sought = Sought { head: &self.head, endpoint: &self.endpoint, content: &self.content, wish: &wish };
         let mut choosing = memory.choosing(&self.id, now_ms);
         let plan = sought.judge(Some(grant), &self.snapshot, &mut choosing).into_plan(&wish.model, wish.needs)?;
@@ -367,19 +383,5 @@ impl Asked {
             (true, Some(until)) => Err(Refusal::Cooling(until.saturating_sub(now_ms))),
             (true, None) => Err(Refusal::NoCredential(without.unwrap_or_default())),
         }
-    }
-
-    /// What the router writes into the request's head: the Plan for Envoy, the exchange for the translator.
-    pub(super) fn slots(&self) -> HeadEdits {
-        let mut edits = HeadEdits { remove: self.head.spoofed().map(<[u8]>::to_vec).collect(), set: Vec::new() };
-        for (index, planned) in self.plan.iter().enumerate() {
-            let slot = self.snapshot.slot(planned.target.provider).unwrap_or_default();
-            edits.set(&format!("{}{}", super::SLOT, index + 1), slot);
-        }
-        edits.set(super::EXCHANGE, &self.id);
-        // Envoy tries no more often than there are attempts in a walk; where a walk ends sooner, it finds nobody.
-        edits.set("x-envoy-max-retries", &self.retries().to_string());
-        self.bound_silence(&mut edits);
-        edits
     }
 }

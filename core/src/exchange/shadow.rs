@@ -15,11 +15,12 @@ use std::rc::Rc;
 
 use super::plan::Bearing;
 use super::wish::Wish;
-use super::{Asked, Exchange, HeadEdits, Opening, Phase, Planned, Question, Questions, Sought, Step, Walk, resting};
+use super::{Asked, Exchange, HeadEdits, Opening, Phase, Planned, Question, Questions, Sought, Step, Walk};
+use super::{preferences, resting};
 use crate::admission::Grant;
 use crate::catalog::Operation;
-use crate::json::Json;
 use crate::memory::Memory;
+use crate::select::Keeping;
 use crate::select::balance::hash;
 use crate::snapshot::Shadow;
 
@@ -31,17 +32,14 @@ pub const SHADOW_EXCHANGE: &str = "x-dragoman-shadow-exchange";
 /// Largest body of a request that has a shadow, which keeps it once more, for as long as its provider likes.
 const MAX_BODY: usize = 1 << 20;
 
-/// Members of a request that leaves something with its provider, or goes on with what is there.
-const LEFT: [&str; 4] = ["background", "store", "conversation", "previous_response_id"];
-
 impl Asked {
     /// Its shadow, where the route has one and chance will have it.
     fn shadow(&self) -> Option<&Shadow> {
         let shadow = self.snapshot.route(&self.model)?.shadow.as_ref()?;
-        let says = |member: Json<'_>| !member.is_null() && member.bool() != Some(false);
-        let leaves = || LEFT.iter().any(|name| self.content.json().get(name).is_some_and(says));
         let may = self.endpoint.operation == Operation::Generate && self.content.bytes().len() <= MAX_BODY;
-        (may && hash((SHADOW, &self.id)) % 100 < shadow.share && !leaves()).then_some(shadow)
+        let goes_on = || self.content.json().get("previous_response_id").is_some_and(|id| !id.is_null());
+        let is_whole = || !goes_on() && !self.leaves_something();
+        (may && hash((SHADOW, &self.id)) % 100 < shadow.share && is_whole()).then_some(shadow)
     }
 }
 
@@ -82,6 +80,7 @@ impl Exchange {
         let sought = Sought { head, endpoint, content, wish };
         let judgement = sought.judge(Some(grant), snapshot, &mut memory.choosing(&self.id, self.began_ms));
         self.record.chosen.clone_from(&judgement.chosen);
+        preferences::permit(&wish.preferences, judgement.route).ok()?;
         let thought = sought.thought(&judgement);
         let plan = judgement.into_plan(&wish.model, wish.needs).ok()?;
         let bearing = Bearing { brought: None, endpoint, cool_downs: &memory.cool_downs, now_ms: self.began_ms };
@@ -99,12 +98,16 @@ impl Exchange {
             model: asked.model.clone(),
             delivery: asked.delivery,
             needs: wish.needs,
+            // Nobody hears its ids.
+            keeping: Keeping::Alone,
             bounds: asked.bounds,
             snapshot: Rc::clone(snapshot),
             loss: plan.loss,
             patience: plan.patience,
             thought,
             conversation: None,
+            preferences: wish.preferences.clone(),
+            arm: None,
             rules: rules.clone(),
             brought: None,
             plan: targets,

@@ -1,16 +1,10 @@
 //! What a request shows of which model it is for, where its route leaves that to the request.
 
 use super::affinity;
-use super::head::Head;
-use crate::artifact::Bucket;
 use crate::features::Features;
 use crate::hub::{Part, Request, Role, ToolChoice};
+use crate::preferences::Preferences;
 use crate::select::choose::Wanted;
-
-/// Request header: how much quality counts against cost, in percent, within the route's bounds.
-const ALPHA: &str = "x-dragoman-alpha";
-/// Request header: which bucket the request belongs to.
-const BUCKET: &str = "x-dragoman-bucket";
 
 /// What a request shows.
 #[derive(Clone, Debug)]
@@ -29,14 +23,13 @@ pub(crate) struct Signs {
 
 impl Signs {
     /// Those of a request.
-    pub(crate) fn of(request: &Request<'_>, head: &Head) -> Signs {
-        let text = |name: &str| head.get(name).and_then(|value| core::str::from_utf8(value).ok()).map(str::trim);
+    pub(crate) fn of(request: &Request<'_>, preferences: &Preferences) -> Signs {
         Signs {
             features: Features::of(request),
             conversation: affinity::prefix(request),
             goes_on: request.turns.iter().any(|turn| turn.role == Role::Assistant),
             is_open: is_open(request),
-            wanted: Wanted { alpha: text(ALPHA).and_then(thousandths), bucket: text(BUCKET).and_then(Bucket::named) },
+            wanted: Wanted { alpha: preferences.alpha, bucket: preferences.bucket },
         }
     }
 }
@@ -50,20 +43,4 @@ fn is_open(request: &Request<'_>) -> bool {
     });
     let is_sampled = [sampling.temperature, sampling.top_p, sampling.top_k].iter().any(Option::is_some);
     request.reasoning.is_none() && !is_forced && !goes_on && !is_sampled
-}
-
-/// A percentage in thousandths.
-fn thousandths(text: &str) -> Option<u16> {
-    text.parse::<u16>().ok().filter(|percent| *percent <= 100).map(|percent| percent * 10)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_percentage_is_read_and_nothing_else() {
-        let read = ["0", "100", "70", "101", "-1", "0.7", "much", ""].map(thousandths);
-        assert_eq!(read, [Some(0), Some(1000), Some(700), None, None, None, None, None]);
-    }
 }

@@ -197,6 +197,7 @@ fn a_client_who_leaves_before_anything_is_heard_is_billed_for_what_was_asked() {
             exchange.close();
         }
         exchange.attempt_ended(
+            1,
             Outcome { target: "p/m".into(), ending: Ending::Silent, ..Outcome::default() },
             &mut memory,
             0,
@@ -215,7 +216,7 @@ fn a_record_waits_for_the_client_and_for_every_attempt() {
     exchange.attempt_began(1, &mut memory);
     exchange.close();
     assert!(exchange.record().is_none());
-    exchange.attempt_ended(Outcome { target: "p/m".into(), ..Outcome::default() }, &mut memory, 0);
+    exchange.attempt_ended(1, Outcome { target: "p/m".into(), ..Outcome::default() }, &mut memory, 0);
     let record = exchange.record().unwrap();
     assert_eq!((record.caller.as_str(), record.route.as_str(), record.plan.len()), ("c", "m", 1));
 }

@@ -4,6 +4,7 @@
 //!  Plan    A B C
 //!  walk    A B C  A B …     those that failed in passing, as long as repeats are free and there is room
 //!          A      A A       with one target only: what says that it has too much to do is believed
+//!          A B    A B A     A rejected a credential of which another can be had: with that, should B fail
 //! ```
 //!
 //! Envoy reads where an attempt goes when the one before has failed, from a header that can be changed only while that one begins.
@@ -43,7 +44,7 @@ pub struct Turn {
     pub place: usize,
     /// Who comes after it.
     pub after: After,
-    /// The same target is asked once more should it reject the credential, of which another can be had.
+    /// Should the target reject the credential, of which another can be had, somebody is asked, and it once more with that.
     pub may_renew: bool,
 }
 
@@ -76,12 +77,8 @@ impl Exchange {
         now_ms: u64,
     ) -> Option<(Turn, Option<(String, String)>)> {
         let renewed = self.renewed(number).is_some();
-        // Envoy would also go there from a connection that broke.
-        if self.walk.renewal == Some(number) && !renewed {
-            return None;
-        }
+        let place = self.due(number)?;
         let Phase::Sent(asked) = &self.phase else { return None };
-        let place = self.walk.place(number)?;
         let health = &mut memory.health;
         let planned = asked.plan.get(place)?;
         health.asked(&planned.target.id, now_ms);
@@ -92,12 +89,13 @@ impl Exchange {
         }
         let is_open = self.walk.places.len() == number && number < MAX_WALK && asked.may_repeat() && !self.is_shadow();
         let free = health.may_repeat();
-        let next = || free.then(|| again(asked, &self.walk, &self.record, health, now_ms)).flatten();
-        let renewable = !self.rejected && planned.credential.as_ref().is_some_and(|known| known.renewable);
+        let repeated = || free.then(|| again(asked, &self.walk, &self.record, health, now_ms)).flatten();
+        let renewable = planned.credential.as_ref().is_some_and(|known| known.renewable);
+        let itself = (renewable && self.rejections(place) == 0).then_some(place);
         let mut slot = None;
-        if is_open && let Some(next) = next().or(renewable.then_some(place)) {
+        if is_open && let Some(next) = self.rejected_once().or_else(repeated).or(itself) {
             self.walk.places.push(next);
-            self.walk.renewal = (!free).then_some(number + 1);
+            self.walk.renewal = (next == place && !free).then_some(number + 1);
             let value = asked.snapshot.slot(asked.plan.get(next)?.target.provider).unwrap_or_default();
             slot = Some((format!("{SLOT}{}", number + 1), value.to_string()));
         }
@@ -108,14 +106,35 @@ impl Exchange {
             Some(_) if free => After::Itself,
             Some(_) => After::Nobody,
         };
-        Some((Turn { number, place, after, may_renew: renewable && next == Some(place) }, slot))
+        let may_renew = renewable && next.is_some() && (next != Some(place) || itself.is_some());
+        Some((Turn { number, place, after, may_renew }, slot))
+    }
+
+    /// How often that target has rejected its credential.
+    fn rejections(&self, place: usize) -> usize {
+        self.rejected.iter().filter(|number| self.walk.place(**number) == Some(place)).count()
+    }
+
+    /// A target that has rejected its credential, and whose turn with another one is not decided.
+    fn rejected_once(&self) -> Option<usize> {
+        let asked = |place: usize| self.walk.places.iter().filter(|known| **known == place).count();
+        let mut places = self.rejected.iter().filter_map(|number| self.walk.place(*number));
+        places.find(|place| self.rejections(*place) == 1 && asked(*place) == 1)
+    }
+
+    /// Whose turn it is with that attempt.
+    pub(super) fn due(&self, number: usize) -> Option<usize> {
+        // Envoy would also go there from a connection that broke.
+        let is_in_vain = self.walk.renewal == Some(number) && self.renewed(number).is_none();
+        self.walk.place(number).filter(|_| !is_in_vain)
     }
 
     /// The credential to ask for before that attempt: anew, or of a shadow for the first time. `None` when the planned one is good.
     pub fn renewed(&self, number: usize) -> Option<CredentialId> {
         let Phase::Sent(asked) = &self.phase else { return None };
         let place = self.walk.place(number)?;
-        let again = self.rejected && number.checked_sub(1).and_then(|last| self.walk.place(last)) == Some(place);
+        let last = (1..number).rev().find(|last| self.walk.place(*last) == Some(place));
+        let again = last.is_some_and(|last| self.rejected.contains(&last));
         match &asked.plan.get(place).filter(|planned| again || !planned.is_equipped())?.opening {
             Opening::With(which) => Some(which.clone()),
             _ => None,

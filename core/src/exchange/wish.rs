@@ -2,12 +2,16 @@
 
 use super::Asked;
 use super::content::Content;
+use super::experiment::Taken;
 use super::head::Head;
+use super::preferences;
 use super::signs::Signs;
 use crate::catalog::Operation;
 use crate::dialect::{self, Endpoint, ReadError};
+use crate::hub::kept::Kept;
 use crate::hub::{Delivery, Request};
 use crate::json::Json;
+use crate::preferences::Preferences;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::select::{self, Needs};
@@ -30,32 +34,50 @@ pub(crate) struct Wish {
     pub(crate) answers: Option<u64>,
     /// What it shows of which model it is for, where its route leaves that to it.
     pub(crate) signs: Option<Box<Signs>>,
+    /// What it says of who may answer.
+    pub(crate) preferences: Preferences,
+    /// The way that it goes instead, where there is an experiment with its model.
+    pub(crate) arm: Option<Taken>,
 }
 
 impl Wish {
     /// For a whole answer of that model, which says nothing else.
     pub(crate) fn of(model: String, needs: Needs) -> Wish {
         let delivery = Delivery::Whole;
-        Wish { model, delivery, needs, output_limit: None, reserved_input: None, answers: None, signs: None }
+        let preferences = Preferences::default();
+        Wish {
+            model,
+            delivery,
+            needs,
+            output_limit: None,
+            reserved_input: None,
+            answers: None,
+            signs: None,
+            preferences,
+            arm: None,
+        }
     }
 
-    /// For an answer of that model to a whole request.
-    fn of_request(request: &Request<'_>, model: String, head: &Head, needs: Needs, snapshot: &Snapshot) -> Wish {
+    /// The same, of a whole request.
+    fn of_request(request: &Request<'_>, wish: Wish, snapshot: &Snapshot) -> Wish {
         let (tied, abilities, weight) = (request.tied, request.needs(), request.weight());
         let output_limit = request.max_tokens.map(|limit| limit.tokens);
         let answers = request.sampling.answers.and_then(Json::u64);
         let (delivery, reserved_input) = (request.delivery, Some(weight.reserved));
-        let chooses = snapshot.route(&model).is_some_and(|route| route.choice.is_some());
-        let signs = chooses.then(|| Box::new(Signs::of(request, head)));
-        let wish = Wish::of(model, Needs { tied, abilities, tokens: weight.words, ..needs });
-        Wish { delivery, output_limit, reserved_input, answers, signs, ..wish }
+        let chooses = |name: &str| snapshot.route(name).is_some_and(|route| route.choice.is_some());
+        let arms = snapshot.experiment(&wish.model).into_iter().flat_map(|row| &row.arms);
+        let chooses = chooses(&wish.model) || arms.into_iter().any(|arm| chooses(&arm.to));
+        let signs = chooses.then(|| Box::new(Signs::of(request, &wish.preferences)));
+        let needs = Needs { tied, abilities, tokens: weight.words, ..wish.needs };
+        Wish { delivery, needs, output_limit, reserved_input, answers, signs, ..wish }
     }
 
-    /// What was asked, of that model instead.
+    /// What was asked, of that model instead; what the caller prefers holds there, too.
     pub(super) fn instead(asked: &Asked, model: &str) -> Option<Wish> {
-        let Asked { endpoint, head, content, snapshot, needs, .. } = asked;
+        let Asked { endpoint, content, snapshot, needs, preferences, .. } = asked;
         let request = dialect::client(endpoint.dialect).read_request(endpoint, content.json()).ok()?;
-        Some(Wish::of_request(&request, model.to_string(), head, *needs, snapshot))
+        let wish = Wish { preferences: preferences.clone(), ..Wish::of(model.to_string(), *needs) };
+        Some(Wish::of_request(&request, wish, snapshot))
     }
 
     /// Reads it; refuses what is no request of the endpoint's dialect where it must be understood.
@@ -63,28 +85,31 @@ impl Wish {
         endpoint: &Endpoint,
         head: &Head,
         content: &Content,
+        kept: Kept,
         snapshot: &Snapshot,
     ) -> Result<Wish, Refusal> {
         let bad = |error: ReadError| Refusal::BadMember { param: error.param, problem: error.problem };
         let or_path = |model: String| endpoint.model.clone().filter(|_| model.is_empty()).unwrap_or(model);
-        let needs = Needs::only(endpoint.dialect, endpoint.operation);
+        let needs = Needs { kept, ..Needs::only(endpoint.dialect, endpoint.operation) };
+        let preferences = preferences::of(head, content)?;
+        let of = |model, needs| Wish { preferences: preferences.clone(), ..Wish::of(model, needs) };
         match endpoint.operation {
             Operation::Generate => {
                 let request = dialect::client(endpoint.dialect).read_request(endpoint, content.json()).map_err(bad)?;
                 let model = named(or_path(request.model.decode().into_owned()))?;
-                Ok(Wish::of_request(&request, model, head, needs, snapshot))
+                Ok(Wish::of_request(&request, of(model, needs), snapshot))
             }
             Operation::Embed => {
                 let embeddings = dialect::of(endpoint.dialect).embeddings().ok_or(Refusal::UnknownPath)?;
                 let request = embeddings.read_request(endpoint, content.json()).map_err(bad)?;
                 let model = named(or_path(request.model.decode().into_owned()))?;
-                Ok(Wish::of(model, Needs { tied: request.tied(), ..needs }))
+                Ok(of(model, Needs { tied: request.tied(), ..needs }))
             }
             _ => {
                 // The path's word counts: it is what the provider will go by.
                 let model = endpoint.model.clone().or_else(|| content.model()).unwrap_or_default();
                 let answers = content.json().get("n").and_then(Json::u64);
-                Ok(Wish { answers, ..Wish::of(model, needs) })
+                Ok(Wish { answers, ..of(model, needs) })
             }
         }
     }
@@ -97,6 +122,8 @@ impl Wish {
         record.needs = self.needs.abilities.names().map(str::to_string).collect();
         record.estimated_tokens = self.needs.tokens;
         record.tied = self.needs.tied.unwrap_or_default().to_string();
+        record.preferences.clone_from(&self.preferences);
+        record.arm = self.arm.as_ref().map(|arm| arm.arm.clone()).unwrap_or_default();
     }
 }
 

@@ -13,13 +13,15 @@ use crate::snapshot::Snapshot;
 const TIED: &str = "{tied}";
 
 /// The refusals after which candidates were weighed; all others come before, or say that there was nobody to weigh.
-const WEIGHED: [&str; 11] = [
+const WEIGHED: [&str; 13] = [
     "",
     "model_not_found",
     "unable",
     "tied",
     "unserved",
     "out_of_region",
+    "kept_elsewhere",
+    "preferences_unmet",
     "cannot_say",
     "no_credential",
     "no_answer",
@@ -43,6 +45,7 @@ pub fn explain_record<'s>(record: &Record, snapshot: &'s Snapshot) -> Explanatio
             wanted.tied = Some(record.tied.clone()).filter(|member| !member.is_empty());
         }
         explanation.rules.clone_from(&record.rules);
+        explanation.arm = Some(record.arm.clone()).filter(|arm| !arm.is_empty());
         let judged = judge(record, needs, snapshot);
         explanation.fate = fate(record, judged.as_ref().map(|judgement| (judgement, needs)));
         if let Some(judgement) = judged {
@@ -74,7 +77,11 @@ fn judge<'s>(record: &Record, needs: Needs, snapshot: &'s Snapshot) -> Option<Ju
         "" if understood => return None,
         // The one of the Plan was named, or the first that could.
         "" => select::judge_keeper(record.plan.first().map(String::as_str), needs, snapshot),
-        model => select::judge(model, needs, snapshot),
+        model => select::judge_by(way(record, snapshot).unwrap_or(model), needs, snapshot, |target, provider| {
+            // What was felt of a target then is forgotten.
+            let unmet = record.preferences.unmet(target, provider, needs.tokens, None);
+            (!unmet.is_empty()).then_some(Verdict::Unmet(unmet))
+        }),
     };
     let nobody_left = matches!(record.refusal.as_str(), "cannot_say" | "no_credential") || !record.rested.is_empty();
     if !record.plan.is_empty() || nobody_left {
@@ -88,10 +95,16 @@ fn judge<'s>(record: &Record, needs: Needs, snapshot: &'s Snapshot) -> Option<Ju
         judgement.recall(&record.plan);
     } else {
         let (pulses, mut rounds) = (Pulses::default(), Rounds::default());
-        judgement.arrange(needs.tokens, snapshot, &mut Choosing::new(&pulses, &mut rounds));
+        judgement.arrange(needs.tokens, &record.preferences, snapshot, &mut Choosing::new(&pulses, &mut rounds));
     }
     judgement.limit();
     Some(judgement)
+}
+
+/// Whom it asked instead, where it was of an experiment that there is still.
+fn way<'s>(record: &Record, snapshot: &'s Snapshot) -> Option<&'s str> {
+    let experiment = snapshot.experiment(&record.route)?;
+    experiment.arms.iter().find(|arm| experiment.label(arm) == record.arm).map(|arm| arm.to.as_str())
 }
 
 fn fate(record: &Record, judged: Option<(&Judgement<'_>, Needs)>) -> Fate {

@@ -9,7 +9,7 @@ use crate::exchange::{Exchange, Step};
 use crate::json::{Json, Writer, edit::Edit, edit::edit};
 use crate::loss::Losses;
 use crate::memory::Memory;
-use crate::record::{Outcome, Record};
+use crate::record::{Ending, Outcome, Record};
 use crate::rule::Rule;
 use crate::select;
 use crate::snapshot::{Family, Route};
@@ -74,7 +74,7 @@ fn lived(method: &str, path: &str, body: &[u8], memory: &mut Memory) -> (Record,
             let outcome = attempt.end(0);
             told.push((outcome.dialect.clone(), losses));
             exchange.attempt_began(1, memory);
-            exchange.attempt_ended(outcome, memory, 0);
+            exchange.attempt_ended(1, outcome, memory, 0);
         }
     }
     exchange.close();
@@ -92,8 +92,9 @@ fn written(explanation: &Explanation<'_>) -> String {
 fn agree(method: &str, path: &str, body: &[u8], memory: &mut Memory) -> Result<(), String> {
     let snapshot = Rc::clone(memory.snapshot().unwrap());
     let snapshot = snapshot.as_ref();
+    let situation = Situation { health: Some(&memory.health), ..Situation::default() };
+    let now = explain(method, path, &headers(), body, situation, snapshot);
     let (record, told) = lived(method, path, body, memory);
-    let now = explain(method, path, &headers(), body, None, snapshot);
     let later = explain_record(&record, snapshot);
     let asked: Vec<&str> = record.plan.iter().map(String::as_str).collect();
     for explanation in [&now, &later] {
@@ -190,7 +191,7 @@ fn a_member_that_ties_is_named_now_and_later() {
     let body = br#"{"model":"foreign","n":2,"messages":[{"role":"user","content":"hi"}]}"#;
     let (record, _) = lived("POST", "/v1/chat/completions", body, &mut memory);
     let snapshot = memory.snapshot().unwrap();
-    let now = explain("POST", "/v1/chat/completions", &headers(), body, None, snapshot);
+    let now = explain("POST", "/v1/chat/completions", &headers(), body, Situation::default(), snapshot);
     let Fate::Refused(denial) = &now.fate else { panic!("{now:?}") };
     assert_eq!((denial.code.as_str(), denial.param.as_deref()), ("tied", Some("n")));
     assert_eq!(explain_record(&record, snapshot).fate, now.fate);
@@ -201,7 +202,7 @@ fn every_candidate_has_its_verdict() {
     let body = br#"{"model":"small","messages":[{"role":"user","content":"hi"}],"tools":[
         {"type":"function","function":{"name":"f"}}]}"#;
     let snapshot = snapshot(Loss::Warn);
-    let explanation = explain("POST", "/v1/chat/completions", &headers(), body, None, &snapshot);
+    let explanation = explain("POST", "/v1/chat/completions", &headers(), body, Situation::default(), &snapshot);
     let verdicts: Vec<_> = explanation.candidates.iter().map(|weighed| &weighed.verdict).collect();
     let lacks = Verdict::Lacks(Abilities::TOOLS);
     let planned = [1, 2, 3].map(Verdict::Planned);
@@ -216,7 +217,7 @@ fn every_candidate_has_its_verdict() {
 fn what_a_strict_route_leaves_out_is_explained_by_what_cannot_be_said() {
     let body = br#"{"model":"all","logprobs":true,"messages":[{"role":"user","content":"hi"}]}"#;
     let snapshot = snapshot(Loss::Strict);
-    let explanation = explain("POST", "/v1/chat/completions", &headers(), body, None, &snapshot);
+    let explanation = explain("POST", "/v1/chat/completions", &headers(), body, Situation::default(), &snapshot);
     assert_eq!(explanation.planned().collect::<Vec<_>>(), ["chat_completions/large", "chat_completions/small"]);
     let text = written(&explanation);
     let said = r#"{"target":"messages/large","provider":"messages","verdict":"excluded","reason":"loss","unsaid":["logprobs"],"pool":true,"weight":1}"#;
@@ -236,7 +237,14 @@ fn a_grant_is_kept_to_and_a_document_has_what_was_reached() {
     };
     let snapshot = snapshot(Loss::Warn);
     let body = br#"{"model":"small","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
-    let explanation = explain("POST", "/v1/messages", &headers(), body, Some(&grant), &snapshot);
+    let explanation = explain(
+        "POST",
+        "/v1/messages",
+        &headers(),
+        body,
+        Situation { grant: Some(&grant), ..Situation::default() },
+        &snapshot,
+    );
     assert_eq!(
         written(&explanation),
         concat!(
@@ -262,7 +270,8 @@ fn an_explanation_says_which_rules_hold_and_what_they_change_but_no_values() {
     ];
     let snapshot = snapshot(Loss::Warn).with_rules(rules).unwrap();
     let body = br#"{"model":"foreign","temperature":2,"messages":[{"role":"user","content":"hi"}]}"#;
-    let explain = |grant| explain("POST", "/v1/chat/completions", &headers(), body, grant, &snapshot);
+    let situation = |grant| Situation { grant, ..Situation::default() };
+    let explain = |grant| explain("POST", "/v1/chat/completions", &headers(), body, situation(grant), &snapshot);
     let grant = Grant { caller: "c".into(), ..Grant::default() };
     let text = written(&explain(Some(&grant)));
     let json = Json::parse(text.as_bytes()).unwrap();
@@ -366,4 +375,57 @@ proptest! {
         let explanation = explain_record(&record, &snapshot);
         prop_assert_eq!(explanation.planned().collect::<Vec<_>>(), planned);
     }
+}
+
+#[test]
+fn who_rests_is_explained_as_a_request_meets_it() {
+    let body = br#"{"model":"small","messages":[{"role":"user","content":"hi"}]}"#;
+    let path = "/v1/chat/completions";
+    let throttled = |memory: &mut Memory, target: &str, wait: Option<u64>| {
+        let outcome = Outcome {
+            target: target.into(),
+            ending: Ending::Retriable,
+            status: 429,
+            failure: Some(Failure::Throttled),
+            retry_after_ms: wait,
+            ..Outcome::default()
+        };
+        memory.health.met(&outcome, "", 0, 0);
+    };
+    let mut snapshot = snapshot(Loss::Warn);
+    snapshot.routes[1].candidates.truncate(4);
+    let mut memory = memory(snapshot.clone());
+    let asked: Vec<String> = explain("POST", path, &headers(), body, Situation::default(), &snapshot)
+        .planned()
+        .map(str::to_string)
+        .collect();
+    let [first, second, ..] = &asked[..] else { panic!("{asked:?}") };
+    throttled(&mut memory, first, None);
+    throttled(&mut memory, second, Some(9000));
+    agree("POST", path, body, &mut memory).unwrap();
+    let health = &memory.health;
+    let situation = Situation { health: Some(health), ..Situation::default() };
+    let explanation = explain("POST", path, &headers(), body, situation, &snapshot);
+    let expected: Vec<&str> = asked[2..].iter().chain([first]).map(String::as_str).collect();
+    assert_eq!(explanation.planned().collect::<Vec<_>>(), expected, "who is averse comes last");
+    let of = |target: &str| explanation.candidates.iter().find(|weighed| weighed.target == target).unwrap();
+    assert_eq!(of(second).verdict, Verdict::Resting);
+    let rest = of(second).rest.unwrap();
+    assert_eq!((rest.why, rest.until_ms, rest.firmness), (Failure::Throttled, 9000, Firmness::Banned));
+    assert_eq!(of(first).rest.map(|rest| rest.firmness), Some(Firmness::Averse));
+    assert!(written(&explanation).contains(r#""rests":{"why":"throttled","until_ms":9000,"firmness":"banned"}"#));
+
+    // An own credential of the caller's is not meant.
+    let own = |id: &str| id.split_once('/').unwrap().0.to_string();
+    let own = asked.iter().map(|id| own(id)).collect();
+    let grant = Grant { caller: "c".into(), account: "acme".into(), own, ..Grant::default() };
+    let situation = Situation { grant: Some(&grant), health: Some(health), ..Situation::default() };
+    let theirs = explain("POST", path, &headers(), body, situation, &snapshot);
+    assert!(theirs.candidates.iter().all(|weighed| weighed.rest.is_none()), "{theirs:?}");
+
+    asked.iter().for_each(|target| throttled(&mut memory, target, Some(9000)));
+    agree("POST", path, body, &mut memory).unwrap();
+    let situation = Situation { health: Some(&memory.health), ..Situation::default() };
+    let explanation = explain("POST", path, &headers(), body, situation, &snapshot);
+    assert!(matches!(&explanation.fate, Fate::Refused(denial) if denial.code == "targets_resting"), "{explanation:?}");
 }

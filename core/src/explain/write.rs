@@ -2,6 +2,7 @@
 
 use super::{Denial, Explanation, Fate, Wanted, Weighed};
 use crate::attempt::{Telling, Way};
+use crate::health::{Firmness, Rest};
 use crate::hub::Delivery;
 use crate::json::Writer;
 use crate::rule::Touched;
@@ -41,6 +42,9 @@ impl Explanation<'_> {
             }
             if let Some(chosen) = &self.chosen {
                 chosen.write(out.field("chosen"));
+            }
+            if let Some(arm) = &self.arm {
+                out.field("experiment").string(arm);
             }
             if !self.rules.is_empty() {
                 out.field("rules").strings(&self.rules);
@@ -124,11 +128,17 @@ impl Weighed {
                 Verdict::Unsaid(members) => {
                     out.field("unsaid").strings(members);
                 }
+                Verdict::Unmet(preferences) => {
+                    out.field("unmet").strings(preferences.names());
+                }
                 _ => {}
             }
             if let Place::Pool { weight, .. } = self.place {
                 out.field("pool").bool(true);
                 out.field("weight").number(weight);
+            }
+            if let Some(rest) = self.rest {
+                write_rest(rest, out.field("rests"));
             }
             if !self.failures.is_empty() {
                 out.field("failures").strings(self.failures.iter().map(|failure| failure.name()));
@@ -152,6 +162,7 @@ fn kind(verdict: &Verdict) -> &'static str {
         | Verdict::NoService
         | Verdict::Lacks(_)
         | Verdict::Unsaid(_)
+        | Verdict::Unmet(_)
         | Verdict::NotGranted
         | Verdict::NotKeeper
         | Verdict::Resting
@@ -172,6 +183,7 @@ fn reason(verdict: &Verdict) -> Option<&'static str> {
         Verdict::Lacks(_) => Some("abilities"),
         Verdict::Unsaid(_) => Some("loss"),
         Verdict::NotGranted => Some("grant"),
+        Verdict::Unmet(_) => Some("preferences"),
         Verdict::NotKeeper => Some("keeper"),
         Verdict::Resting => Some("resting"),
         Verdict::NotRecorded => Some("not_recorded"),
@@ -185,6 +197,22 @@ fn write_pool(pool: &Pool, out: &mut Writer) {
         if let Some(affinity) = &pool.affinity {
             out.field("affinity").string(&affinity.written());
         }
+    });
+}
+
+/// Why it is left alone, and until when; who is *averse* is asked when nobody else is left.
+fn write_rest(rest: Rest, out: &mut Writer) {
+    // What operators say has no end.
+    let is_forced = rest.until_ms == u64::MAX;
+    out.object(|out| {
+        out.field("why").string(if is_forced { "forced_open" } else { rest.why.name() });
+        if !is_forced {
+            out.field("until_ms").number(rest.until_ms);
+        }
+        out.field("firmness").string(match rest.firmness {
+            Firmness::Averse => "averse",
+            Firmness::Banned => "banned",
+        });
     });
 }
 

@@ -7,10 +7,10 @@
 pub const MAX_GRAMS: usize = 8_192;
 
 /// Bytes of a word that are hashed: what is longer is none.
-const LONGEST: usize = 48;
+pub(super) const LONGEST: usize = 48;
 
-/// Most digits by which numbers are told apart.
-const DIGITS: usize = 5;
+/// What numbers are told apart by: how many digits they have, up to these.
+const NUMBER: &[u8] = b"00000";
 
 /// What a gram is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,16 +59,30 @@ const SPREAD: u32 = 0x85eb_ca6b;
 
 /// The hash of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Hash(u32);
+pub(super) struct Hash(u32);
 
 impl Hash {
+    pub(super) const fn new() -> Hash {
+        Hash(START)
+    }
+
+    /// With another byte behind.
+    pub(super) const fn and(self, byte: u8) -> Hash {
+        Hash((self.0 ^ byte as u32).wrapping_mul(FACTOR))
+    }
+
     const fn of(bytes: &[u8]) -> Hash {
-        let (mut hash, mut rest) = (START, bytes);
+        let (mut hash, mut rest) = (Hash::new(), bytes);
         while let [byte, after @ ..] = rest {
-            hash = (hash ^ *byte as u32).wrapping_mul(FACTOR);
+            hash = hash.and(*byte);
             rest = after;
         }
-        Hash(hash)
+        hash
+    }
+
+    /// Of a word of so many digits.
+    pub(super) fn of_number(digits: usize) -> Hash {
+        Hash::of(NUMBER.get(..digits).unwrap_or(NUMBER))
     }
 
     const fn gram(self) -> u32 {
@@ -87,15 +101,8 @@ impl Grams {
         self.kinds.get(kind as usize).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Takes the next word, in lower case; gives its gram.
-    pub(super) fn word(&mut self, word: &[u8]) -> u32 {
-        if word.iter().all(u8::is_ascii_digit) {
-            return self.whole(Hash::of(b"00000".get(..word.len().min(DIGITS)).unwrap_or_default()));
-        }
-        self.whole(Hash::of(word.get(..LONGEST).unwrap_or(word)))
-    }
-
-    fn whole(&mut self, word: Hash) -> u32 {
+    /// Takes the next word; gives its gram.
+    pub(super) fn word(&mut self, word: Hash) -> u32 {
         if let Some(before) = self.before.replace(word) {
             self.push(GramKind::Pair, Hash(before.0.wrapping_mul(FIRST) ^ word.0));
         }

@@ -10,7 +10,7 @@ use options::Options;
 use words::Reader;
 
 /// Bytes that are read from the beginning of a long text. What is asked for stands there or at the end; what is between is material.
-pub const HEAD: usize = 8_192;
+pub const HEAD: usize = 6_144;
 
 /// Bytes that are read from its end.
 pub const TAIL: usize = 2_048;

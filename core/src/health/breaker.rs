@@ -3,8 +3,8 @@
 //! ```text
 //!             so many failures in a row,
 //!             or too large a share of them           the time is over
-//!   Closed ───────────────────────────────▶ Open ───────────────────▶ HalfOpen ─┐ one probe at a time
-//!     ▲                                       ▲                        │   ▲     │
+//!   Closed ───────────────────────────────▶ Open ───────────────────▶ HalfOpen ─┐ one probe at a time,
+//!     ▲                                       ▲                        │   ▲     │ and one a second
 //!     │                                       └──── a probe failed ────┤   └─────┘ a probe succeeded
 //!     └───────────────────── so many probes succeeded ─────────────────┘
 //! ```
@@ -16,6 +16,9 @@ use super::Settings;
 /// After so long a probe of which nothing was heard is no longer waited for: its client left, or its worker is gone.
 const PROBE_LOST_MS: u64 = 60_000;
 
+/// From one probe to the next, however short breakers are open: who is ill is not to be asked by every worker all the time.
+const PROBE_PAUSE_MS: u64 = 1000;
+
 /// Whether somebody may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passage {
@@ -23,7 +26,7 @@ pub enum Passage {
     Free,
     /// By one.
     Probe,
-    /// By nobody before that moment; when it is over and a probe is under way, the moment until which that is waited for.
+    /// By nobody before that moment; when its time is over, that of the next probe, or until which the one under way is waited for.
     Shut(u64),
 }
 
@@ -34,8 +37,28 @@ enum State {
     Closed { row: u32, window: Window },
     /// Until that moment.
     Open { until_ms: u64 },
-    /// Until when it was open, probes that succeeded, and since when one is under way.
-    HalfOpen { until_ms: u64, successes: u32, probe_ms: Option<u64> },
+    /// Until when it was open, probes that succeeded, and the last one.
+    HalfOpen { until_ms: u64, successes: u32, probe: Probe },
+}
+
+/// A probe, with the moment when it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Probe {
+    UnderWay(u64),
+    Over(u64),
+}
+
+impl Probe {
+    fn sent_ms(self) -> u64 {
+        let (Probe::UnderWay(sent_ms) | Probe::Over(sent_ms)) = self;
+        sent_ms
+    }
+
+    /// When the next one may be sent.
+    fn next_ms(self) -> u64 {
+        let pause_ms = if let Probe::UnderWay(_) = self { PROBE_LOST_MS } else { PROBE_PAUSE_MS };
+        self.sent_ms().saturating_add(pause_ms)
+    }
 }
 
 /// A circuit breaker.
@@ -57,9 +80,7 @@ impl Breaker {
             State::Closed { .. } => Passage::Free,
             State::Open { until_ms } if now_ms < until_ms => Passage::Shut(until_ms),
             State::Open { .. } => Passage::Probe,
-            State::HalfOpen { probe_ms: Some(since), .. } if now_ms < since.saturating_add(PROBE_LOST_MS) => {
-                Passage::Shut(since.saturating_add(PROBE_LOST_MS))
-            }
+            State::HalfOpen { probe, .. } if now_ms < probe.next_ms() => Passage::Shut(probe.next_ms()),
             State::HalfOpen { .. } => Passage::Probe,
         }
     }
@@ -81,9 +102,9 @@ impl Breaker {
     pub fn asked(&mut self, now_ms: u64) {
         match &mut self.state {
             State::Open { until_ms } if now_ms >= *until_ms => {
-                self.state = State::HalfOpen { until_ms: *until_ms, successes: 0, probe_ms: Some(now_ms) };
+                self.state = State::HalfOpen { until_ms: *until_ms, successes: 0, probe: Probe::UnderWay(now_ms) };
             }
-            State::HalfOpen { probe_ms, .. } => *probe_ms = Some(now_ms),
+            State::HalfOpen { probe, .. } => *probe = Probe::UnderWay(now_ms),
             State::Closed { .. } | State::Open { .. } => {}
         }
     }
@@ -95,9 +116,9 @@ impl Breaker {
                 *row = 0;
                 window.count(0, settings.window_ms, now_ms);
             }
-            State::HalfOpen { successes, probe_ms, .. } => {
+            State::HalfOpen { successes, probe, .. } => {
                 *successes += 1;
-                *probe_ms = None;
+                *probe = Probe::Over(probe.sent_ms());
                 if *successes >= settings.successes {
                     *self = Breaker::default();
                     return true;
@@ -111,25 +132,29 @@ impl Breaker {
 
     /// It failed. Whether it opened by that.
     pub fn failed(&mut self, settings: &Settings, now_ms: u64) -> bool {
+        let mut until_ms = now_ms.saturating_add(settings.open_ms);
         let opens = match &mut self.state {
             State::Closed { row, window } => {
                 *row += 1;
                 window.count(1, settings.window_ms, now_ms);
                 *row >= settings.failures || window.is_bad(settings)
             }
-            State::HalfOpen { .. } => true,
+            State::HalfOpen { probe, .. } => {
+                until_ms = until_ms.max(Probe::Over(probe.sent_ms()).next_ms());
+                true
+            }
             State::Open { until_ms } => now_ms >= *until_ms,
         };
         if opens {
-            self.open(now_ms.saturating_add(settings.open_ms));
+            self.open(until_ms);
         }
         opens
     }
 
     /// Nothing is to be learnt of what was asked.
     pub fn unheard(&mut self) {
-        if let State::HalfOpen { probe_ms, .. } = &mut self.state {
-            *probe_ms = None;
+        if let State::HalfOpen { probe, .. } = &mut self.state {
+            *probe = Probe::Over(probe.sent_ms());
         }
     }
 
@@ -224,11 +249,13 @@ mod tests {
     fn after_its_time_one_is_let_through_and_two_that_succeed_close_it() {
         let (mut breaker, due) = (opened(0), SETTINGS.open_ms);
         assert_eq!(breaker.passage(due - 1), Passage::Shut(due));
-        for _ in 0..SETTINGS.successes {
-            assert_eq!(breaker.passage(due), Passage::Probe);
-            breaker.asked(due);
-            assert!(matches!(breaker.passage(due), Passage::Shut(_)), "one at a time");
-            breaker.succeeded(&SETTINGS, due);
+        for number in 0..u64::from(SETTINGS.successes) {
+            let now = due + number * PROBE_PAUSE_MS;
+            assert_eq!(breaker.passage(now), Passage::Probe);
+            breaker.asked(now);
+            assert!(matches!(breaker.passage(now + PROBE_PAUSE_MS), Passage::Shut(_)), "one at a time");
+            breaker.succeeded(&SETTINGS, now + 5);
+            assert!(breaker.is_closed() || breaker.passage(now + 5) == Passage::Shut(now + PROBE_PAUSE_MS));
         }
         assert!(breaker.is_closed());
     }
@@ -242,6 +269,7 @@ mod tests {
         assert_eq!(breaker.passage(due + 5), Passage::Shut(again));
         breaker.asked(again);
         breaker.unheard();
+        let again = again + PROBE_PAUSE_MS;
         assert_eq!(breaker.passage(again), Passage::Probe);
         breaker.asked(again);
         assert_eq!(breaker.passage(again + PROBE_LOST_MS), Passage::Probe);
@@ -255,12 +283,28 @@ mod tests {
         assert_eq!(breaker.passage(3), Passage::Shut(SETTINGS.open_ms));
     }
 
+    #[test]
+    fn one_that_is_open_for_a_moment_only_is_probed_once_a_second() {
+        let settings = Settings { open_ms: 10, ..SETTINGS };
+        let mut breaker = Breaker::default();
+        (1..=settings.failures).for_each(|_| _ = breaker.failed(&settings, 0));
+        let mut probes = 0;
+        for now in 0..10_000 {
+            if breaker.passage(now) == Passage::Probe {
+                probes += 1;
+                breaker.asked(now);
+                breaker.failed(&settings, now + 1);
+            }
+        }
+        assert_eq!(probes, 10);
+    }
+
     proptest! {
-        /// Whatever happens: whoever is let through as a probe is alone, and nobody is let through before the time.
+        /// Whatever happens: whoever is let through as a probe is alone in its second, and nobody is let through before the time.
         #[test]
         fn nobody_passes_who_should_not(steps in prop::collection::vec((0_u8..4, 0_u64..20_000), 0..200)) {
             let (mut breaker, mut now) = (Breaker::default(), 0);
-            let mut opened_ms = None;
+            let (mut opened_ms, mut probed_ms) = (None, None);
             for (what, later) in steps {
                 now += later;
                 match what {
@@ -269,6 +313,8 @@ mod tests {
                     2 => breaker.unheard(),
                     _ => if breaker.passage(now) == Passage::Probe {
                         prop_assert!(opened_ms.is_some_and(|opened| now >= opened + SETTINGS.open_ms));
+                        prop_assert!(probed_ms.is_none_or(|probed| now >= probed + PROBE_PAUSE_MS));
+                        probed_ms = Some(now);
                         breaker.asked(now);
                         prop_assert!(matches!(breaker.passage(now), Passage::Shut(_)));
                     },

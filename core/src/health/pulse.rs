@@ -1,5 +1,5 @@
-//! What a worker feels of each target: how busy it is, how soon it begins to answer, how much of its quota is left, and whether it
-//! has just come back.
+//! What a worker feels of each target: how busy it is, how soon it begins to answer, how fast it goes on, how much of its quota is
+//! left, and whether it has just come back.
 //!
 //! The time to the first event is a *peak* average: a slow answer counts at once, quick ones bring it down little by little, and
 //! where nothing is heard it fades, by half in [`HALF_LIFE_MS`]. So one that was slow is tried again some time.
@@ -36,6 +36,12 @@ const MAX_MS: u64 = 3_600_000;
 /// How long a provider's word about its quota is believed: most of them count by the minute.
 const QUOTA_MS: u64 = 60_000;
 
+/// How long it is believed how fast a target was: who is too slow for a caller is tried again then.
+const THROUGHPUT_MS: u64 = 5 * 60_000;
+
+/// Answers of fewer tokens say nothing of that: most of their time is waiting.
+const TELLING_TOKENS: u64 = 32;
+
 /// Nothing is used, or nobody said so.
 pub const FULL: u64 = 1_000;
 
@@ -50,6 +56,8 @@ pub struct Pulse {
     remaining: Option<(u64, u64)>,
     /// When it came back; 0 when it never was away.
     came_back_ms: u64,
+    /// Tokens a second, in thousandths, and when they were felt.
+    throughput: Option<(u64, u64)>,
 }
 
 impl Pulse {
@@ -70,6 +78,15 @@ impl Pulse {
         fresh.map_or(FULL, |(left, _)| left)
     }
 
+    /// How many tokens of an answer it gives in a second, waiting included; `None` when nothing of it was felt lately.
+    pub fn throughput(&self, now_ms: u64) -> Option<u64> {
+        self.fresh_throughput(now_ms).map(|felt| felt / 1_000)
+    }
+
+    fn fresh_throughput(&self, now_ms: u64) -> Option<u64> {
+        self.throughput.filter(|(_, at_ms)| now_ms.saturating_sub(*at_ms) < THROUGHPUT_MS).map(|(felt, _)| felt)
+    }
+
     /// How much of its share it gets, in thousandths, when what comes back is to grow over so long.
     pub fn strength(&self, slow_start_ms: u64, now_ms: u64) -> u64 {
         let since = now_ms.saturating_sub(self.came_back_ms);
@@ -79,6 +96,13 @@ impl Pulse {
             // Somebody has to ask it, or nobody would see that it is well.
             _ => (since * FULL / slow_start_ms).max(FULL / 100),
         }
+    }
+
+    /// So many tokens came in that time. A quarter of each answer counts, so that one alone says little.
+    fn feel_throughput(&mut self, tokens: u64, total_ms: u64, now_ms: u64) {
+        let sample = tokens.saturating_mul(1_000_000) / total_ms.clamp(1, MAX_MS);
+        let felt = self.fresh_throughput(now_ms).map_or(sample, |known| (known / 4).saturating_mul(3) + sample / 4);
+        self.throughput = Some((felt, now_ms));
     }
 
     /// So long it took this time.
@@ -133,10 +157,16 @@ impl Pulses {
             (None, Ending::Retriable | Ending::Broken | Ending::Silent) => {
                 Some(outcome.total_ms.max(FAILED_MS).max(pulse.first_event(now_ms) / 500))
             }
+            // It would have taken longer than that; of how much longer nothing is known.
+            (None, Ending::Outrun) => Some(outcome.total_ms).filter(|ms| ms * 1_000 >= pulse.first_event(now_ms)),
             (None, Ending::Refused | Ending::Abandoned) => None,
         };
         if let Some(felt) = felt {
             pulse.feel(felt, now_ms);
+        }
+        let said = outcome.usage.output.filter(|tokens| *tokens >= TELLING_TOKENS);
+        if let Some(tokens) = said.filter(|_| outcome.ending == Ending::Answered) {
+            pulse.feel_throughput(tokens, outcome.total_ms, now_ms);
         }
     }
 
@@ -172,6 +202,7 @@ impl Pulses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::usage::Usage;
 
     fn outcome(ending: Ending, first_event_ms: Option<u64>, total_ms: u64) -> Outcome {
         Outcome { target: "p/m".into(), ending, first_event_ms, total_ms, ..Outcome::default() }
@@ -219,6 +250,23 @@ mod tests {
         let failure = Some(Failure::ContextTooLong);
         pulses.ended(&Outcome { failure, ..outcome(Ending::Retriable, None, 1) }, 0);
         assert_eq!(felt(&pulses, 0), 20);
+    }
+
+    #[test]
+    fn how_fast_a_target_answers_is_felt_of_long_answers_and_believed_for_a_while() {
+        let mut pulses = Pulses::default();
+        pulses.began("p/m");
+        let felt = |pulses: &Pulses, now_ms| pulses.of("p/m").unwrap().throughput(now_ms);
+        let mut answer = |tokens, ending| {
+            let usage = Usage { output: Some(tokens), ..Usage::default() };
+            pulses.ended(&Outcome { usage, ..outcome(ending, Some(500), 2_000) }, 1_000);
+            felt(&pulses, 1_000)
+        };
+        assert_eq!(answer(TELLING_TOKENS - 1, Ending::Answered), None, "a short answer says nothing");
+        assert_eq!(answer(1_000, Ending::Broken), None);
+        assert_eq!(answer(200, Ending::Answered), Some(100));
+        assert_eq!(answer(400, Ending::Answered), Some(125), "one answer counts a quarter");
+        assert_eq!(felt(&pulses, 1_000 + THROUGHPUT_MS), None);
     }
 
     #[test]

@@ -125,12 +125,13 @@ fn whoever_fails_often_is_asked_last_and_what_requests_are_at_fault_for_counts_f
 fn who_comes_back_is_probed_by_one_request_at_a_time() {
     let mut health = Health::default();
     (0..5).for_each(|_| _ = health.met(&outcome("p/m", Some(Failure::Faulty)), "", 0, 0));
-    let (due, mut back) = (health.settings.open_ms, Vec::new());
+    let (mut due, mut back) = (health.settings.open_ms, Vec::new());
     for _ in 0..health.settings.successes {
         assert_eq!(health.fitness("p/m", Whose::Gateway, "", due), Fitness::Fit);
         health.asked("p/m", due);
         assert!(matches!(health.fitness("p/m", Whose::Gateway, "", due), Fitness::Averse(_)));
         back.push(health.met(&outcome("p/m", None), "", 0, due));
+        due += 1000;
     }
     assert_eq!(back, [false, true], "the last one brings it back");
     health.asked("p/m", due);

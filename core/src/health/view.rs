@@ -138,6 +138,13 @@ impl View {
         Fleet { told: self.told.values().cloned().collect() }
     }
 
+    /// What a worker knows that was told all of it and met nothing itself.
+    pub fn as_told(&self, now_ms: u64) -> Health {
+        let mut health = Health { settings: self.health.settings, ..Health::default() };
+        health.learn(self.fleet(), now_ms);
+        health
+    }
+
     /// What is told of a subject, without what is over.
     pub fn of(&self, name: &str, now_ms: u64) -> Option<Told> {
         let known = self.told.get(name)?;

@@ -48,6 +48,10 @@ pub struct Chosen {
     pub alpha: u16,
     /// How the artifact's SHA-256 begins; empty where there was none.
     pub artifact: String,
+    /// The version of what its numbers mean (see [`crate::features`]); 0 where they are not kept.
+    pub schema: u32,
+    /// Its numbers, where its route keeps them.
+    pub features: Vec<u32>,
     /// Those who could be asked and are for that bucket, the best first.
     pub scores: Vec<Score>,
 }
@@ -76,6 +80,12 @@ impl Chosen {
             if !self.artifact.is_empty() {
                 out.field("artifact").string(&self.artifact);
             }
+            if !self.features.is_empty() {
+                out.field("schema").number(u64::from(self.schema));
+                out.field("features").array(|out| {
+                    self.features.iter().for_each(|number| out.number(u64::from(*number)));
+                });
+            }
             out.field("scores").array(|out| self.scores.iter().for_each(|score| score.write(out)));
         });
     }
@@ -90,9 +100,15 @@ impl Chosen {
             mid: number("mid")?,
             alpha: number("alpha")?,
             artifact: text("artifact").unwrap_or_default(),
+            schema: json.get("schema").and_then(small).unwrap_or(0),
+            features: json.get("features").into_iter().flat_map(Json::items).map(small).collect::<Option<_>>()?,
             scores: json.get("scores")?.items().map(Score::read).collect::<Option<_>>()?,
         })
     }
+}
+
+fn small(number: Json<'_>) -> Option<u32> {
+    number.u64().and_then(|number| u32::try_from(number).ok())
 }
 
 impl Score {

@@ -5,6 +5,7 @@ use crate::estimate::Estimate;
 use crate::failure::Failure;
 use crate::json::{Json, Writer};
 use crate::loss::Losses;
+use crate::preferences::Preferences;
 use crate::price::Cost;
 use crate::usage::Usage;
 
@@ -31,6 +32,9 @@ impl Record {
             if let Some(chosen) = &self.chosen {
                 chosen.write(out.field("chosen"));
             }
+            if !self.preferences.is_empty() {
+                self.preferences.write(out.field("preferences"));
+            }
             out.field("snapshot").number(self.snapshot);
             out.field("plan").strings(&self.plan);
             out.field("status").number(u64::from(self.status));
@@ -50,7 +54,7 @@ impl Record {
         if self.estimated_tokens > 0 {
             out.field("estimated_tokens").number(self.estimated_tokens);
         }
-        for (name, value) in [("tied", &self.tied), ("trace", &self.trace)] {
+        for (name, value) in [("tied", &self.tied), ("trace", &self.trace), ("arm", &self.arm)] {
             if !value.is_empty() {
                 out.field(name).string(value);
             }
@@ -108,11 +112,14 @@ impl Record {
             estimated_tokens: json.get("estimated_tokens").map_or(Some(0), Json::u64)?,
             tied: optional_string(json, "tied")?,
             trace: optional_string(json, "trace")?,
+            arm: optional_string(json, "arm")?,
             rules: optional_strings(json, "rules")?,
             chosen: match json.get("chosen") {
                 Some(chosen) => Some(Chosen::read(chosen)?),
                 None => None,
             },
+            // A newer data plane may know more of them.
+            preferences: json.get("preferences").and_then(|said| Preferences::read(said).ok()).unwrap_or_default(),
             snapshot: json.get("snapshot")?.u64()?,
             plan: strings(json, "plan")?,
             status: status(json)?,
@@ -145,6 +152,7 @@ fn write_outcome(outcome: &Outcome, out: &mut Writer) {
         let usage = &outcome.usage;
         let optional = [
             ("first_event_ms", outcome.first_event_ms),
+            ("hedged_after_ms", outcome.hedged_after_ms),
             ("retry_after_ms", outcome.retry_after_ms),
             ("quota_left", outcome.quota_left),
             ("cool_until_ms", (outcome.cool_until_ms > 0).then_some(outcome.cool_until_ms)),
@@ -187,6 +195,7 @@ fn read_outcome(json: Json<'_>) -> Option<Outcome> {
         failure: Failure::named(&optional_string(json, "failure")?),
         whose: Whose::named(&optional_string(json, "whose")?).unwrap_or_default(),
         first_event_ms: optional("first_event_ms"),
+        hedged_after_ms: optional("hedged_after_ms"),
         total_ms: json.get("total_ms")?.u64()?,
         retry_after_ms: optional("retry_after_ms"),
         quota_left: optional("quota_left"),
@@ -241,6 +250,7 @@ fn optional_strings(json: Json<'_>, name: &str) -> Option<Vec<String>> {
 mod tests {
     use super::*;
     use crate::artifact::Bucket;
+    use crate::preferences::MaxPrice;
     use crate::record::{Judge, Score, Standing};
 
     #[test]
@@ -275,6 +285,7 @@ mod tests {
             tied: "n".into(),
             trace: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into(),
             rules: vec!["calm".into()],
+            arm: "mini/new".into(),
             chosen: Some(Chosen {
                 bucket: Bucket::Mid,
                 by: Judge::Artifact,
@@ -282,8 +293,16 @@ mod tests {
                 mid: 900,
                 alpha: 700,
                 artifact: "0123456789ab".into(),
+                schema: 1,
+                features: vec![0, 7, u32::MAX],
                 scores: vec![Score { target: "a/m".into(), score: 810_000, quality: 900, micro_dollars: 12 }],
             }),
+            preferences: Preferences {
+                max_price: MaxPrice { input: None, output: Some(1_500_000) },
+                alpha: Some(300),
+                not: vec!["corp".into()],
+                ..Preferences::default()
+            },
             snapshot: 3,
             plan: vec!["a/m".into(), "b/m".into()],
             status: 200,
@@ -305,6 +324,7 @@ mod tests {
                     ending: Ending::Answered,
                     status: 200,
                     first_event_ms: Some(12),
+                    hedged_after_ms: Some(3),
                     quota_left: Some(250),
                     total_ms: 90,
                     usage: Usage {

@@ -32,6 +32,8 @@ pub enum Metric {
     Attempts,
     /// Attempts after which another target was tried.
     Fallbacks,
+    /// Attempts that were made beside one that was slow.
+    Hedges,
     /// Milliseconds from an attempt's start to its first event.
     FirstEventMs,
     /// Microseconds between two tokens of a streamed answer, on the average.
@@ -60,6 +62,7 @@ impl Metric {
             Metric::Requests => "dragoman.requests",
             Metric::Attempts => "dragoman.attempts",
             Metric::Fallbacks => "dragoman.fallbacks",
+            Metric::Hedges => "dragoman.hedges",
             Metric::FirstEventMs => "dragoman.first_event_ms",
             Metric::InterTokenUs => "dragoman.inter_token_us",
             Metric::Tokens => "dragoman.tokens",
@@ -182,7 +185,10 @@ pub fn samples<'a>(record: &'a Record, snapshot: Option<&'a Snapshot>) -> Vec<Sa
         let who = [(Label::Provider, provider), (Label::Target, target)];
         let with = |label, value| [who[0], who[1], (label, value)];
         count(Metric::Attempts, &with(Label::Ending, outcome.ending.name()), 1);
-        if index + 1 < record.outcomes.len() {
+        if outcome.hedged_after_ms.is_some() {
+            count(Metric::Hedges, &with(Label::Ending, outcome.ending.name()), 1);
+        }
+        if index + 1 < record.outcomes.len() && outcome.ending != Ending::Outrun {
             count(Metric::Fallbacks, &[(Label::Reason, reason(outcome))], 1);
         }
         if let Some(first) = outcome.first_event_ms {
@@ -310,6 +316,16 @@ mod tests {
         let outcomes = vec![outcome("p/m-4.1:free", Ending::Answered, 200)];
         let record = Record { shadow_of: "x1".into(), dialect: "responses".into(), outcomes, ..Record::default() };
         assert_eq!(said(&record), ["dragoman.attempts;provider=p;target=p/m-4.1_free;ending=answered 1"]);
+    }
+
+    #[test]
+    fn who_was_outrun_was_not_followed_but_hedged() {
+        let hedge = Outcome { hedged_after_ms: Some(50), ..outcome("p/m-4.1:free", Ending::Answered, 200) };
+        let outcomes = vec![outcome("p", Ending::Outrun, 0), hedge];
+        let all = said(&Record { outcomes, ..Record::default() });
+        let of = |name: &str| all.iter().filter(|line| line.starts_with(name)).cloned().collect::<Vec<_>>();
+        assert_eq!(of("dragoman.hedges"), ["dragoman.hedges;provider=p;target=p/m-4.1_free;ending=answered 1"]);
+        assert!(of("dragoman.fallbacks").is_empty() && of("dragoman.attempts")[0].contains("ending=outrun"), "{all:?}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use super::word::is_trouble;
 use crate::framing::MAX_FRAME;
-use crate::hub::Delivery;
+use crate::hub::{Delivery, kept};
 use crate::json::path::{Absent, Path, alter, remove, rename};
 use crate::json::{Brackets, Json, Kind};
 
@@ -23,6 +23,8 @@ pub(super) enum Done {
     Set(Path, String),
     /// To this JSON, where something is.
     Replace(Path, String),
+    /// The id there says that this keeper gave it.
+    Mark(Path, String),
 }
 
 /// The changes of one answer, and the bytes of it that are not whole yet.
@@ -59,6 +61,11 @@ struct Line {
 }
 
 impl Retouch {
+    /// One that changes nothing.
+    pub(crate) fn none(delivery: Delivery) -> Retouch {
+        Retouch::new(Vec::new(), None, delivery)
+    }
+
     pub(super) fn new(done: Vec<Done>, trouble: Option<Vec<u8>>, delivery: Delivery) -> Retouch {
         let framer = match delivery {
             Delivery::Whole => Framer::Whole,
@@ -66,6 +73,11 @@ impl Retouch {
             Delivery::StreamedArray => Framer::Array(Brackets::default()),
         };
         Retouch { done, trouble, framer, held: Vec::new() }
+    }
+
+    /// Has the ids at these places say that this keeper gave them, before anything else is changed.
+    pub(crate) fn mark(&mut self, places: Vec<Path>, keeper: &str) {
+        self.done.splice(0..0, places.into_iter().map(|place| Done::Mark(place, keeper.to_string())));
     }
 
     /// Takes the next bytes, gives out what is whole; everything with the last ones.
@@ -196,6 +208,7 @@ impl Done {
         match self {
             Done::Remove(path) => remove(json, path.steps()),
             Done::Rename(path, name) => rename(json, path.steps(), name),
+            Done::Mark(path, keeper) => alter(json, path.steps(), Absent::Leave, &mut |id| kept::marked(id, keeper)),
             Done::Set(path, value) => alter(json, path.steps(), Absent::Add(value), &mut to(value)),
             Done::Replace(path, value) => {
                 alter(json, path.steps(), Absent::Leave, &mut |old| if old.is_null() { None } else { to(value)(old) })

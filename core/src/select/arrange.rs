@@ -4,7 +4,9 @@
 //! |---|---|
 //! | whoever does not rest | who rests |
 //! | pooled and exclusive providers | those that are fallbacks |
-//! | who is named, then the pool | who stands in for it |
+//! | who is named | others |
+//! | whom the caller wants first | others |
+//! | the pool | who stands in for it |
 //! | the regions that the route prefers | others |
 //! | who is for the request's bucket, the best by its score | who is for harder ones, then who is for easier ones |
 //!
@@ -15,22 +17,27 @@ use core::cmp::Reverse;
 use super::balance::{self, Choosing, Member};
 use super::{Candidate, Judgement, Place, Verdict};
 use crate::catalog::{Dispatch, Target};
+use crate::preferences::Preferences;
 use crate::record::Chosen;
 use crate::snapshot::{Balance, Pool, Route, Snapshot};
 
 impl Judgement<'_> {
     /// Puts those that are planned into the order in which they are asked, by what a worker knows. While a pool has an exclusive
-    /// provider that does not rest, only such are asked. `tokens` is about how many must be read.
-    pub fn arrange(&mut self, tokens: u64, snapshot: &Snapshot, choosing: &mut Choosing<'_>) {
-        let dispatch = |target: &Target| {
-            let provider = snapshot.providers.get(target.provider);
-            provider.map_or(Dispatch::Pooled, |provider| provider.dispatch)
-        };
+    /// provider that does not rest, only such are asked, whatever the caller prefers. `tokens` is about how many must be read.
+    pub fn arrange(
+        &mut self,
+        tokens: u64,
+        preferences: &Preferences,
+        snapshot: &Snapshot,
+        choosing: &mut Choosing<'_>,
+    ) {
+        let dispatch = |target: &Target| dispatch(target, snapshot);
         let rests = choosing.resting();
         let pooled = |one: &Candidate<'_>| matches!(one.place, Place::Pool { .. });
         let reigns = |one: &Candidate<'_>| {
             let is_exclusive = dispatch(&one.target) == Dispatch::Exclusive;
-            one.is_planned() && pooled(one) && is_exclusive && !rests(&one.target)
+            let can = one.is_planned() || matches!(one.verdict, Verdict::Unmet(_));
+            can && pooled(one) && is_exclusive && !rests(&one.target)
         };
         if self.candidates.iter().any(reigns) {
             for one in self.candidates.iter_mut().filter(|one| one.is_planned() && one.place != Place::Named) {
@@ -40,18 +47,9 @@ impl Judgement<'_> {
             }
         }
         let (route, chosen) = (self.route, self.chosen.clone());
-        let rank = |one: &Candidate<'_>| rank(one, route, chosen.as_ref());
-        let regions = route.map(|route| &route.regions);
         let class = |one: &Candidate<'_>| {
-            let last = dispatch(&one.target) == Dispatch::Fallback && one.place != Place::Named;
-            let place = match one.place {
-                Place::Named => 0,
-                Place::Pool { .. } => 1,
-                Place::Added => 2,
-            };
-            let region = snapshot.providers.get(one.target.provider).map_or("", |row| row.region.as_str());
-            let is_far = regions.is_some_and(|regions| !regions.prefer(region));
-            (rests(&one.target), last, place, is_far, rank(one))
+            let above = class(one, route, preferences, snapshot, rests(&one.target));
+            (above, rank(one, route, chosen.as_ref()))
         };
         self.rearrange(|mut asked| {
             asked.sort_by_cached_key(class);
@@ -102,8 +100,29 @@ fn rank(one: &Candidate<'_>, route: Option<&Route>, chosen: Option<&Chosen>) -> 
     (choice.suits(at).distance(chosen.bucket), Reverse(score))
 }
 
+fn dispatch(target: &Target, snapshot: &Snapshot) -> Dispatch {
+    snapshot.providers.get(target.provider).map_or(Dispatch::Pooled, |provider| provider.dispatch)
+}
+
+/// What stands above all balance: who has a lower one is asked before.
+pub(super) fn class(
+    one: &Candidate<'_>,
+    route: Option<&Route>,
+    preferences: &Preferences,
+    snapshot: &Snapshot,
+    rests: bool,
+) -> (bool, bool, bool, usize, bool, bool) {
+    let last = dispatch(&one.target, snapshot) == Dispatch::Fallback && one.place != Place::Named;
+    let provider = snapshot.providers.get(one.target.provider);
+    let wanted = provider.map_or(usize::MAX, |provider| preferences.place(&one.target, provider));
+    let (named, added) = (one.place == Place::Named, one.place == Place::Added);
+    let region = provider.map_or("", |row| row.region.as_str());
+    let is_far = route.is_some_and(|route| !route.regions.prefer(region));
+    (rests, last, !named, wanted, added, is_far)
+}
+
 /// A candidate as one of its pool; `None` when it is none of it.
-fn member<'c>(one: &'c Candidate<'_>, tokens: u64, snapshot: &Snapshot) -> Option<Member<'c>> {
+pub(super) fn member<'c>(one: &'c Candidate<'_>, tokens: u64, snapshot: &Snapshot) -> Option<Member<'c>> {
     let Place::Pool { weight, .. } = one.place else { return None };
     let target = one.target.as_ref();
     let share = snapshot.providers.get(target.provider).and_then(|provider| provider.share);

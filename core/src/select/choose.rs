@@ -19,7 +19,7 @@ use super::balance::hash;
 use super::{Choosing, bucket};
 use crate::artifact::{Artifact, Bucket, Extended, Opinion};
 use crate::catalog::Target;
-use crate::features::Features;
+use crate::features::{self, Features};
 use crate::price::Cost;
 use crate::record::{Chosen, Judge, Score};
 use crate::snapshot::Choice;
@@ -70,8 +70,10 @@ impl Request<'_> {
         let (least, most) = self.choice.alphas;
         let alpha = self.wanted.alpha.map_or(self.choice.alpha, |alpha| alpha.max(least).min(most));
         let digest = artifact.map_or("", Artifact::digest);
-        let artifact_name = digest.get(..12).unwrap_or(digest).to_string();
-        let mut chosen = Chosen { bucket, by, cheap, mid, alpha, artifact: artifact_name, scores: Vec::new() };
+        let kept = self.choice.keep_features.then(|| self.features.dense().to_vec());
+        let (schema, features) = kept.map_or((0, Vec::new()), |features| (features::VERSION, features));
+        let (artifact_name, scores) = (digest.get(..12).unwrap_or(digest).to_string(), Vec::new());
+        let mut chosen = Chosen { bucket, by, cheap, mid, alpha, artifact: artifact_name, schema, features, scores };
         let suited = candidates.filter(|(place, _)| self.choice.suits(*place).has(bucket));
         let weighed: Vec<(&Target, u16, Cost)> = suited
             .map(|(_, target)| {

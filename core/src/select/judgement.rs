@@ -14,10 +14,13 @@
 //! A target is cloned when it is planned; all others stay where the Snapshot has them.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use super::{Lack, MAX_ATTEMPTS, Needs, Plan, able, is_safe, lack, service, shown};
+use super::named::{Found, found};
+use super::{Lack, MAX_ATTEMPTS, Needs, Plan, able, keeps, lack, service, shown, speaks};
 use crate::catalog::{Abilities, Dispatch, Provider, Target};
+use crate::hub::kept::Kept;
+use crate::preferences::Several;
 use crate::record::Chosen;
 use crate::refusal::Refusal;
 use crate::snapshot::{Loss, Patience, Route, Snapshot};
@@ -66,11 +69,23 @@ pub enum Verdict {
     NotGranted,
     /// What is kept is kept by one provider, and that is another.
     NotKeeper,
+    /// It is not as the caller prefers.
+    Unmet(Several),
     /// It was left alone for a while: its provider said so, or an operator.
     Resting,
     /// It was not in the Plan that was recorded: it had no credential, or a strict route's words could not be said to it, or an
     /// exclusive one could answer.
     NotRecorded,
+}
+
+/// Who could be asked about what a provider keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Keeping {
+    /// That provider alone.
+    #[default]
+    Alone,
+    /// Others of the client's dialect, too.
+    Shared,
 }
 
 /// A target that was thought of.
@@ -118,6 +133,16 @@ pub struct Judgement<'s> {
 /// Judges the candidates of a request that asks for `model`. All that can answer are planned, as they are listed;
 /// [`Judgement::arrange`] has the last word on their order, and [`Judgement::limit`] on their number.
 pub fn judge<'s>(model: &str, needs: Needs, snapshot: &'s Snapshot) -> Judgement<'s> {
+    judge_by(model, needs, snapshot, |_, _| None)
+}
+
+/// The same, of those who can answer and on whom `caller` has no verdict: what it may use, and what it prefers.
+pub fn judge_by<'s>(
+    model: &str,
+    needs: Needs,
+    snapshot: &'s Snapshot,
+    caller: impl Fn(&Target, &Provider) -> Option<Verdict>,
+) -> Judgement<'s> {
     let Found { resolution, route, targets } = found(model, snapshot);
     let judged = targets.into_iter().map(|(target, place)| {
         let provider = snapshot.providers.get(target.provider);
@@ -127,10 +152,12 @@ pub fn judge<'s>(model: &str, needs: Needs, snapshot: &'s Snapshot) -> Judgement
             Some(provider) if provider.dispatch == Dispatch::Off => Some(Verdict::Off),
             Some(provider) if away(provider) => Some(Verdict::Elsewhere),
             _ => lack(&target, needs, snapshot).map(|lack| match lack {
+                Lack::Kept => Verdict::NotKeeper,
                 Lack::Service => Verdict::NoService,
                 Lack::Abilities(abilities) => Verdict::Lacks(abilities),
             }),
         };
+        let verdict = verdict.or_else(|| caller(&target, provider?));
         (target, place, verdict)
     });
     let mut judged: Vec<_> = judged.collect();
@@ -154,14 +181,15 @@ pub fn judge<'s>(model: &str, needs: Needs, snapshot: &'s Snapshot) -> Judgement
     Judgement { resolution, route, loss: route.map_or(Loss::Warn, |route| route.loss), chosen: None, candidates }
 }
 
-/// Judges who keeps what a request without a model is about: the provider that the caller names, else the first that does such
-/// things.
+/// Judges who keeps what a request without a model is about: whoever gave the id that it names, else the provider that the caller
+/// names, else the first that does such things.
 pub fn judge_keeper<'s>(provider: Option<&str>, needs: Needs, snapshot: &'s Snapshot) -> Judgement<'s> {
     let serves =
         |row: &Provider| row.dispatch != Dispatch::Off && service(row, needs.dialect, needs.operation).is_some();
-    let index = match provider {
-        Some(id) => snapshot.provider_index(id),
-        None => snapshot.providers.iter().position(serves),
+    let index = match (needs.kept, provider) {
+        (Kept::Anywhere, Some(id)) => snapshot.provider_index(id),
+        (Kept::Anywhere, None) => snapshot.providers.iter().position(serves),
+        _ => (0..snapshot.providers.len()).find(|place| keeps(*place, needs, snapshot)),
     };
     let Some((index, row)) = index.and_then(|index| Some((index, snapshot.providers.get(index)?))) else {
         let resolution = Resolution::Keeper("");
@@ -209,6 +237,19 @@ impl Judgement<'_> {
         self.strike(|number, _| (number > MAX_ATTEMPTS).then_some(Verdict::Late));
     }
 
+    /// Whether what one of them keeps could be asked of another as well, so that its ids must say whose they are.
+    pub fn keeping(&self, needs: Needs, snapshot: &Snapshot) -> Keeping {
+        let does = |place: &usize| {
+            let provider = snapshot.providers.get(*place).filter(|row| row.dispatch != Dispatch::Off);
+            provider.is_some_and(|row| speaks(row, needs.dialect, needs.operation).is_some())
+        };
+        let keepers: BTreeSet<usize> = match self.resolution {
+            Resolution::Keeper(_) => (0..snapshot.providers.len()).filter(does).collect(),
+            _ => self.candidates.iter().map(|one| one.target.provider).filter(does).collect(),
+        };
+        if keepers.len() > 1 { Keeping::Shared } else { Keeping::Alone }
+    }
+
     /// Takes those out of the Plan on whom `verdict` has a verdict, given their number; who comes after them moves up.
     pub fn strike(&mut self, mut verdict: impl FnMut(usize, &Target) -> Option<Verdict>) {
         let mut kept = 0;
@@ -233,6 +274,13 @@ impl Judgement<'_> {
         if self.resolution == Resolution::Nobody {
             return Some(Refusal::UnknownModel(model));
         }
+        let unmet = self.candidates.iter().filter_map(|candidate| match candidate.verdict {
+            Verdict::Unmet(preferences) => Some(preferences),
+            _ => None,
+        });
+        if let Some(preferences) = unmet.reduce(Several::and) {
+            return Some(Refusal::Unmet(model, preferences));
+        }
         let mut lacking: Vec<&'static str> = Vec::new();
         for candidate in self.candidates.iter().rev() {
             match &candidate.verdict {
@@ -244,6 +292,9 @@ impl Judgement<'_> {
         }
         let all =
             |verdict: Verdict| self.candidates.iter().all(|one| [&verdict, &Verdict::Off].contains(&&one.verdict));
+        if needs.kept != Kept::Anywhere && self.candidates.iter().all(|one| one.verdict == Verdict::NotKeeper) {
+            return Some(Refusal::NotKept(model));
+        }
         if self.candidates.is_empty() {
             return Some(Refusal::Unserved { model, operation: needs.operation.name() });
         }
@@ -288,63 +339,4 @@ fn prefer(judged: &mut [Judged<'_>], aside: &Verdict, satisfies: impl Fn(&Target
             *verdict = Some(aside.clone());
         }
     }
-}
-
-/// What a name means.
-struct Found<'s> {
-    resolution: Resolution<'s>,
-    route: Option<&'s Route>,
-    targets: Vec<(Cow<'s, Target>, Place)>,
-}
-
-fn found<'s>(model: &str, snapshot: &'s Snapshot) -> Found<'s> {
-    let nobody = Found { resolution: Resolution::Nobody, route: None, targets: Vec::new() };
-    if let Some(route) = snapshot.route(model) {
-        let resolution = Resolution::Route(&route.name);
-        return Found { resolution, route: Some(route), targets: listed(route, snapshot).collect() };
-    }
-    if let Some((provider, name)) = model.split_once(['/', ':'])
-        && let Some(index) = snapshot.provider_index(provider)
-        && is_safe(name)
-    {
-        let Some((provider, first)) = target_at(index, name, snapshot) else { return nobody };
-        let route = snapshot.route(name);
-        let others = route.into_iter().flat_map(|route| listed(route, snapshot));
-        let targets = std::iter::once((first, Place::Named)).chain(others).collect();
-        return Found { resolution: Resolution::Provider(&provider.id), route, targets };
-    }
-    let family = snapshot.families.iter().find(|family| model.starts_with(&family.prefix));
-    let only = family.filter(|_| is_safe(model)).and_then(|family| target_at(family.provider, model, snapshot));
-    match family.zip(only) {
-        Some((family, (_, only))) => {
-            let resolution = Resolution::Family(&family.prefix);
-            Found { resolution, route: None, targets: vec![(only, Place::Named)] }
-        }
-        None => nobody,
-    }
-}
-
-/// The candidates of a route.
-fn listed<'s>(route: &'s Route, snapshot: &'s Snapshot) -> impl Iterator<Item = (Cow<'s, Target>, Place)> {
-    route.candidates.iter().enumerate().filter_map(|(at, index)| {
-        let place = route.pool.weight(at).map_or(Place::Added, |weight| Place::Pool { weight, at });
-        snapshot.targets.get(*index).map(|target| (Cow::Borrowed(target), place))
-    })
-}
-
-/// The target of a name at a provider: the listed one, or one made on the spot for a model nobody listed, unless that is
-/// withheld.
-fn target_at<'s>(index: usize, model: &str, snapshot: &'s Snapshot) -> Option<(&'s Provider, Cow<'s, Target>)> {
-    let provider = snapshot.providers.get(index)?;
-    let id = format!("{}/{model}", provider.id);
-    let target = match snapshot.target(&id) {
-        Some(listed) => Cow::Borrowed(listed),
-        None if snapshot.withholds(&provider.id, &id) => return None,
-        None => Cow::Owned(Target {
-            price: provider.price.clone(),
-            rate_limits: Arc::clone(&provider.rate_limits),
-            ..Target::unlisted(id, index, model)
-        }),
-    };
-    Some((provider, target))
 }

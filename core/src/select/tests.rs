@@ -1,5 +1,6 @@
 use super::*;
 use crate::health::{Fleet, Force, Health, Told};
+use crate::preferences::Preferences;
 use crate::snapshot::{Family, Route};
 
 fn snapshot() -> Snapshot {
@@ -140,7 +141,7 @@ fn arranged(model: &str, snapshot: &Snapshot, resting: &[&str]) -> (Vec<String>,
     health.learn(Fleet { told: resting.iter().map(forced).collect() }, 0);
     let mut choosing = Choosing { health: Some(&health), ..Choosing::new(&pulses, &mut rounds) };
     let mut judgement = judge(model, Needs::only(DialectId::ChatCompletions, Operation::Generate), snapshot);
-    judgement.arrange(0, snapshot, &mut choosing);
+    judgement.arrange(0, &Preferences::default(), snapshot, &mut choosing);
     judgement.limit();
     let others = judgement.candidates.iter().filter(|one| !one.is_planned()).map(|one| one.verdict.clone()).collect();
     (judgement.planned().map(|target| target.id.clone()).collect(), others)
@@ -222,7 +223,7 @@ fn the_first_of_a_pool_of_any_size_is_balanced_and_five_are_asked() {
     let mut firsts = std::collections::HashSet::new();
     for _ in 0..20 {
         let mut judgement = judge("m", Needs::only(DialectId::ChatCompletions, Operation::Generate), &snapshot);
-        judgement.arrange(0, &snapshot, &mut Choosing::new(&pulses, &mut rounds));
+        judgement.arrange(0, &Preferences::default(), &snapshot, &mut Choosing::new(&pulses, &mut rounds));
         judgement.limit();
         assert_eq!(judgement.planned().count(), MAX_ATTEMPTS);
         firsts.insert(judgement.planned().next().unwrap().id.clone());

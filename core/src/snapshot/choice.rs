@@ -82,6 +82,9 @@ pub struct Choice {
     pub second: u64,
     /// How much requests of each bucket are thought about.
     pub thought: [Thought; 3],
+    /// Whether Records have the numbers of requests: they are drawn from prompts, and nobody can read those out of them, but whoever
+    /// knows a prompt can recognise it.
+    pub keep_features: bool,
 }
 
 impl Choice {

@@ -1,6 +1,7 @@
 //! The Snapshot as JSON, in both directions.
 
 mod choice;
+mod experiment;
 mod identity;
 mod patience;
 mod price;
@@ -42,6 +43,10 @@ pub(super) fn write(snapshot: &Snapshot) -> Vec<u8> {
         }
         if !snapshot.identities.is_empty() {
             out.field("identities").array(|out| snapshot.identities.iter().for_each(|row| identity::write(row, out)));
+        }
+        if !snapshot.experiments.is_empty() {
+            let all = &snapshot.experiments;
+            out.field("experiments").array(|out| all.iter().for_each(|row| experiment::write(row, out)));
         }
         if snapshot.health != Settings::USUAL {
             snapshot.health.write(out.field("health"));
@@ -99,6 +104,9 @@ fn write_provider(row: &Provider, out: &mut Writer) {
         if !row.region.is_empty() {
             out.field("region").string(&row.region);
         }
+        if !row.data_policy.is_empty() {
+            out.field("data_policy").strings(&row.data_policy);
+        }
     });
 }
 
@@ -151,18 +159,18 @@ pub(super) fn read(document: &[u8]) -> Result<Snapshot, Vec<String>> {
     let routes = rows(json, "routes", route::read, &mut mistakes);
     let families = rows(json, "families", read_family, &mut mistakes);
     let rules = read_rules(json, &mut mistakes);
-    let identities = match json.get("identities") {
-        Some(_) => rows(json, "identities", identity::read, &mut mistakes),
-        None => Vec::new(),
-    };
+    // Older documents have neither.
+    let identities = json.get("identities").map(|_| rows(json, "identities", identity::read, &mut mistakes));
+    let experiments = json.get("experiments").map(|_| rows(json, "experiments", experiment::read, &mut mistakes));
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
     let withheld = json.get("withheld").into_iter().flat_map(Json::items).filter_map(Json::string).collect();
     let health = json.get("health").map_or(Settings::USUAL, Settings::read);
     let silence = json.get("silence").map_or(Silence::USUAL, patience::read_silence);
-    Snapshot { withheld, identities, health, silence, ..Snapshot::new(version, providers, targets, routes, families)? }
-        .with_rules(rules)
+    let (identities, experiments) = (identities.unwrap_or_default(), experiments.unwrap_or_default());
+    let snapshot = Snapshot::new(version, providers, targets, routes, families)?;
+    Snapshot { withheld, identities, experiments, health, silence, ..snapshot }.with_rules(rules)
 }
 
 /// The rules, which older control planes do not know of.
@@ -222,6 +230,7 @@ fn read_provider(row: Json<'_>) -> Option<Provider> {
             None => None,
         },
         region: row.get("region").map_or(Some(String::new()), Json::string)?,
+        data_policy: strings_of(row, "data_policy")?,
     })
 }
 

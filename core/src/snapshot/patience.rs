@@ -11,6 +11,31 @@ pub struct Patience {
     pub between_events_ms: Option<u64>,
     /// How long a request waits until somebody may be asked; it does not when nothing is said.
     pub wait: Option<Wait>,
+    /// Whether another target is asked beside one that is slow; it is not when nothing is said.
+    pub hedge: Option<Hedge>,
+}
+
+/// When another target is asked beside one that is slow, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hedge {
+    /// When.
+    pub after: HedgeAfter,
+    /// Of so many of a hundred requests, at most.
+    pub share: u64,
+}
+
+impl Hedge {
+    /// How many are hedged when nobody says it.
+    pub const SHARE: u64 = 5;
+}
+
+/// When a target is slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HedgeAfter {
+    /// When it takes longer to begin than nineteen of its last twenty.
+    Slowest,
+    /// After so many milliseconds.
+    Time(u64),
 }
 
 /// How requests wait when nobody may be asked right now.

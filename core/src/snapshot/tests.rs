@@ -78,7 +78,9 @@ fn how_a_route_is_shared_reads_back_as_written_and_older_documents_say_nothing_o
     let regions = Regions { required: vec!["eu".into()], preferred: vec!["eu-west".into()] };
     let on_content_policy = OnContentPolicy::Fallback;
     let wait = Some(Wait { at_most_ms: 10_000, queue: 7 });
-    let patience = Patience { on_content_policy, first_event_ms: Some(300_000), between_events_ms: Some(9), wait };
+    let hedge = Some(Hedge { after: HedgeAfter::Time(800), share: 7 });
+    let patience =
+        Patience { on_content_policy, first_event_ms: Some(300_000), between_events_ms: Some(9), wait, hedge };
     let shadow = Some(Shadow { to: "a/n".into(), share: 10 });
     let route = Route { name: "m".into(), candidates: vec![1, 0], pool, regions, patience, shadow, ..Route::default() };
     let mut row = provider("a");

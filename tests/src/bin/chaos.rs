@@ -1,7 +1,8 @@
 //! Does to the gateway what must do it no harm, and prints what came of it. Run by `cargo xtask chaos`.
 //!
 //! `chaos [control-plane-kills] [reloads] [big-snapshot] [mutations] [records] [last-cent] [aborted-streams] [envoy-kills]
-//! [sign-in-kills] [refresh-storm] [fallback] [hints] [slow-target] [flapping] [overload] [weights] [--count N] [--seed N]`
+//! [sign-in-kills] [refresh-storm] [fallback] [hints] [slow-target] [flapping] [overload] [weights] [long-streams]
+//! [stray-bytes] [--count N] [--minutes N] [--seed N]`
 
 use std::process::ExitCode;
 

@@ -29,12 +29,11 @@ const PROBES: f64 = 1.0;
 /// What was under way when the breaker opened is no probe.
 const UNDER_WAY: u64 = 50;
 
-/// Runs it: with breakers as they are usually, and with some that try again while it is there. A breaker closes by two probes, of
-/// which the second follows the first at once, so one that is open for less than two seconds would make more than one a second.
+/// Runs it: with breakers as they are usually, and with some that are open for as long as it is away.
 pub fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     let seconds = Duration::from_secs(options.count(Scenario::Flapping) as u64) / 2;
     let mut figures = flap("30s", 30_000, seconds)?;
-    figures.extend(flap("3s", 3000, seconds)?);
+    figures.extend(flap("1s", 1000, seconds)?);
     Ok(figures)
 }
 

@@ -39,11 +39,17 @@ pub enum Scenario {
     Overload,
     /// A route is shared by weights.
     Weights,
+    /// One of two is slow now and then, and a route hedges.
+    Hedge,
+    /// Thousands of streams are long open.
+    LongStreams,
+    /// A provider says more than its answers.
+    StrayBytes,
 }
 
 impl Scenario {
     /// All of them, in the order they run.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::ControlPlaneKills,
         Self::Reloads,
         Self::BigSnapshot,
@@ -60,6 +66,9 @@ impl Scenario {
         Self::Flapping,
         Self::Overload,
         Self::Weights,
+        Self::Hedge,
+        Self::LongStreams,
+        Self::StrayBytes,
     ];
 
     /// Its name on the command line and in the table.
@@ -81,6 +90,9 @@ impl Scenario {
             Self::Flapping => "flapping",
             Self::Overload => "overload",
             Self::Weights => "weights",
+            Self::Hedge => "hedge",
+            Self::LongStreams => "long-streams",
+            Self::StrayBytes => "stray-bytes",
         }
     }
 
@@ -101,7 +113,8 @@ impl Scenario {
             Self::SlowTarget => 20,
             Self::Flapping => 60,
             Self::Overload => 30,
-            Self::Weights => 10_000,
+            Self::Weights | Self::StrayBytes => 10_000,
+            Self::LongStreams | Self::Hedge => 2000,
         }
     }
 
@@ -119,9 +132,10 @@ impl Scenario {
             Self::SignInKills => 60 * 60,
             // It ends by itself.
             Self::RefreshStorm => 30 * 60,
-            Self::Fallback | Self::Hints | Self::SlowTarget | Self::Flapping | Self::Overload | Self::Weights => {
-                15 * 60
-            }
+            Self::Fallback | Self::Hints | Self::SlowTarget | Self::Flapping => 15 * 60,
+            Self::Overload | Self::Weights | Self::Hedge => 15 * 60,
+            // It ends when its streams do.
+            Self::LongStreams | Self::StrayBytes => 15 * 60,
         })
     }
 }
@@ -134,21 +148,23 @@ pub struct Options {
     /// What chance is made of.
     pub seed: u64,
     count: Option<usize>,
+    minutes: u64,
 }
 
 impl Options {
-    /// Reads the command line: names of scenarios, `--count N`, `--seed N`.
+    /// Reads the command line: names of scenarios, `--count N`, `--minutes N` (for how long streams are open), `--seed N`.
     ///
     /// # Errors
     ///
     /// When it says something unknown.
     pub fn read(arguments: &[String]) -> anyhow::Result<Self> {
-        let mut options = Self { scenarios: Vec::new(), seed: 1, count: None };
+        let mut options = Self { scenarios: Vec::new(), seed: 1, count: None, minutes: 2 };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
             match argument.as_str() {
                 "--count" => options.count = Some(value()?.parse::<usize>()?.max(1)),
+                "--minutes" => options.minutes = value()?.parse::<u64>()?.max(1),
                 "--seed" => options.seed = value()?.parse()?,
                 name => options.scenarios.push(named(name)?),
             }
@@ -164,6 +180,11 @@ impl Options {
         self.count.unwrap_or_else(|| scenario.count())
     }
 
+    /// For how long streams are open.
+    pub(super) fn open_for(&self) -> Duration {
+        Duration::from_secs(60 * self.minutes)
+    }
+
     /// When it has to come to its end, if it begins now.
     pub(super) fn until(&self, scenario: Scenario) -> Instant {
         Instant::now() + scenario.longest()
@@ -174,7 +195,7 @@ fn named(name: &str) -> anyhow::Result<Scenario> {
     let found = Scenario::ALL.into_iter().find(|scenario| scenario.name() == name);
     let Some(scenario) = found else {
         let names = Scenario::ALL.map(Scenario::name).join(", ");
-        bail!("`{name}` is unknown; there are {names}, --count N, --seed N");
+        bail!("`{name}` is unknown; there are {names}, --count N, --minutes N, --seed N");
     };
     Ok(scenario)
 }
@@ -187,7 +208,7 @@ mod tests {
     fn a_line_names_scenarios_and_how_often() {
         let read = |words: &[&str]| Options::read(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
         let all = read(&[]).expect("all");
-        assert_eq!((all.scenarios.len(), all.count(Scenario::Reloads)), (16, 1000));
+        assert_eq!((all.scenarios.len(), all.count(Scenario::Reloads)), (19, 1000));
         let few = read(&["reloads", "--count", "10", "--seed", "7"]).expect("one");
         assert_eq!((few.scenarios, few.seed, few.count), (vec![Scenario::Reloads], 7, Some(10)));
         assert!(read(&["kills"]).is_err());

@@ -29,6 +29,13 @@ fn a_hint_that_one_envoy_hears_is_kept_by_another_within_a_second_and_so_is_an_o
     }
     assert_eq!(first.journal().requests().len(), asked, "it said for how long");
     assert_eq!((why(&here, "first"), why(&there, "first")), (json!("throttled"), json!("throttled")));
+    let body = json!({ "model": "some-model", "messages": [{ "role": "user", "content": "hello" }] });
+    let explained = there.post("/explain", &json!({ "body": body }));
+    assert_eq!(explained["plan"], json!(["second/some-model"]), "{explained}");
+    let candidates = explained["candidates"].as_array().expect("candidates");
+    let first_one = candidates.iter().find(|one| one["target"] == "first/some-model").expect("the first");
+    let rests = &first_one["rests"];
+    assert_eq!((&rests["why"], &rests["firmness"]), (&json!("throttled"), &json!("banned")), "{explained}");
     let health = there.get("/health/providers");
     let states: Vec<&Value> = health["items"].as_array().expect("items").iter().map(|item| &item["status"]).collect();
     assert_eq!(states, ["unhealthy", "healthy"], "{health}");
@@ -61,4 +68,37 @@ fn a_hint_that_one_envoy_hears_is_kept_by_another_within_a_second_and_so_is_an_o
     });
     let entries = here.get("/audit?limit=2");
     assert_eq!((&entries["items"][0]["action"], &entries["items"][0]["kind"]), (&json!("reset"), &json!("health")));
+}
+
+/// What each target of that pool got first, what it was to get, its attempts and its answers.
+fn shares(panel: &Panel, route: &str) -> Vec<Value> {
+    let pool = panel.get(&format!("/health/pools/{route}"));
+    let columns = ["target", "first", "first_permille", "due_permille", "attempts", "answered"];
+    let targets = pool["targets"].as_array().expect("targets");
+    targets.iter().map(|target| columns.iter().map(|name| target[*name].clone()).collect()).collect()
+}
+
+#[test]
+fn two_control_planes_show_the_same_of_how_a_pool_was_shared() {
+    let (first, second) = (provider("sk-first"), provider("sk-second"));
+    let setup = Setup::new().simulator("first", &first).simulator("second", &second).top(LOOPBACK);
+    let route = "[[route]]\nname = \"shared\"\ncandidates = [\"first/some-model\", \"second/some-model\"]\n\
+                 balance = \"weighted\"\nweights = { \"first/some-model\" = 3 }\n";
+    let setup = setup.model("some-model", &["first", "second"]).more(route);
+    let (one, other, here, there) = pair(setup, &first);
+    for _ in 0..4 {
+        assert_eq!((status(&one, "shared"), status(&other, "shared")), (200, 200));
+    }
+    second.play(Script::always(Reply::status(503)));
+    for _ in 0..4 {
+        assert_eq!(status(&one, "shared"), 200, "the first answers for the second");
+    }
+    let expected = [json!(["first/some-model", 9, 750, 750, 10, 10]), json!(["second/some-model", 3, 250, 250, 3, 2])];
+    for panel in [&here, &there] {
+        wait("minutes are kept", Duration::from_secs(12), || shares(panel, "shared") == expected);
+    }
+    let pools = here.get("/health/pools");
+    let names: Vec<&Value> = pools["items"].as_array().expect("items").iter().map(|pool| &pool["route"]).collect();
+    assert_eq!(names, ["shared", "some-model"]);
+    assert_eq!(shares(&there, "some-model")[0], json!(["first/some-model", 0, null, 1000, 0, 0]));
 }

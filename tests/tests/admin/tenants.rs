@@ -74,6 +74,7 @@ impl Tenant {
             "sessions": owner.get(&format!("/sessions?account={}", self.name)),
             "cool-downs": owner.get(&format!("/cool-downs?account={}", self.name)),
             "budgets": owner.get(&format!("/keys/{}/budgets?all=true", self.key)),
+            "feedback": owner.get(&format!("/feedback?account={}", self.name)),
         })
     }
 }
@@ -105,6 +106,8 @@ fn body(operation: &str, account: &str) -> Value {
         "rotate_key" => json!({ "overlap_seconds": 0 }),
         "begin_sign_in" => json!({ "provider": "people", "account": account, "flow": "browser" }),
         "put_credential" => json!({ "secret": "sk-theirs" }),
+        // That of a Record of theirs, whichever account is tried.
+        "give_feedback" => json!({ "exchange": "cool-bravo", "score": 0 }),
         other => panic!("{other}: nobody taught this test what its body is"),
     }
 }

@@ -6,7 +6,7 @@ use dragoman_tests::authority::{Endpoint, Fault};
 use dragoman_tests::client::{Answer, Call};
 use dragoman_tests::said::{ask, path, read};
 use dragoman_tests::simulator::persona::Dialect;
-use dragoman_tests::simulator::{Reply, Script, When};
+use dragoman_tests::simulator::{Persona, Reply, Script, Simulator, When};
 use serde_json::json;
 
 use super::panel::{SOON, ask_as, in_store, wait};
@@ -180,4 +180,32 @@ fn a_request_whose_token_is_rejected_is_sent_once_more_with_another_and_nobody_s
     assert_eq!(answer.status, 401, "{}", answer.text());
     assert_eq!(text(&world.session("rejected", &owner.account).expect("a session"), "state"), "needs_sign_in");
     assert_eq!(authority.journal().families_revoked(), 0);
+}
+
+#[test]
+fn where_others_follow_they_are_asked_and_the_one_that_rejected_its_token_again_with_another_when_they_fail() {
+    let well = Simulator::start(Persona::chat("sk-well")).expect("a provider");
+    let route = "[[route]]\nname = \"both\"\ncandidates = [\"followed/model-of-followed\", \"well/m\"]\n";
+    let world = World::start(&["followed"], |setup| setup.simulator("well", &well).more(route));
+    let owner = world.owner("alice");
+    world.sign_in("followed", &owner.account);
+    let no = |status| Reply::json(status, &json!({ "error": { "message": "canary-of-a-no" } }));
+    for (others, attempts, by) in [(None, "2", "well/m"), (Some(500), "3", "followed/model-of-followed")] {
+        let token = world.is_served("followed", &owner);
+        in_store(&world.gateway, "UPDATE vault_entry SET changed_ms = changed_ms - 120000");
+        let words = format!("followed-{attempts}-end");
+        world.models.when(When::mentions(&words), [no(401), Reply::json(200, &super::world::words())]);
+        if let Some(status) = others {
+            well.when(When::mentions(&words), [no(status)]);
+        }
+        let answer = ask_as(&world.gateway, &owner.key, "both", &words);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let told = (answer.header("x-dragoman-attempts"), answer.header("x-dragoman-target"));
+        assert_eq!(told, (Some(attempts), Some(by)), "{}", answer.text());
+        let seen = world.models.journal().mentioning(&words);
+        let shown: Vec<&str> = seen.iter().filter_map(|one| one.received.header("authorization")).collect();
+        assert_eq!(shown[0], format!("Bearer {token}"));
+        assert!(shown.get(1).is_none_or(|second| *second != shown[0]), "with another: {shown:?}");
+        assert_ne!(world.is_served("followed", &owner), token, "the next request has another");
+    }
 }

@@ -68,6 +68,7 @@ pub fn plane(generation: &str) -> ControlPlane {
             dispatch: dragoman_core::catalog::Dispatch::default(),
             share: None,
             region: String::new(),
+            data_policy: Vec::new(),
             id: id.clone(),
         });
         for own_name in [true, false] {

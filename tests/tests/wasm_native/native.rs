@@ -143,7 +143,7 @@ fn attempts(
         if !again && answer.is_some_and(|answer| answer.ends == Ends::Leaves) {
             exchange.close();
         }
-        exchange.attempt_ended(attempt.end(NOW_MS), memory, NOW_MS);
+        exchange.attempt_ended(number, attempt.end(NOW_MS), memory, NOW_MS);
         if !again || turn.after == After::Nobody {
             return told.unwrap_or_else(|| {
                 let Answer { head, chunks, ends } = envoy::unreachable();

@@ -54,6 +54,9 @@ fn the_schemas_have_the_words_that_the_reader_knows() {
         (Kind::Rule, json!({ "request": { "zz": 1 } }), "/properties/request"),
         (Kind::Rule, json!({ "response": { "zz": 1 } }), "/properties/response"),
         (Kind::Identity, json!({ "zz": 1 }), ""),
+        (Kind::Experiment, json!({ "zz": 1 }), ""),
+        (Kind::Experiment, json!({ "arms": [{ "zz": 1 }] }), "/properties/arms/items"),
+        (Kind::Experiment, json!({ "rollout": { "zz": 1 } }), "/properties/rollout"),
         (Kind::Identity, json!({ "jwt": { "zz": 1 } }), "/properties/jwt"),
         (Kind::Identity, json!({ "mesh": { "zz": 1 } }), "/properties/mesh"),
     ];
@@ -79,6 +82,7 @@ fn the_schemas_have_the_words_that_the_reader_knows() {
 fn the_words_to_choose_from_are_those_that_the_reader_knows() {
     use crate::settings::{Modality, Status, Strategy};
     use dragoman_core::catalog::{Abilities, DialectId, Dispatch, Operation};
+    use dragoman_core::preferences::Preference;
     use dragoman_core::snapshot::Balance;
     let operations = Operation::names().filter(|name| !["generate", "models"].contains(name)).collect();
     let abilities: Vec<&str> = Abilities::ALL.names().collect();
@@ -93,6 +97,7 @@ fn the_words_to_choose_from_are_those_that_the_reader_knows() {
         ("/model_row/properties/output/items", modalities),
         ("/route_row/properties/strategy", Strategy::ALL.map(Strategy::name).to_vec()),
         ("/route_row/properties/balance", Balance::ALL.map(Balance::name).to_vec()),
+        ("/route_row/properties/preferences/oneOf/1/items", Preference::ALL.map(Preference::name).to_vec()),
         ("/provider_row/properties/dispatch", Dispatch::ALL.map(Dispatch::name).to_vec()),
         ("/route_row/properties/on_content_policy", OnContentPolicy::ALL.map(OnContentPolicy::name).to_vec()),
     ];

@@ -1,4 +1,6 @@
 use super::super::{File, Known};
+use dragoman_core::price::MAX_RATE;
+
 use super::*;
 
 fn read(text: &str) -> Result<File, super::super::Mistakes> {

@@ -16,7 +16,7 @@ const LONG_MS: i64 = 35 * DAY_MS;
 
 /// What is taken away, each with how old it is then. A window without an end has no lease that is over as long as its data plane
 /// may come back.
-const FORGOTTEN: [(&str, i64); 9] = [
+const FORGOTTEN: [(&str, i64); 10] = [
     (
         "DELETE FROM budget_window WHERE period IN ('minute', 'hour') AND leased = 0 AND reserved = 0 AND began_ms < $1",
         SHORT_MS,
@@ -35,6 +35,7 @@ const FORGOTTEN: [(&str, i64); 9] = [
     ("DELETE FROM data_plane WHERE seen_ms < $1", LONG_MS),
     ("DELETE FROM cool_down WHERE until_ms < $1", 0),
     ("DELETE FROM health_minute WHERE began_ms < $1", WEEK_MS),
+    ("DELETE FROM pool_minute WHERE began_ms < $1", DAY_MS),
     ("DELETE FROM health_notice WHERE made_ms < $1", WEEK_MS),
     ("DELETE FROM health WHERE ends_ms < $1 AND force = ''", 0),
 ];

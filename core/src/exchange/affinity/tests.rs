@@ -124,7 +124,7 @@ fn attempts_under_way_are_known_while_they_are() {
         quota_left: Some(90),
         ..Outcome::default()
     };
-    over.attempt_ended(outcome, &mut memory, 10);
+    over.attempt_ended(1, outcome, &mut memory, 10);
     let pulse = memory.pulses.of(&target).unwrap();
     assert_eq!((pulse.in_flight, pulse.first_event(10), pulse.remaining(10)), (0, 7000, 90));
     let next = exchange(&mut memory, 9, &headers, CHAT, &chat("s", "hi", ""));

@@ -132,6 +132,7 @@ fn who_met_the_limit_of_their_own_token_leaves_that_provider_alone_and_nobody_el
     let (mut exchange, _) = with_token(&mut memory, "both", TOKEN);
     exchange.attempt_began(1, &mut memory);
     exchange.attempt_ended(
+        1,
         Outcome { target: "people/m".into(), status: 429, cool_until_ms: 5000, ..Outcome::default() },
         &mut memory,
         0,

@@ -2,10 +2,11 @@ use super::super::{FinalHead, Head};
 use super::*;
 use crate::admission::{AtLimit, Grant, Lease, Leases, Mode, digest};
 use crate::catalog::{DialectId, Provider, Target};
+use crate::hub::kept::Kept;
 use crate::json::Json;
 use crate::price::{Price, Rates};
 use crate::rule::{Rule, Whom};
-use crate::snapshot::{Loss, Route, Snapshot};
+use crate::snapshot::{Hedge, HedgeAfter, Loss, Route, Snapshot};
 use crate::usage::Usage;
 
 const MONTH: &str = "acme/usd/month";
@@ -67,7 +68,7 @@ fn a_warm_lease_pays_and_gets_back_what_was_not_needed() {
     assert!(matches!(second, Step::Ask(_)), "{second:?}");
     exchange.attempt_began(1, &mut memory);
     let usage = Usage { input: Some(10), output: Some(20), ..Usage::default() };
-    exchange.attempt_ended(Outcome { target: "p/dear".into(), usage, ..Outcome::default() }, &mut memory, 0);
+    exchange.attempt_ended(1, Outcome { target: "p/dear".into(), usage, ..Outcome::default() }, &mut memory, 0);
     exchange.close();
     exchange.true_up(&mut memory);
     let record = exchange.record().unwrap();
@@ -91,6 +92,23 @@ fn what_is_reserved_is_the_worst_case() {
         let (_, step) = ask(&mut memory, &body(more));
         assert_eq!(matches!(step, Step::Send(_)), fits, "{more}: {step:?}");
     }
+}
+
+#[test]
+fn where_two_may_be_asked_at_once_both_are_reserved_as_far_as_they_read() {
+    let mut memory = memory(vec![month()]);
+    let mut snapshot = Snapshot::clone(memory.snapshot().unwrap());
+    snapshot.routes[0].candidates = vec![0, 1];
+    let needed = |memory: &mut Memory, snapshot: &Snapshot| {
+        memory.publish(snapshot.clone());
+        let (_, step) = ask(memory, &body(""));
+        assert!(matches!(step, Step::Ask(_)), "{step:?}");
+        memory.purse.wants(&[MONTH.into()])[0].wanted
+    };
+    let alone = needed(&mut memory, &snapshot);
+    snapshot.routes[0].patience.hedge = Some(Hedge { after: HedgeAfter::Slowest, share: 5 });
+    let both = needed(&mut memory, &snapshot);
+    assert!(both > alone && both < 2 * alone, "{alone} {both}: the one that is let go says nothing");
 }
 
 #[test]
@@ -174,7 +192,8 @@ fn bounds(path: &str, body: &str, changes: &str) -> Bounds {
     let row = format!(r#"{{"name":"r","request":{changes}}}"#);
     let rule = Rule::read(Json::parse(row.as_bytes()).unwrap()).unwrap();
     let rules = Holding::of(&[rule.into()], &Whom { route: "m", account: "", caller: "k" }, 0);
-    Bounds::of(&Wish::read(&endpoint, &head, &content, &Snapshot::default()).unwrap(), &content, &rules)
+    let wish = Wish::read(&endpoint, &head, &content, Kept::Anywhere, &Snapshot::default()).unwrap();
+    Bounds::of(&wish, &content, &rules)
 }
 
 const OTHER: &str = r#"{"remove":["seed"]}"#;

@@ -48,7 +48,7 @@ fn over(exchange: &mut Exchange, targets: &[&str], memory: &mut Memory) -> Recor
     let usage = Usage { input: Some(3), output: Some(4), ..Usage::default() };
     for target in targets {
         exchange.attempt_began(1, memory);
-        exchange.attempt_ended(Outcome { target: (*target).into(), usage, ..Outcome::default() }, memory, 0);
+        exchange.attempt_ended(1, Outcome { target: (*target).into(), usage, ..Outcome::default() }, memory, 0);
     }
     exchange.close();
     exchange.true_up(memory);

@@ -4,7 +4,7 @@ use crate::exchange::walk::tests::memory;
 use crate::exchange::{After, Head, SLOT};
 use crate::failure::Failure;
 use crate::record::{Ending, Outcome, Record};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Arm, Experiment, Snapshot};
 
 const PLAIN: &str = r#"{"model":"m","messages":[]}"#;
 
@@ -71,7 +71,7 @@ fn its_one_attempt_ends_it() {
         assert!(!shadow.is_unmade() && shadow.record().is_none());
         let failure = (ending == Ending::Refused).then_some(Failure::Overloaded);
         let outcome = Outcome { target: "c/m".into(), ending, status, failure, ..Outcome::default() };
-        shadow.attempt_ended(outcome, &mut memory, 9);
+        shadow.attempt_ended(1, outcome, &mut memory, 9);
         let record = shadow.record().unwrap();
         assert_eq!((record.outcomes[0].ending, record.status), (expected, status));
     }
@@ -96,6 +96,11 @@ fn what_leaves_something_behind_or_is_large_has_none() {
     let mut memory = shadowed(100);
     assert!(has_shadow(&mut memory, "/v1/chat/completions", r#"{"model":"m","messages":[],"store":false}"#));
     assert!(!has_shadow(&mut memory, "/v1/chat/completions", r#"{"model":"m","messages":[],"store":true}"#));
+    assert!(!has_shadow(
+        &mut memory,
+        "/v1/chat/completions",
+        r#"{"model":"m","messages":[],"previous_response_id":"r"}"#
+    ));
     assert!(!has_shadow(&mut memory, "/v1/chat/completions", r#"{"model":"c/m","messages":[]}"#), "no route");
     let large = format!(r#"{{"model":"m","messages":[],"user":"{}"}}"#, "x".repeat(MAX_BODY));
     assert!(!has_shadow(&mut memory, "/v1/chat/completions", &large));
@@ -110,6 +115,27 @@ fn it_goes_to_nobody_whom_the_caller_may_not_ask() {
         memory.admit(digest(b"k"), Some(grant), u64::MAX, 0);
         assert_eq!(has_shadow(&mut memory, "/v1/chat/completions", PLAIN), expected);
     }
+}
+
+#[test]
+fn it_goes_to_nobody_whom_the_caller_would_not_have() {
+    for (said, expected) in [(r#"{"not":["a"]}"#, true), (r#"{"not":["c"]}"#, false), (r#"{"only":["a"]}"#, false)] {
+        let body = format!(r#"{{"model":"m","messages":[],"dragoman":{said}}}"#);
+        assert_eq!(has_shadow(&mut shadowed(100), "/v1/chat/completions", &body), expected, "{said}");
+    }
+}
+
+#[test]
+fn it_is_of_no_arm_of_an_experiment() {
+    let mut memory = shadowed(100);
+    let mut snapshot = memory.snapshot().map(|snapshot| Snapshot::clone(snapshot)).unwrap();
+    let arms = vec![Arm { name: "b".into(), to: "b/m".into(), weight: 1 }];
+    snapshot.experiments = vec![Experiment { name: "x".into(), route: "m".into(), sticky: None, arms }];
+    memory.publish(snapshot);
+    let exchange = sent(&mut memory, "x-vm1", "/v1/chat/completions", PLAIN);
+    let shadow = shadow_of(&exchange, &mut memory).unwrap();
+    assert_eq!([&exchange.record.arm, &shadow.record.arm], ["x/b", ""]);
+    assert_eq!([&exchange.record.plan, &shadow.record.plan], [&["b/m"], &["c/m"]]);
 }
 
 #[test]

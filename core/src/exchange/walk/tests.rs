@@ -62,7 +62,7 @@ fn walk(memory: &mut Memory, now_ms: u64, fails: impl Fn(&str, usize) -> Option<
         };
         let outcome = outcome.unwrap_or(Outcome { ending: Ending::Answered, ..Outcome::default() });
         exchange.attempt_began(number, memory);
-        exchange.attempt_ended(Outcome { target, ..outcome }, memory, now_ms);
+        exchange.attempt_ended(number, Outcome { target, ..outcome }, memory, now_ms);
         assert_eq!(turn.after == After::Nobody, known == number, "Envoy finds its way as far as the walk goes");
         if is_over || turn.after == After::Nobody {
             break;
@@ -173,6 +173,6 @@ fn what_the_client_left_says_nothing_of_a_target() {
     exchange.attempt_began(1, &mut memory);
     exchange.close();
     let outcome = Outcome { target: "a/m".into(), total_ms: 60_000, ..Outcome::default() };
-    exchange.attempt_ended(outcome, &mut memory, 0);
+    exchange.attempt_ended(1, outcome, &mut memory, 0);
     assert_eq!(exchange.record.outcomes[0].failure, None);
 }

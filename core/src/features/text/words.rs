@@ -1,6 +1,7 @@
 //! Words and what stands between them.
 
 use crate::features::cues::Cues;
+use crate::features::grams::{Hash, LONGEST};
 use crate::features::{Features, Number, few, permille};
 
 /// Bits of the set of words that were seen.
@@ -11,8 +12,6 @@ pub(super) struct Reader<'f> {
     features: &'f mut Features,
     /// The two bytes before, the nearer one last.
     before: [u8; 2],
-    /// The word in lower case; its room is used again.
-    lower: Vec<u8>,
     words: Lengths,
     stem: Lengths,
     /// Words since the last sentence ended, and words of the one before.
@@ -42,9 +41,57 @@ impl Lengths {
     }
 }
 
-/// Letters, digits and everything beyond ASCII make words.
-fn is_of_word(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || !byte.is_ascii()
+/// What bytes of words are; every other byte ends one.
+const CAPITAL: u8 = 1;
+const SMALL: u8 = 2;
+const DIGIT: u8 = 4;
+const WIDE: u8 = 8;
+
+/// What a byte is: 0, where it is of no word.
+fn kind(byte: u8) -> u8 {
+    match byte {
+        b'A'..=b'Z' => CAPITAL,
+        b'a'..=b'z' => SMALL,
+        b'0'..=b'9' => DIGIT,
+        0x80.. => WIDE,
+        _ => 0,
+    }
+}
+
+/// A word, and what one look at its bytes tells.
+struct Word<'t> {
+    bytes: &'t [u8],
+    /// What they are, all together.
+    kinds: u8,
+    /// Of the word in lower case.
+    hash: Hash,
+}
+
+impl<'t> Word<'t> {
+    /// The word at the beginning of a text, and what follows it; of no bytes where none begins there.
+    fn split(text: &'t [u8]) -> (Word<'t>, &'t [u8]) {
+        let (mut kinds, mut hash, mut length) = (0, Hash::new(), 0);
+        for byte in text {
+            let kind = kind(*byte);
+            if kind == 0 {
+                break;
+            }
+            kinds |= kind;
+            if length < LONGEST {
+                hash = hash.and(byte.to_ascii_lowercase());
+            }
+            length += 1;
+        }
+        let (bytes, after) = text.split_at(length);
+        let hash = if kinds == DIGIT { Hash::of_number(length) } else { hash };
+        (Word { bytes, kinds, hash }, after)
+    }
+
+    fn is_name(&self) -> bool {
+        let small = |byte: &u8| kind(*byte) == SMALL;
+        self.kinds == CAPITAL | SMALL
+            && matches!(self.bytes, [first, rest @ ..] if !small(first) && rest.iter().all(small))
+    }
 }
 
 impl<'f> Reader<'f> {
@@ -52,7 +99,6 @@ impl<'f> Reader<'f> {
         Reader {
             features,
             before: [b'\n'; 2],
-            lower: Vec::new(),
             words: Lengths::default(),
             stem: Lengths::default(),
             sentence: [0; 2],
@@ -70,15 +116,14 @@ impl<'f> Reader<'f> {
         }
         let mut rest = line.as_bytes();
         while let Some((byte, after)) = rest.split_first() {
-            if is_of_word(byte) {
-                let length = rest.iter().position(|byte| !is_of_word(byte)).unwrap_or(rest.len());
-                let (word, after) = rest.split_at(length);
-                self.word(word, stem);
-                rest = after;
-            } else {
+            let (word, behind) = Word::split(rest);
+            if word.bytes.is_empty() {
                 self.mark(*byte, after, stem);
                 self.before = [self.before[1], *byte];
                 rest = after;
+            } else {
+                self.word(&word, stem);
+                rest = behind;
             }
         }
     }
@@ -87,13 +132,13 @@ impl<'f> Reader<'f> {
     fn begins(&mut self, line: &str) {
         let said = line.trim_ascii_start();
         self.features.add(Number::Lines, 1);
-        self.features.add(Number::Paragraphs, u32::from(said.is_empty()));
-        self.features.add(Number::Indented, u32::from(line.starts_with("    ") || line.starts_with('\t')));
-        self.features.add(Number::Fences, u32::from(said.starts_with("```")));
+        self.count(Number::Paragraphs, said.is_empty());
+        self.count(Number::Indented, line.starts_with("    ") || line.starts_with('\t'));
+        self.count(Number::Fences, said.starts_with("```"));
         let numbered = said.trim_start_matches(|c: char| c.is_ascii_digit());
         let listed = ["- ", "* ", "• "].iter().any(|mark| said.starts_with(mark))
             || (numbered.len() < said.len() && (numbered.starts_with(". ") || numbered.starts_with(") ")));
-        self.features.add(Number::Listed, u32::from(listed));
+        self.count(Number::Listed, listed);
     }
 
     fn mark(&mut self, byte: u8, after: &[u8], stem: bool) {
@@ -109,48 +154,53 @@ impl<'f> Reader<'f> {
         }
     }
 
-    fn word(&mut self, word: &[u8], stem: bool) {
-        let length = few(word.len());
-        self.lower.clear();
-        self.lower.extend(word.iter().map(u8::to_ascii_lowercase));
-        let gram = self.features.grams.word(&self.lower);
+    fn word(&mut self, word: &Word<'_>, stem: bool) {
+        let length = few(word.bytes.len());
+        let gram = self.features.grams.word(word.hash);
         let cues = Cues::of(gram);
         self.words.word(length);
         self.remember(gram);
-        if let Some((words, number)) = cues.measure().zip(self.number) {
-            self.features.set(Number::WordsAsked, number.saturating_mul(words));
-        }
-        self.number = str::from_utf8(word).ok().and_then(|word| word.parse().ok());
         if stem {
             if self.stem.count == 0 {
                 cues.beginning().for_each(|number| self.features.set(number, 1));
             }
             self.stem.word(length);
             self.sentence[0] += 1;
-            self.features.add(Number::Letters, u32::from(word.len() == 1 && word.iter().all(u8::is_ascii_alphabetic)));
+            let letter = length == 1 && word.kinds & (CAPITAL | SMALL) != 0;
+            self.count(Number::Letters, letter);
         }
-        if word.iter().any(u8::is_ascii_digit) {
-            self.digits(word, stem);
+        if let Some((words, number)) = cues.measure().zip(self.number) {
+            self.features.set(Number::WordsAsked, number.saturating_mul(words));
         }
-        let shouted = word.len() > 1 && word.iter().all(u8::is_ascii_uppercase);
-        self.features.add(Number::Shouted, u32::from(shouted));
-        let named = matches!(self.before, [b'a'..=b'z' | b',', b' '])
-            && matches!(word, [b'A'..=b'Z', rest @ ..] if !rest.is_empty() && rest.iter().all(u8::is_ascii_lowercase));
-        self.features.add(Number::Names, u32::from(named));
-        let command = self.before[1] == b'\\' && word.first().is_some_and(u8::is_ascii_alphabetic);
-        self.features.add(Number::Commands, u32::from(command));
+        self.number = None;
+        if word.kinds & DIGIT != 0 {
+            self.number = str::from_utf8(word.bytes).ok().and_then(|word| word.parse().ok());
+            self.digits(word.bytes, stem);
+        }
+        let shouted = length > 1 && word.kinds == CAPITAL;
+        self.count(Number::Shouted, shouted);
+        let within = matches!(self.before, [b'a'..=b'z' | b',', b' ']);
+        self.count(Number::Names, within && word.is_name());
+        let command = self.before[1] == b'\\' && word.bytes.first().is_some_and(u8::is_ascii_alphabetic);
+        self.count(Number::Commands, command);
         for cue in cues.counted() {
             self.features.add(cue, 1);
             if cue == Number::Denials {
-                self.features.add(Number::StemDenials, u32::from(stem));
-                self.features.add(Number::ShoutedDenials, u32::from(shouted));
+                self.count(Number::StemDenials, stem);
+                self.count(Number::ShoutedDenials, shouted);
             }
         }
-        self.before = match word {
+        self.before = match word.bytes {
             [.., one, two] => [*one, *two],
             [one] => [self.before[1], *one],
             [] => self.before,
         };
+    }
+
+    fn count(&mut self, number: Number, is_so: bool) {
+        if is_so {
+            self.features.add(number, 1);
+        }
     }
 
     /// Counts a word that was not seen before.
@@ -167,7 +217,7 @@ impl<'f> Reader<'f> {
     fn digits(&mut self, word: &[u8], stem: bool) {
         let goes_on = matches!(self.before, [b'0'..=b'9', b'.' | b',']) && word.first().is_some_and(u8::is_ascii_digit);
         let decimal = goes_on && self.before[1] == b'.';
-        self.features.add(Number::Decimals, u32::from(decimal));
+        self.count(Number::Decimals, decimal);
         let runs = || word.split(|byte| !byte.is_ascii_digit()).filter(|run| !run.is_empty());
         let numbers = few(runs().count()).saturating_sub(u32::from(goes_on));
         self.features.add(Number::Numbers, numbers);
@@ -179,7 +229,7 @@ impl<'f> Reader<'f> {
         self.features.set(Number::LongestNumber, self.features.get(Number::LongestNumber).max(longest));
         let year =
             matches!(word, [b'1', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9'] | [b'2', b'0', b'0'..=b'9', b'0'..=b'9']);
-        self.features.add(Number::Years, u32::from(year));
+        self.count(Number::Years, year);
     }
 
     /// Says what only the whole text tells.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::catalog::{Abilities, DialectId, Provider};
-use crate::explain::{Explanation, explain};
+use crate::explain::{Explanation, Fate, Situation, explain};
 use crate::features::Features;
 use crate::health::Pulses;
 use crate::price::{Price, Rates};
@@ -18,7 +18,7 @@ fn buckets(list: &[Bucket]) -> Buckets {
 
 fn choice(suits: &[&[Bucket]]) -> Choice {
     let suits = suits.iter().map(|list| buckets(list)).collect();
-    Choice { suits, alpha: 700, alphas: (400, 1000), second: 0, thought: Choice::usual_thought() }
+    Choice { suits, alpha: 700, alphas: (400, 1000), second: 0, thought: Choice::usual_thought(), keep_features: false }
 }
 
 fn chosen(targets: &[Target], wanted: &Wanted, conversation: Option<u64>, warm: &Warm) -> Vec<String> {
@@ -95,7 +95,7 @@ fn snapshot() -> Snapshot {
 fn explained<'s>(prompt: &str, headers: &[(&str, &str)], more: &str, snapshot: &'s Snapshot) -> Explanation<'s> {
     let model = "auto";
     let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"{prompt}"}}]{more}}}"#);
-    explain("POST", "/v1/chat/completions", headers, body.as_bytes(), None, snapshot)
+    explain("POST", "/v1/chat/completions", headers, body.as_bytes(), Situation::default(), snapshot)
 }
 
 const HARD: &str = "Prove, step by step, that there are infinitely many primes. Calculate $x^2$ and solve it.";
@@ -112,7 +112,12 @@ fn a_request_goes_to_whom_its_bucket_is_for_then_up_then_down() {
     let mid = [("x-dragoman-bucket", "mid")];
     assert_eq!(order("Hello", &mid, ""), ["p/middling", "p/large", "p/small"]);
     let unknown = [("x-dragoman-bucket", "middling")];
-    assert_eq!(order("Hello", &unknown, ""), order("Hello", &[], ""), "nobody knows such a bucket");
+    let Fate::Refused(denial) = explained("Hello", &unknown, "", &snapshot).fate else { panic!() };
+    assert_eq!(
+        (denial.status, denial.param.as_deref()),
+        (400, Some("x-dragoman-bucket")),
+        "nobody knows such a bucket"
+    );
     let long = "word ".repeat(6_000);
     assert_eq!(order(&long, &mid, ""), ["p/large", "p/small"], "what does not fit goes where it does");
 }
@@ -121,7 +126,8 @@ fn a_request_goes_to_whom_its_bucket_is_for_then_up_then_down() {
 fn who_is_named_is_asked() {
     let snapshot = snapshot();
     let body = format!(r#"{{"model":"p/small","messages":[{{"role":"user","content":"{HARD}"}}]}}"#);
-    let explanation = explain::<&str>("POST", "/v1/chat/completions", &[], body.as_bytes(), None, &snapshot);
+    let explanation =
+        explain::<&str>("POST", "/v1/chat/completions", &[], body.as_bytes(), Situation::default(), &snapshot);
     assert_eq!(explanation.planned().next(), Some("p/small"));
     assert_eq!(explanation.chosen, None);
 }
@@ -137,7 +143,22 @@ fn who_lacks_what_is_needed_is_not_chosen() {
 }
 
 #[test]
+fn features_are_kept_where_the_route_says_so() {
+    let mut snapshot = snapshot();
+    assert_eq!(explained(HARD, &[], "", &snapshot).chosen.map(|chosen| chosen.features), Some(vec![]));
+    if let Some(choice) = &mut snapshot.routes[0].choice {
+        choice.keep_features = true;
+    }
+    let chosen = explained(HARD, &[], "", &snapshot).chosen.unwrap();
+    let numbers = Features::of_prompt(HARD);
+    assert_eq!((chosen.schema, chosen.features.as_slice()), (features::VERSION, numbers.dense()));
+}
+
+#[test]
 fn the_snapshot_is_read_back_with_its_choice() {
-    let snapshot = snapshot();
+    let mut snapshot = snapshot();
+    if let Some(choice) = &mut snapshot.routes[0].choice {
+        choice.keep_features = true;
+    }
     assert_eq!(Snapshot::read(&snapshot.write()), Ok(snapshot));
 }

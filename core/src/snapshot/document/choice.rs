@@ -10,6 +10,9 @@ pub(super) fn write(choice: &Choice, out: &mut Writer) {
         let (least, most) = choice.alphas;
         out.field("alphas").array(|out| [least, most].into_iter().for_each(|alpha| out.number(u64::from(alpha))));
         out.field("second").number(choice.second);
+        if choice.keep_features {
+            out.field("keep_features").bool(true);
+        }
         out.field("thought").array(|out| choice.thought.iter().for_each(|thought| write_thought(thought, out)));
     });
 }
@@ -35,6 +38,7 @@ pub(super) fn read(row: Json<'_>) -> Option<Choice> {
         alphas: (alphas.next()??, alphas.next()??),
         second: row.get("second")?.u64()?,
         thought: [thought.next()??, thought.next()??, thought.next()??],
+        keep_features: row.get("keep_features").and_then(Json::bool).unwrap_or(false),
     })
 }
 

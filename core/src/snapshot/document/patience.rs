@@ -1,10 +1,10 @@
 //! Patience in the Snapshot's document: a route's stands among its own members, what holds for all others in `silence`.
 
 use crate::json::{Json, Writer};
-use crate::snapshot::{OnContentPolicy, Patience, Silence, Wait};
+use crate::snapshot::{Hedge, HedgeAfter, OnContentPolicy, Patience, Silence, Wait};
 
 pub(super) fn write(row: &Patience, out: &mut Writer) {
-    let Patience { on_content_policy, first_event_ms, between_events_ms, wait } = row;
+    let Patience { on_content_policy, first_event_ms, between_events_ms, wait, hedge } = row;
     if *on_content_policy != OnContentPolicy::default() {
         out.field("on_content_policy").string(on_content_policy.name());
     }
@@ -17,6 +17,14 @@ pub(super) fn write(row: &Patience, out: &mut Writer) {
         out.field("wait").object(|out| {
             out.field("at_most_ms").number(*at_most_ms);
             out.field("queue").number(*queue);
+        });
+    }
+    if let Some(Hedge { after, share }) = hedge {
+        out.field("hedge").object(|out| {
+            if let HedgeAfter::Time(ms) = after {
+                out.field("after_ms").number(*ms);
+            }
+            out.field("share").number(*share);
         });
     }
 }
@@ -34,8 +42,19 @@ pub(super) fn read(row: Json<'_>) -> Option<Patience> {
         Some(wait) => Some(Wait { at_most_ms: wait.get("at_most_ms")?.u64()?, queue: wait.get("queue")?.u64()? }),
         None => None,
     };
+    let hedge = match row.get("hedge") {
+        Some(hedge) => {
+            let after = match hedge.get("after_ms") {
+                Some(ms) => HedgeAfter::Time(ms.u64()?),
+                None => HedgeAfter::Slowest,
+            };
+            Some(Hedge { after, share: hedge.get("share")?.u64()? })
+        }
+        None => None,
+    };
     Some(Patience {
         wait,
+        hedge,
         on_content_policy,
         first_event_ms: time("first_event_ms")?,
         between_events_ms: time("between_events_ms")?,

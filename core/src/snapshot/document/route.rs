@@ -2,6 +2,7 @@
 
 use super::{choice, index, patience, strings_of};
 use crate::json::{Json, Writer};
+use crate::preferences::{Preference, Several};
 use crate::snapshot::{Affinity, Balance, Loss, Pool, Regions, Route, Shadow};
 
 pub(super) fn write(row: &Route, out: &mut Writer) {
@@ -33,6 +34,9 @@ pub(super) fn write(row: &Route, out: &mut Writer) {
         patience::write(&row.patience, out);
         if let Some(choice) = &row.choice {
             choice::write(choice, out.field("choice"));
+        }
+        if row.preferences != Several::ALL {
+            out.field("preferences").strings(row.preferences.names());
         }
         if let Some(Shadow { to, share }) = &row.shadow {
             out.field("shadow").object(|out| {
@@ -67,9 +71,17 @@ pub(super) fn read(row: Json<'_>) -> Option<Route> {
             Some(choice) => Some(choice::read(choice)?),
             None => None,
         },
+        preferences: row.get("preferences").map_or(Some(Several::ALL), preferences)?,
         shadow: match row.get("shadow") {
             Some(shadow) => Some(Shadow { to: shadow.get("to")?.string()?, share: shadow.get("share")?.u64()? }),
             None => None,
         },
     })
+}
+
+fn preferences(names: Json<'_>) -> Option<Several> {
+    names
+        .items()
+        .map(|name| Preference::named(&name.string()?))
+        .try_fold(Several::NONE, |all, one| Some(all.with(one?)))
 }

@@ -11,7 +11,8 @@ use super::{Persona, Production, check_model, json_body};
 use crate::simulator::journal::{Received, Tokens};
 
 const CREATED: u64 = 1_790_000_000;
-const ID: &str = "resp_simulated";
+/// What every answer is called, and the only one that can be gone on from.
+pub(super) const ID: &str = "resp_simulated";
 
 /// What every encrypted thought begins with.
 const SEAL: &str = "gAAAAA";

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Dialect;
 use super::answer::{Heard, words};
+use super::responses::ID;
 use super::responses_items::Input;
 use super::responses_tools::{Offered, Tools};
 use super::shape::{Checked, Object, closed_schema, function_name, json_schema};
@@ -123,9 +124,9 @@ fn sampling(request: &Object) -> Checked<()> {
     }
 }
 
-/// Nothing is kept, so there is nothing to go on from.
+/// Only an answer can be gone on from, which all have one name; nothing else is kept.
 fn state(request: &Object) -> Checked<()> {
-    if let Some(id) = request.maybe_text("previous_response_id")? {
+    if let Some(id) = request.maybe_text("previous_response_id")?.filter(|id| *id != ID) {
         return Err(request.wrong("previous_response_id", format!("previous response with id '{id}' not found")));
     }
     for name in ["conversation", "prompt"] {

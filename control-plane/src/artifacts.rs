@@ -1,0 +1,216 @@
+//! The artifact that models are chosen by: where it comes from, which one is in use, and that everybody learns of it.
+//!
+//! ```text
+//! source ─ looked at every `refresh` ─▶ checked ─▶ store ◀─ operators (add, use, remove)
+//!                                          │         │ looked at twice a second, by every control plane
+//!                                       refused      ▼
+//!                                               Watch streams, explain
+//! ```
+//!
+//! What can't be used is told in the log and by the admin API, and the one before serves on.
+//!
+//! Limits: a source is asked by every control plane that shares the store; the first that finds something new is heard.
+
+mod source;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dragoman_core::artifact::Artifact;
+use sha2::{Digest, Sha256};
+use tokio::sync::{Mutex, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tracing::{error, info, warn};
+
+use crate::current::Feed;
+use crate::data_plane::Watching;
+use crate::outbound;
+use crate::run::environment;
+use crate::settings::{ArtifactSource, TuningSettings};
+use crate::store::{Store, hex};
+
+use source::{Found, Mark};
+
+/// How often it is looked which one is in use.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long a source may take to answer.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// What a source had when it was looked at last.
+#[derive(Default)]
+struct Heard {
+    /// Where that was, or why it is nowhere.
+    source: Option<Result<ArtifactSource, String>>,
+    /// By what it knows whether it changed.
+    mark: Mark,
+    /// The SHA-256 of the whole file, good or not; empty for none.
+    digest: Option<String>,
+    /// Why it could not be had; empty when it could.
+    trouble: String,
+}
+
+/// The artifacts, as one control plane follows them.
+pub struct Artifacts {
+    store: Store,
+    rows: Feed,
+    client: reqwest::Client,
+    watching: Arc<Watching>,
+    heard: Mutex<Heard>,
+    /// The change that was looked at last; held while it is looked.
+    seen: Mutex<Option<i64>>,
+    in_use: watch::Sender<Option<Arc<Artifact>>>,
+}
+
+impl Artifacts {
+    /// Begins with the one that is in use by the store, or with what a source of this machine has.
+    pub async fn begin(
+        store: Store,
+        rows: Feed,
+        watching: Arc<Watching>,
+        authorities: Option<&[u8]>,
+    ) -> anyhow::Result<Artifacts> {
+        let client = outbound::client(authorities, LONGEST)?;
+        let (heard, seen, in_use) = (Mutex::default(), Mutex::default(), watch::Sender::default());
+        let artifacts = Artifacts { store, rows, client, watching, heard, seen, in_use };
+        artifacts.look().await?;
+        let settings = artifacts.settings();
+        if !matches!(settings.source(&environment), Ok(ArtifactSource::Address(_))) {
+            artifacts.ask(&settings).await?;
+        }
+        Ok(artifacts)
+    }
+
+    /// The one in use.
+    pub fn in_use(&self) -> Option<Arc<Artifact>> {
+        self.in_use.borrow().clone()
+    }
+
+    /// Follows the store, the settings and the source for ever.
+    pub async fn run(&self) {
+        tokio::join!(self.follow_store(), self.follow_source());
+    }
+
+    async fn follow_store(&self) {
+        let mut interval = interval(LOOK);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            if let Err(failed) = self.look().await {
+                error!("the store failed, and which artifact is in use is not seen: {failed:#}");
+            }
+        }
+    }
+
+    async fn follow_source(&self) {
+        let mut rows = self.rows.clone();
+        loop {
+            let settings = self.settings();
+            if let Err(failed) = self.ask(&settings).await {
+                error!("the store failed, and what the artifact's source has is not taken: {failed:#}");
+            }
+            let changed = async {
+                while rows.changed().await.is_ok() {
+                    if rows.borrow_and_update().file.tuning != settings {
+                        return;
+                    }
+                }
+                std::future::pending().await
+            };
+            tokio::select! {
+                () = sleep(settings.refresh) => {}
+                () = changed => {}
+            }
+        }
+    }
+
+    fn settings(&self) -> TuningSettings {
+        self.rows.borrow().file.tuning.clone()
+    }
+
+    /// Takes which one is in use by the store, and tells everybody.
+    pub async fn look(&self) -> anyhow::Result<()> {
+        let mut seen = self.seen.lock().await;
+        let used = self.store.artifact_in_use().await?;
+        if *seen == Some(used.revision) {
+            return Ok(());
+        }
+        let file = match used.digest.as_str() {
+            "" => Vec::new(),
+            digest => self.store.artifact_file(digest).await?.unwrap_or_default(),
+        };
+        *seen = Some(used.revision);
+        let artifact = match used.digest.as_str() {
+            "" => None,
+            // Another version of the program may have put one in use that this one can't read.
+            digest => match Artifact::read(&file) {
+                Ok(artifact) => Some(Arc::new(artifact)),
+                Err(why) => {
+                    error!(digest, "the artifact in use can't be read here, the one before serves on: {why}");
+                    return Ok(());
+                }
+            },
+        };
+        match &artifact {
+            Some(artifact) => info!(name = artifact.name(), digest = used.digest, "an artifact is in use"),
+            None => info!("no artifact is in use: rules say how hard requests are"),
+        }
+        self.in_use.send_replace(artifact);
+        self.watching.tell_artifact(&used.digest, Arc::new(file));
+        Ok(())
+    }
+
+    /// Looks what the source has; an error is the store's.
+    async fn ask(&self, settings: &TuningSettings) -> anyhow::Result<()> {
+        let mut heard = self.heard.lock().await;
+        let source = settings.source(&environment);
+        if heard.source.as_ref() != Some(&source) {
+            *heard = Heard { source: Some(source.clone()), ..Heard::default() };
+        }
+        let found = match &source {
+            Ok(source) => source::fetch(source, &heard.mark, &self.client).await,
+            Err(wrong) => Err(wrong.clone()),
+        };
+        match found {
+            Ok(Found::AsBefore) => heard.trouble.clear(),
+            Ok(Found::File { file, mark }) => {
+                let digest = if file.is_empty() { String::new() } else { hex(&Sha256::digest(&file)) };
+                if heard.digest.as_ref() != Some(&digest) || !heard.trouble.is_empty() {
+                    let name = source.map(|source| source.name()).unwrap_or_default();
+                    self.offered(&name, &file).await?;
+                }
+                // Noted last: what the store did not take is offered again.
+                (heard.mark, heard.digest) = (mark, Some(digest));
+                heard.trouble.clear();
+            }
+            Err(why) if why == heard.trouble => {}
+            Err(why) => {
+                warn!("the artifact can't be had, the one in use serves on: {why}");
+                self.store.refuse_artifact(&why).await?;
+                // Asked for as a whole when it can be had again, for then it is offered again.
+                (heard.mark, heard.trouble) = (Mark::default(), why);
+            }
+        }
+        Ok(())
+    }
+
+    async fn offered(&self, source: &str, file: &[u8]) -> anyhow::Result<()> {
+        let artifact = match file {
+            [] => None,
+            file => match Artifact::read(file) {
+                Ok(artifact) => Some(artifact),
+                Err(why) => {
+                    error!(source, "an artifact was refused, the one in use serves on: {why}");
+                    return self.store.refuse_artifact(&format!("{source}: {why}")).await;
+                }
+            },
+        };
+        let offered = artifact.as_ref().map(|artifact| (artifact, file));
+        if self.store.offer_artifact(source, offered).await? {
+            info!(source, "its artifact is put in use");
+        }
+        self.look().await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! The arm of an experiment that a request is of, where its model is the name of one.
+
+use super::plan::Sought;
+use crate::admission::Grant;
+use crate::select;
+use crate::snapshot::Snapshot;
+
+/// The way that a request goes instead of what it asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// `experiment/arm`.
+    pub arm: String,
+    /// The name that is asked for.
+    pub to: String,
+}
+
+impl Sought<'_> {
+    /// The arm; `seed` decides where the request has nothing in common with others.
+    pub(crate) fn arm(&self, grant: Option<&Grant>, snapshot: &Snapshot, seed: u64) -> Option<Taken> {
+        let experiment = snapshot.experiment(&self.wish.model)?;
+        let key = experiment.sticky.as_ref().and_then(|sticky| self.affinity(sticky, grant));
+        let arm = select::arm(experiment, key.unwrap_or(seed))?;
+        Some(Taken { arm: experiment.label(arm), to: arm.to.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::catalog::{DialectId, Provider, Target};
+    use crate::explain::{Situation, explain};
+    use crate::snapshot::{Affinity, Arm, Experiment, Route, Snapshot};
+
+    fn snapshot(sticky: Option<Affinity>, weights: (u64, u64)) -> Snapshot {
+        let providers = ["a", "b"].map(|id| Provider::plain(id, DialectId::ChatCompletions)).to_vec();
+        let targets = vec![Target::unlisted("a/m".into(), 0, "m"), Target::unlisted("b/n".into(), 1, "n")];
+        let route = |name: &str, at| Route { name: name.into(), candidates: vec![at], ..Route::default() };
+        let mut snapshot = Snapshot::new(1, providers, targets, vec![route("m", 0), route("n", 1)], vec![]).unwrap();
+        let arm = |name: &str, to: &str, weight| Arm { name: name.into(), to: to.into(), weight };
+        snapshot.experiments = vec![Experiment {
+            name: "x".into(),
+            route: "m".into(),
+            sticky,
+            arms: vec![arm("now", "m", weights.0), arm("new", "n", weights.1)],
+        }];
+        Snapshot::read(&snapshot.write()).unwrap()
+    }
+
+    fn asked(model: &str, session: &str, snapshot: &Snapshot) -> (Option<String>, String) {
+        let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]}}"#);
+        let headers = [("x-session", session)];
+        let explained =
+            explain("POST", "/v1/chat/completions", &headers, body.as_bytes(), Situation::default(), snapshot);
+        (explained.arm.clone(), explained.planned().collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn a_request_goes_the_way_of_its_arm_and_others_go_theirs() {
+        let sticky = Some(Affinity::Header("x-session".into()));
+        let all = snapshot(sticky.clone(), (0, 1));
+        assert_eq!(asked("m", "s", &all), (Some("x/new".into()), "b/n".into()));
+        assert_eq!(asked("n", "s", &all), (None, "b/n".into()));
+        assert_eq!(asked("a/m", "s", &all), (None, "a/m".into()), "who is named is asked");
+        let half = snapshot(sticky, (1, 1));
+        let arms: Vec<_> = (0..40).map(|session| asked("m", &session.to_string(), &half)).collect();
+        let again: Vec<_> = (0..40).map(|session| asked("m", &session.to_string(), &half)).collect();
+        assert_eq!(arms, again, "a session keeps its arm");
+        for (arm, plan) in &arms {
+            assert_eq!(arm.as_deref() == Some("x/new"), plan == "b/n");
+        }
+        assert!(arms.iter().any(|(_, plan)| plan == "a/m") && arms.iter().any(|(_, plan)| plan == "b/n"));
+    }
+}
