@@ -129,6 +129,11 @@ fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -
 }
 
 fn tell(evaluation: &Evaluation) -> anyhow::Result<()> {
+    if evaluation.trained_on {
+        note(
+            "these are the rows that it was trained on: the figures say nothing of others; tuning/protocol.py measures on rows unseen",
+        );
+    }
     let mut table = Table::new(["pair", "rows", "weak", "strong", "apgr", "by_length", "by_chance", "cpt50", "cpt80"]);
     for pair in &evaluation.pairs {
         let Measured { rows, weak, strong, apgr, apgr_by_length, cpt50, cpt80, .. } = pair;

@@ -96,7 +96,7 @@ pub(super) fn experiment(reading: &mut Reading<'_>, mut row: Members<'_>) -> Exp
     if !is_fine || arms.iter().any(|(arm, _)| !seen.insert(arm.name.as_str())) {
         reading.mistake(
             at,
-            "`arms` are 2 to 10 with different names, of which one has a weight: [{ name = \"now\", to = \"gpt-5\", weight = 9 }, …]",
+            "`arms` are 2 to 10 with different names, of which one has a weight: [{ name = \"now\", to = \"large\", weight = 9 }, …]",
         );
     }
     let rollout = row.table(reading, "rollout", "`rollout`").map(|members| rollout(reading, members, &arms));

@@ -1,11 +1,14 @@
 //! The table of an artifact: pair by pair what choosing by its scores comes to, beside choosing by length and by chance.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::Path;
 
 use dragoman_core::artifact::Artifact;
 use dragoman_core::features::Features;
 use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::measure::{Outcome, Outcomes};
 use super::{Pair, Row, Scoring, rows};
@@ -17,6 +20,8 @@ pub struct Evaluation {
     pub pairs: Vec<Measured>,
     /// How many rows were read.
     pub rows: usize,
+    /// Whether they are the very file that it was trained on: then the figures say nothing of rows that it has not seen.
+    pub trained_on: bool,
     /// How many belong to no pair, by source: they are not measured.
     pub unpaired: BTreeMap<String, usize>,
     /// Models with outcomes of which nothing is predicted.
@@ -107,9 +112,19 @@ pub fn evaluate(artifact: &Artifact, data: &Path) -> anyhow::Result<Evaluation> 
         }
         Ok(())
     })?;
+    all.trained_on = trained_on(artifact, data)?;
     let pairs = scoring.pairs.iter().zip(collected).filter(|(_, collected)| !collected.outcomes.is_empty());
     all.pairs = pairs.map(|(pair, collected)| measured(pair, collected)).collect();
     Ok(all)
+}
+
+/// Whether the artifact's metadata names the file by its hash.
+fn trained_on(artifact: &Artifact, data: &Path) -> anyhow::Result<bool> {
+    let metadata: Value = serde_json::from_str(&artifact.parts().metadata)?;
+    let mut hash = Sha256::new();
+    std::io::copy(&mut File::open(data)?, &mut hash)?;
+    let hash: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(metadata.get("data_sha256").and_then(Value::as_str) == Some(hash.as_str()))
 }
 
 fn outcome(row: &Row, pair: &Pair) -> Option<Outcome> {

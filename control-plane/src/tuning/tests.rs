@@ -139,6 +139,7 @@ fn rows_are_scored_and_measured() {
     assert!(pair.savings[1].frozen.is_none(), "no threshold was frozen for that");
     assert_eq!(evaluation.unpaired.get("elsewhere"), Some(&1));
     assert!(evaluation.unknown.contains("big"), "nothing is predicted of it");
+    assert!(!evaluation.trained_on);
 
     let broken = folder.write("broken.jsonl", "{\"id\":\"a\",\"prompt\":\"b\"}\n{\"id\":1}\n");
     let said = predict(&artifact, &broken, &mut Vec::new()).unwrap_err().to_string();
@@ -156,4 +157,16 @@ fn the_shipped_artifact_is_one() {
             .all(|pair| shipped.quality(&shipped.extend(&Features::of_prompt("")), &pair.strong).is_some()
                 || pair.score.is_some())
     );
+}
+
+#[test]
+fn rows_that_it_was_trained_on_are_known_by_their_hash() {
+    let folder = Folder::new("hash");
+    let data = folder.write("rows.jsonl", "");
+    let mut described = described(&folder);
+    // The SHA-256 of nothing.
+    let hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    described["metadata"]["data_sha256"] = json!(hash);
+    let file = folder.write("made.artifact", import(&folder.write("model.json", described.to_string())).unwrap());
+    assert!(evaluate(&artifact(Some(&file)).unwrap(), &data).unwrap().trained_on);
 }
