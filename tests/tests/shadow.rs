@@ -39,6 +39,12 @@ shadow = { to = "other/n", share = 100 }
 name = "some"
 candidates = ["first/m"]
 shadow = { to = "other/n", share = 20 }
+
+[[route]]
+name = "hedged"
+candidates = ["first/m", "other/n"]
+hedge = { after = "1s" }
+shadow = { to = "other/n", share = 100 }
 "#;
 
 struct Stand {
@@ -176,6 +182,20 @@ fn a_slow_shadow_is_read_to_its_end_when_the_client_has_long_gone() {
     let record = stand().shadow_record(&asked.answer);
     assert_eq!(record["outcomes"][0]["ending"], "answered", "{record}");
     assert!(record["outcomes"][0]["output_tokens"].as_u64() > Some(0), "{record}");
+}
+
+#[test]
+fn what_may_be_hedged_has_a_shadow_that_nobody_calls_late() {
+    let asked = stand().ask("hedged", true, Reply::silence(Wait::For(PATIENCE * 3 / 4)));
+    assert!(asked.answer.status == 200 && asked.said.complete, "{}", asked.answer.text());
+    assert_eq!(asked.answer.header("x-dragoman-target"), Some("first/m"));
+    let record = stand().shadow_record(&asked.answer);
+    assert_eq!(
+        (&record["plan"], &record["outcomes"][0]["ending"]),
+        (&json!(["other/n"]), &json!("answered")),
+        "{record}"
+    );
+    assert_eq!(stand().record(&asked.answer)["outcomes"].as_array().map(Vec::len), Some(1), "nobody was late");
 }
 
 #[test]
