@@ -102,7 +102,7 @@ impl Asked {
         let mut edits = HeadEdits { remove: self.head.spoofed().map(<[u8]>::to_vec).collect(), set: Vec::new() };
         for (index, planned) in self.plan.iter().enumerate() {
             let slot = self.snapshot.slot(planned.target.provider).unwrap_or_default();
-            edits.set(&format!("{}{}", SLOT, index + 1), slot);
+            edits.set(&format!("{SLOT}{}", index + 1), slot);
         }
         edits.set(EXCHANGE, &self.id);
         // Envoy tries no more often than there are attempts in a walk; where a walk ends sooner, it finds nobody.
