@@ -28,6 +28,7 @@ use crate::attempt::{self, Telling};
 use crate::catalog::{Abilities, DialectId, Operation};
 use crate::exchange::{Asked, Bounds, Content, Head, MAX_BODY, Sought, Wish, foresee, permit};
 use crate::failure::Failure;
+use crate::features::Features;
 use crate::health::{Firmness, Health, Pulses, Rest};
 use crate::hub::Delivery;
 use crate::record::Chosen;
@@ -59,7 +60,9 @@ pub struct Explanation<'s> {
     pub loss: Option<Loss>,
     /// How the first is chosen, where a route has more than one in its pool.
     pub pool: Option<&'s Pool>,
-    /// How the model was chosen, where the route leaves that to the request.
+    /// What the request is like, where the route leaves its model to that.
+    pub features: Option<Features>,
+    /// How the model was chosen by it.
     pub chosen: Option<Chosen>,
     /// The arm of an experiment that it is of, as `experiment/arm`.
     pub arm: Option<String>,
@@ -182,6 +185,7 @@ impl<'s> Explanation<'s> {
             wanted: None,
             loss: None,
             pool: None,
+            features: None,
             chosen: None,
             arm: None,
             rules: Vec::new(),
@@ -228,6 +232,7 @@ impl<'s> Explanation<'s> {
         let content = Content::read(endpoint.operation, &head, kept.read_body(body))?;
         let mut wish = Wish::read(&endpoint, &head, &content, kept, snapshot)?;
         self.delivery = Some(wish.delivery);
+        self.features = wish.signs.as_ref().map(|signs| signs.features.clone());
         self.want(&wish.model, wish.needs, wish.output_limit);
         let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
         grant.map_or(Ok(()), |grant| sought.admit(grant))?;

@@ -155,6 +155,7 @@ fn told(explanation: &Value) -> anyhow::Result<()> {
     for (name, value) in needs.as_object().into_iter().flatten().filter(|(_, value)| !cell(value).is_empty()) {
         about.row([format!("needs {}", plain(name).replace('_', " ")), cell(value)]);
     }
+    chosen(explanation, &mut about);
     lines(&about)?;
     let refusal = &explanation["refusal"];
     if !refusal.is_null() {
@@ -169,6 +170,27 @@ fn told(explanation: &Value) -> anyhow::Result<()> {
             lines(&weighed(list))
         }
     }
+}
+
+/// How the model was chosen, where its route leaves that to the request.
+fn chosen(explanation: &Value, about: &mut Table) {
+    let chosen = &explanation["chosen"];
+    if chosen.is_null() {
+        return;
+    }
+    let percent = |name: &str| chosen[name].as_u64().map_or(String::new(), |part| format!("{} %", part / 10));
+    about.row(["bucket".to_string(), format!("{}, says: {}", cell(&chosen["bucket"]), cell(&chosen["by"]))]);
+    about.row(["a cheap model does in".to_string(), percent("cheap")]);
+    about.row(["a middling one in".to_string(), percent("mid")]);
+    about.row(["quality counts".to_string(), percent("alpha")]);
+    for score in chosen["scores"].as_array().into_iter().flatten() {
+        let [target, points, quality] = ["target", "score", "quality"].map(|name| cell(&score[name]));
+        let cost = dollars(&score["micro_dollars"]);
+        about.row(["score".to_string(), format!("{target} {points}: quality {quality}, cost {cost}")]);
+    }
+    let number = |(name, value): (&String, &Value)| format!("{} {}", plain(name), cell(value));
+    let features: Vec<String> = explanation["features"].as_object().into_iter().flatten().map(number).collect();
+    about.row(["features".to_string(), features.join(", ")]);
 }
 
 /// What else is said of a candidate stands behind its verdict.

@@ -2,6 +2,7 @@
 
 use super::ArtifactError;
 use super::bytes::{Sink, Source};
+use crate::features::SCHEMA;
 
 /// Most domains.
 pub const MAX_DOMAINS: usize = 256;
@@ -13,7 +14,7 @@ const FAR: f64 = 4.0;
 const PART: &str = "domains";
 
 /// How the numbers before it are levelled, and how fields follow from the levels.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Domains {
     /// Their shares are called `<name>.0`, `<name>.1`, …
     pub name: String,
@@ -25,6 +26,14 @@ pub struct Domains {
     pub biases: Vec<f32>,
     /// For each number the weights in all domains.
     pub weights: Vec<f32>,
+}
+
+impl Default for Domains {
+    /// None, and of an artifact without tables and vocabularies every number on its own scale.
+    fn default() -> Domains {
+        let scales = vec![(0.0, 1.0); SCHEMA.len()];
+        Domains { name: "domain".into(), scales, groups: Vec::new(), biases: Vec::new(), weights: Vec::new() }
+    }
 }
 
 impl Domains {

@@ -217,3 +217,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn every_stage_but_the_heads_may_be_empty() {
+    let head = |name: &str| Head { name: name.into(), knots: vec![(0.0, 0.0), (1.0, 1.0)], ..Head::default() };
+    let parts = Parts {
+        name: "bare".into(),
+        metadata: "{}".into(),
+        heads: vec![head("cheap"), head("mid")],
+        ..Parts::default()
+    };
+    let read = Artifact::read(&parts.write()).unwrap();
+    assert_eq!(read.judge(&read.extend(&Features::of_prompt("hi"))).cheap, 0);
+}

@@ -2,6 +2,7 @@
 
 use super::{Denial, Explanation, Fate, Wanted, Weighed};
 use crate::attempt::{Telling, Way};
+use crate::features::{Features, SCHEMA};
 use crate::health::{Firmness, Rest};
 use crate::hub::Delivery;
 use crate::json::Writer;
@@ -39,6 +40,9 @@ impl Explanation<'_> {
             }
             if let Some(pool) = self.pool {
                 write_pool(pool, out.field("balance"));
+            }
+            if let Some(features) = &self.features {
+                write_features(features, out.field("features"));
             }
             if let Some(chosen) = &self.chosen {
                 chosen.write(out.field("chosen"));
@@ -188,6 +192,12 @@ fn reason(verdict: &Verdict) -> Option<&'static str> {
         Verdict::Resting => Some("resting"),
         Verdict::NotRecorded => Some("not_recorded"),
     }
+}
+
+/// The numbers that are not 0, by name.
+fn write_features(features: &Features, out: &mut Writer) {
+    let numbers = SCHEMA.iter().zip(features.dense()).filter(|(_, number)| **number > 0);
+    out.object(|out| numbers.for_each(|((name, _), number)| out.field(name).number(u64::from(*number))));
 }
 
 /// How the first of the pool is chosen.

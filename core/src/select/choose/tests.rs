@@ -3,6 +3,7 @@ use crate::catalog::{Abilities, DialectId, Provider};
 use crate::explain::{Explanation, Fate, Situation, explain};
 use crate::features::Features;
 use crate::health::Pulses;
+use crate::json::{Json, Writer};
 use crate::price::{Price, Rates};
 use crate::select::{Rounds, Warm};
 use crate::snapshot::{Buckets, Loss, Route, Snapshot};
@@ -120,6 +121,18 @@ fn a_request_goes_to_whom_its_bucket_is_for_then_up_then_down() {
     );
     let long = "word ".repeat(6_000);
     assert_eq!(order(&long, &mid, ""), ["p/large", "p/small"], "what does not fit goes where it does");
+}
+
+#[test]
+fn an_explanation_says_what_the_request_is_like_and_how_that_was_judged() {
+    let snapshot = snapshot();
+    let mut out = Writer::new();
+    explained(HARD, &[], "", &snapshot).write(&mut out);
+    let document = out.into_string();
+    let said = Json::parse(document.as_bytes()).unwrap();
+    assert!(said.at(&["features", "proofs"]).and_then(Json::u64).is_some_and(|proofs| proofs > 0));
+    assert!(said.at(&["features", "images"]).is_none(), "what is not there is not said");
+    assert!(said.at(&["chosen", "bucket"]).and_then(Json::text).is_some_and(|bucket| bucket.is("hard")));
 }
 
 #[test]
