@@ -76,6 +76,7 @@ pub fn exchange(record: &Record) {
     };
     debug!(
         exchange = record.exchange,
+        shadow_of = (!record.shadow_of.is_empty()).then_some(record.shadow_of.as_str()),
         caller = record.caller,
         operation = record.operation,
         route = record.route,

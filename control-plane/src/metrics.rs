@@ -212,7 +212,10 @@ impl Metrics {
     pub fn observe(&self, record: &Record, costs: &[Option<u64>], known: &Known) {
         let (dialect, route) = (word(&record.dialect), known.route(&record.route));
         self.settled.with(&[]).inc();
-        self.requests.with(&[dialect, word(&record.operation), route, class(record.status)]).inc();
+        // A shadow is no request of a client's: of it only the attempt counts.
+        if record.shadow_of.is_empty() {
+            self.requests.with(&[dialect, word(&record.operation), route, class(record.status)]).inc();
+        }
         if !record.refusal.is_empty() {
             self.refusals.with(&[&record.refusal]).inc();
         }
@@ -220,7 +223,7 @@ impl Metrics {
         for (kind, names) in lost.into_iter().filter(|(_, names)| !names.is_empty()) {
             self.dropped.with(&[kind]).inc_by(names.len() as u64);
         }
-        if !record.outcomes.is_empty() {
+        if !record.outcomes.is_empty() && record.shadow_of.is_empty() {
             self.exchange.with(&[dialect]).observe(seconds(record.took_ms()));
         }
         for (index, outcome) in record.outcomes.iter().enumerate() {

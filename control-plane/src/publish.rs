@@ -309,8 +309,9 @@ impl<'r> Builder<'r> {
         let patience = row.map(|row| row.patience).unwrap_or_default();
         let choice = row.and_then(|row| row.choose.as_ref()).map(|row| Choice { suits, ..row.choice.clone() });
         let preferences = row.map(|row| row.preferences).unwrap_or_default();
+        let shadow = row.and_then(|row| row.shadow.as_ref()).map(|shadow| shadow.value.clone());
         let name = name.to_string();
-        self.routes.push(Route { name, candidates, loss, pool, regions, patience, choice, preferences });
+        self.routes.push(Route { name, candidates, loss, pool, regions, patience, choice, preferences, shadow });
     }
 
     fn models(&mut self) {

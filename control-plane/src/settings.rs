@@ -45,6 +45,7 @@ mod secret;
 mod service;
 mod service_account;
 mod set;
+mod shadow;
 mod sign_in;
 mod signing;
 mod suspension;

@@ -31,6 +31,7 @@ mod rate_limits;
 mod reply;
 mod resting;
 mod sending;
+mod shadow;
 mod signs;
 mod step;
 mod waiting;
@@ -64,6 +65,7 @@ use presented::Presented;
 use rate_limits::RateLimits;
 pub use reply::{LocalReply, error_reply};
 pub(crate) use resting::foresee;
+pub use shadow::{SHADOW, SHADOW_EXCHANGE};
 pub use step::{FinalHead, Question, Step};
 use walk::Walk;
 pub use walk::{After, MAX_WALK, Turn};
@@ -147,9 +149,31 @@ impl Exchange {
     pub fn begin(mut head: Head, id: String, memory: &mut Memory, now_ms: u64) -> (Exchange, Step) {
         let kept = head.unmark();
         let endpoint = head.endpoint();
+        let mut exchange = Exchange::new(head, id, endpoint.as_ref().ok().cloned(), now_ms);
+        exchange.kept = kept;
+        if exchange.head.is_greeting() {
+            exchange.phase = Phase::Answered;
+            exchange.record.status = 200;
+            let step = Step::Reply(reply::greeting(&exchange.id));
+            return (exchange, step);
+        }
+        let presented = endpoint.and_then(|_| exchange.head.acceptable());
+        let presented = presented.and_then(|()| Presented::of(&exchange.head, memory.snapshot().map(Rc::as_ref)));
+        let step = match presented {
+            Err(refusal) => exchange.refuse(refusal),
+            Ok(presented) => {
+                exchange.presented = presented;
+                exchange.advance(memory, now_ms)
+            }
+        };
+        (exchange, step)
+    }
+
+    /// One of which nothing else is known.
+    fn new(head: Head, id: String, endpoint: Option<Endpoint>, now_ms: u64) -> Exchange {
         let mut exchange = Exchange {
             began_ms: now_ms,
-            endpoint: endpoint.as_ref().ok().cloned(),
+            endpoint,
             presented: Presented::Nothing,
             grant: None,
             source: None,
@@ -168,27 +192,12 @@ impl Exchange {
             closed: false,
             id,
             head,
-            kept,
+            kept: Kept::Anywhere,
         };
         exchange.record.dialect = exchange.dialect().name().to_string();
         let operation = exchange.endpoint.as_ref().map(|endpoint| endpoint.operation.name());
         exchange.record.operation = operation.unwrap_or_default().to_string();
-        if exchange.head.is_greeting() {
-            exchange.phase = Phase::Answered;
-            exchange.record.status = 200;
-            let step = Step::Reply(reply::greeting(&exchange.id));
-            return (exchange, step);
-        }
-        let presented = endpoint.and_then(|_| exchange.head.acceptable());
-        let presented = presented.and_then(|()| Presented::of(&exchange.head, memory.snapshot().map(Rc::as_ref)));
-        let step = match presented {
-            Err(refusal) => exchange.refuse(refusal),
-            Ok(presented) => {
-                exchange.presented = presented;
-                exchange.advance(memory, now_ms)
-            }
-        };
-        (exchange, step)
+        exchange
     }
 
     /// The gateway-made id.
@@ -304,24 +313,6 @@ impl Exchange {
             Phase::Sent(asked) => Some(Rc::clone(asked)),
             _ => None,
         }
-    }
-
-    /// Says no for a reason that only the worker knows.
-    pub fn refuse(&mut self, refusal: Refusal) -> Step {
-        self.phase = Phase::Answered;
-        Step::Reply(self.reply(&refusal))
-    }
-
-    fn reply(&mut self, refusal: &Refusal) -> LocalReply {
-        let error = refusal.to_client();
-        self.record.status = error.status;
-        self.record.refusal = refusal.code().to_string();
-        let mut reply = error_reply(self.dialect(), &error, &self.id);
-        refusal.retry_headers().iter().for_each(|(name, value)| reply.set(name, value));
-        if let Refusal::UnknownMethod(unknown) = refusal {
-            reply.set("allow", unknown.allow);
-        }
-        reply
     }
 
     /// The client's side is over: answered, refused or left.

@@ -185,6 +185,8 @@ pub struct Charged {
 pub struct Record {
     /// The gateway-made id; the store keeps one Record for each.
     pub exchange: String,
+    /// The exchange whose shadow it was, whose caller knows nothing of it and pays nothing for it; empty when it was none's.
+    pub shadow_of: String,
     /// The caller's id; empty when it was not admitted.
     pub caller: String,
     /// The account that pays; empty when none does.

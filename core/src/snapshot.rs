@@ -50,6 +50,17 @@ pub struct Route {
     pub choice: Option<Choice>,
     /// What its callers may prefer.
     pub preferences: Several,
+    /// Who else is asked, unseen.
+    pub shadow: Option<Shadow>,
+}
+
+/// To whom some of a route's requests also go, for an answer that nobody sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shadow {
+    /// What is asked for instead: a route, a model or `provider/model`.
+    pub to: String,
+    /// How many of a hundred requests go there.
+    pub share: u64,
 }
 
 /// What happens to a member that cannot be said in the target's dialect.

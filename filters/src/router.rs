@@ -44,6 +44,8 @@ pub struct Router {
     request: Request,
     /// Bytes of the request's body: so far at the host, then here.
     size: usize,
+    /// The exchange that is this one's shadow.
+    shadow: Option<String>,
     /// What takes the place of the answer's body: this with the first chunk, then nothing.
     instead: Option<Vec<u8>>,
 }
@@ -51,7 +53,7 @@ pub struct Router {
 impl Router {
     /// A new stream, named `stream` by the host.
     pub fn new(stream: u32) -> Self {
-        Router { stream, exchange: String::new(), request: Request::Reading, size: 0, instead: None }
+        Router { stream, exchange: String::new(), request: Request::Reading, size: 0, shadow: None, instead: None }
     }
 
     /// Gives the exchange the whole body, if there is room for it.
@@ -100,7 +102,8 @@ impl Router {
                     let Some(exchange) = worker.exchanges.get_mut(&self.exchange) else { return };
                     step = exchange.is_proven_by(said.as_deref(), &mut worker.memory, host::now_ms());
                 }
-                Step::Send(edits) => {
+                Step::Send(mut edits) => {
+                    self.shadow = worker.shadow(&self.exchange, &mut edits);
                     let edited = host::edit_head(Map::RequestHead, &edits).and_then(|()| host::clear_route_cache());
                     if edited.is_ok() {
                         self.request = Request::Sent;
@@ -248,6 +251,9 @@ impl Stream for Router {
             worker.bodies = worker.bodies.saturating_sub(self.size);
         }
         worker.unseat(&self.exchange);
+        if let Some(shadow) = &self.shadow {
+            worker.leave_unmade(shadow);
+        }
         if let Some(exchange) = worker.exchanges.get_mut(&self.exchange) {
             exchange.leave_queue(&mut worker.memory, false);
             exchange.close();

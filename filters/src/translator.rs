@@ -73,7 +73,11 @@ impl Translator {
         let (turn, slot) = exchange.turn(number, &mut worker.memory, now)?;
         let asked = exchange.asked()?;
         // Where there is no other, the provider's word on the one there is counts.
-        let credential = renewed.or_else(|| asked.plan.get(turn.place)?.credential.clone());
+        let planned = asked.plan.get(turn.place)?;
+        let credential = renewed.or_else(|| planned.credential.clone());
+        if !planned.is_opened_by(credential.as_ref()) {
+            return None;
+        }
         let cluster = host::property(&["xds", "cluster_name"]).ok()??;
         let current: Vec<_> = current.iter().collect();
         let (attempt, mut outgoing) = Attempt::begin_with(credential, asked, turn, &cluster, &current, now)?;
@@ -83,6 +87,9 @@ impl Translator {
             self.request = Some(body);
         }
         exchange.attempt_began(number, &mut worker.memory);
+        if let Some(silence) = exchange.shadow_silence_ms() {
+            worker.await_until(self.stream, Some(now.saturating_add(silence)));
+        }
         self.attempt = Some(attempt);
         Some(HeadFlow::Continue)
     }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use dragoman_core::admission::{Grant, KeyDigest, Leases};
-use dragoman_core::exchange::{Exchange, Question};
+use dragoman_core::exchange::{Exchange, HeadEdits, Question};
 use dragoman_core::memory::{Credential, CredentialId, Memory};
 use dragoman_core::secret::Secret;
 use prost::Message;
@@ -32,6 +32,9 @@ const CREDENTIAL_TIMEOUT_MS: u32 = 3000;
 /// The same for an account's own credential: a token that is over is renewed first, and its provider takes its time.
 const OWN_CREDENTIAL_TIMEOUT_MS: u32 = 10_000;
 
+/// Most shadows under way in one VM: with the largest bodies that have one they take an eighth of it.
+const MAX_SHADOWS: usize = 128;
+
 /// The memory that the router and the translator of one worker have in common.
 #[derive(Debug, Default)]
 pub struct Worker {
@@ -43,7 +46,9 @@ pub struct Worker {
     pub memory: Memory,
     /// Requests under way, by id.
     pub exchanges: HashMap<String, Exchange>,
-    /// Bytes of their bodies.
+    /// How many of them are shadows.
+    shadows: usize,
+    /// Bytes of their bodies, but for those of shadows.
     pub bodies: usize,
     /// What the control plane was asked and has not answered.
     pub calls: Calls,
@@ -202,7 +207,7 @@ impl Worker {
         let Some(record) = self.exchanges.get(exchange).and_then(Exchange::record) else { return };
         self.stats.exchange(record, self.memory.snapshot().map(Rc::as_ref));
         let lost = self.ledger.push(exchange.to_owned(), record.write());
-        self.exchanges.remove(exchange);
+        self.forget(exchange);
         if lost > 0 {
             if self.lost == 0 {
                 host::log(Level::Error, "the control plane is away too long: the oldest Records are being lost");
@@ -212,6 +217,34 @@ impl Worker {
         }
         // Where it was, there may be room now.
         self.wake_waiting(host::now_ms());
+    }
+
+    fn forget(&mut self, exchange: &str) {
+        let is_shadow = self.exchanges.remove(exchange).is_some_and(|known| known.is_shadow());
+        self.shadows = self.shadows.saturating_sub(usize::from(is_shadow));
+    }
+
+    /// Has Envoy mirror an exchange that is about to be sent, where it has a shadow, which is named.
+    pub fn shadow(&mut self, exchange: &str, edits: &mut HeadEdits) -> Option<String> {
+        let known = self.exchanges.get(exchange).filter(|_| self.shadows < MAX_SHADOWS)?;
+        let (now, ids) = (host::now_ms(), &mut self.ids);
+        let (shadow, questions) = known.shadow(|| ids.next(now), &mut self.memory, now)?;
+        shadow.mirror(edits);
+        let id = shadow.id().to_owned();
+        self.exchanges.insert(id.clone(), shadow);
+        self.shadows = self.shadows.saturating_add(1);
+        for question in questions {
+            self.ask(&question, None);
+        }
+        Some(id)
+    }
+
+    /// A shadow that has not come to a translator while its client was there never will.
+    pub fn leave_unmade(&mut self, shadow: &str) {
+        if let Some(known) = self.exchanges.get_mut(shadow).filter(|known| known.is_unmade()) {
+            known.true_up(&mut self.memory);
+            self.forget(shadow);
+        }
     }
 
     /// Has `on_wake` of this stream called at that time, unless another is set before; with none, not at all.

@@ -93,8 +93,11 @@ impl Tally {
     }
 
     pub(super) fn observe(&mut self, record: &Record, costs: &[Option<u64>], known: &Known) {
-        self.all.totals.requests += 1;
-        self.all.totals.failed_requests += u64::from(failed(record));
+        // A shadow is no request of a client's.
+        if record.shadow_of.is_empty() {
+            self.all.totals.requests += 1;
+            self.all.totals.failed_requests += u64::from(failed(record));
+        }
         let mut asked: Vec<&str> = Vec::new();
         for (index, outcome) in record.outcomes.iter().enumerate() {
             let (provider, _) = known.labels(&outcome.target);

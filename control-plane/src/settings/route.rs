@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use dragoman_core::preferences::Several;
-use dragoman_core::snapshot::{Loss, Patience};
+use dragoman_core::snapshot::{Loss, Patience, Shadow};
 
 use super::choose::{ChooseRow, choose};
 use super::members::{Members, Placed, Reading};
 use super::patience::patience;
 use super::pool::{PoolRow, pool, preferences};
+use super::shadow::shadow;
 use super::{File, Known};
 
 /// Most candidates of one route that are ever tried: as many as Envoy has slots for.
@@ -36,6 +37,8 @@ pub struct RouteRow {
     pub choose: Option<ChooseRow>,
     /// What its callers may prefer.
     pub preferences: Several,
+    /// To whom some requests also go, unseen.
+    pub shadow: Option<Placed<Shadow>>,
 }
 
 /// Who is asked after those that were named.
@@ -116,14 +119,18 @@ pub(super) fn route(reading: &mut Reading<'_>, mut row: Members<'_>) -> RouteRow
     let pool = pool(reading, &mut row);
     let patience = patience(reading, &mut row);
     let preferences = preferences(reading, &mut row);
+    let shadow = shadow(reading, &mut row);
     row.end(reading);
-    RouteRow { name, candidates, loss, strategy, pool, patience, choose, preferences }
+    RouteRow { name, candidates, loss, strategy, pool, patience, choose, preferences, shadow }
 }
 
 /// What routes and aliases name that is no other route or alias, with the places.
 pub(super) fn mentions(file: &File) -> Vec<(&str, usize)> {
     let defined: HashSet<&str> = edges(file).map(|(own, _, _)| own).collect();
-    edges(file).filter(|(_, name, _)| !defined.contains(name)).map(|(_, name, at)| (name, at)).collect()
+    let shadows = file.routes.iter().filter_map(|row| row.shadow.as_ref());
+    let shadows = shadows.map(|shadow| (shadow.value.to.as_str(), shadow.at));
+    let named = edges(file).map(|(_, name, at)| (name, at)).chain(shadows);
+    named.filter(|(name, _)| !defined.contains(name)).collect()
 }
 
 /// Every (route or alias, what it names, the place of that).

@@ -123,6 +123,7 @@ fn exchange(record: &Record) -> Value {
     };
     let mut attributes = Attributes::default();
     attributes.text("dragoman.exchange", &record.exchange);
+    attributes.text("dragoman.shadow_of", &record.shadow_of);
     attributes.text("gen_ai.operation.name", operation);
     attributes.text("gen_ai.request.model", &record.route);
     attributes.text("dragoman.caller", &record.caller);

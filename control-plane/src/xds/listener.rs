@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use dragoman_core::exchange::{EXCHANGE, RETRY, SHADOW};
 use serde_json::{Value, json};
 
 use super::{EDGE, Edge, any, seconds, socket, tokens};
@@ -131,7 +132,8 @@ pub(super) fn router() -> Value {
 fn clean() -> Value {
     let exact = |name: &str| json!({ "remove": name });
     let prefixed = |prefix: &str| json!({ "remove_on_match": { "key_matcher": { "prefix": prefix } } });
-    let own = [prefixed("x-dragoman-try-"), exact("x-dragoman-exchange"), exact("x-dragoman-retry")];
+    let own = ["x-dragoman-try-", SHADOW].map(prefixed).into_iter().chain([EXCHANGE, RETRY].map(exact));
+    let own: Vec<Value> = own.collect();
     let envoys = [prefixed("x-envoy-"), exact("x-request-id")];
     // What others would take for a word about who somebody is.
     let identities = [exact("x-forwarded-client-cert"), prefixed("x-jwt-")];

@@ -4,18 +4,24 @@
 //! attempt, and at that moment `x-envoy-attempt-count` still says how many attempts were *before*: absent for the first.
 
 use dragoman_core::catalog::slot;
-use dragoman_core::exchange::{HOP, MAX_WALK};
+use dragoman_core::exchange::{EXCHANGE, HOP, MAX_WALK, SHADOW, SHADOW_EXCHANGE};
 use serde_json::{Map, Value, json};
 
 use super::{EDGE, Edge, any};
+use crate::catalog::Registered;
 
 pub(super) const KIND: &str = "envoy.config.route.v3.RouteConfiguration";
 
 /// A name that no cluster has: a request without a Plan is answered 503 by Envoy and goes nowhere.
 const NOWHERE: &str = "dragoman_no_plan";
 
+/// The name of what chooses the cluster.
+const SPECIFIER: &str = "envoy.router.cluster_specifier_plugin.matcher";
+
 /// The route configuration.
 pub(super) fn routes(edge: &Edge) -> Value {
+    let shadows = edge.providers.iter().map(with_shadow);
+    let routes: Vec<Value> = [without_shadow()].into_iter().chain(shadows).chain([plan()]).collect();
     json!({
         "name": EDGE,
         "virtual_hosts": [{
@@ -31,26 +37,53 @@ pub(super) fn routes(edge: &Edge) -> Value {
                 "x-forwarded-proto",
             ],
             "request_body_buffer_limit": edge.limits.max_body_bytes.to_string(),
-            "routes": [{
-                "name": "plan",
-                "match": { "prefix": "/" },
-                "route": {
-                    "inline_cluster_specifier_plugin": specifier(by_attempt(edge)),
-                    // Answers may take as long as they move; silence is what is bounded. The router filter says for how long a try may
-                    // be silent until its answer begins, by `x-envoy-upstream-rq-per-try-timeout-ms`, and watches it afterwards.
-                    "timeout": "0s",
-                    "retry_policy": retry_policy(),
-                },
-            }],
+            "routes": routes,
         }],
+        "cluster_specifier_plugins": [specifier(by_attempt(edge))],
     })
+}
+
+/// By the Plan.
+fn plan() -> Value {
+    json!({
+        "name": "plan",
+        "match": { "prefix": "/" },
+        "route": {
+            "cluster_specifier_plugin": SPECIFIER,
+            // Answers may take as long as they move; silence is what is bounded. The router filter says for how long a try may
+            // be silent until its answer begins, by `x-envoy-upstream-rq-per-try-timeout-ms`, and watches it afterwards.
+            "timeout": "0s",
+            "retry_policy": retry_policy(),
+        },
+    })
+}
+
+/// The same, found at once by most requests: they have no shadow.
+fn without_shadow() -> Value {
+    let mut route = plan();
+    route["match"]["headers"] = json!([{ "name": SHADOW, "present_match": true, "invert_match": true }]);
+    route
+}
+
+/// The same, mirrored to that provider as another exchange. Not by `cluster_header`: Envoy reads that header once more when the
+/// first attempt has written its head, so that attempt's provider would see whose name it has.
+fn with_shadow(row: &Registered) -> Value {
+    let id = json!({ "key": EXCHANGE, "value": format!("%REQ({SHADOW_EXCHANGE})%") });
+    let mut route = plan();
+    route["match"]["headers"] = json!([{ "name": SHADOW, "string_match": { "exact": slot(&row.cluster()) } }]);
+    route["route"]["request_mirror_policies"] = json!([{
+        "cluster": row.cluster(),
+        "disable_shadow_host_suffix_append": true,
+        "request_headers_mutations": [{ "append": { "header": id, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD" } }],
+    }]);
+    route
 }
 
 /// What chooses the cluster.
 pub(super) fn specifier(matcher: Value) -> Value {
     let kind = "envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier";
     json!({ "extension": {
-        "name": "envoy.router.cluster_specifier_plugin.matcher",
+        "name": SPECIFIER,
         "typed_config": any(kind, json!({ "cluster_matcher": matcher })),
     } })
 }

@@ -117,8 +117,7 @@ fn all_filters_share_one_vm() {
 #[test]
 fn the_slots_are_walked_in_order() {
     let routes = route::routes(&edge(vec![provider("a", false, "h")]));
-    let matcher = &routes["virtual_hosts"][0]["routes"][0]["route"]["inline_cluster_specifier_plugin"]["extension"]["typed_config"]
-        ["cluster_matcher"];
+    let matcher = &routes["cluster_specifier_plugins"][0]["extension"]["typed_config"]["cluster_matcher"];
     let slot = |matcher: &Value| matcher["matcher"]["matcher_tree"]["input"]["typed_config"]["header_name"].clone();
     assert_eq!(slot(&matcher["on_no_match"]), "x-dragoman-try-1");
     for count in 1..MAX_WALK {

@@ -3,7 +3,7 @@
 use super::{Body, thought};
 use crate::catalog::{DialectId, Operation, Provider, Service};
 use crate::dialect::{self, Aliases, WriteResponse};
-use crate::exchange::{Asked, Bounds, Content, Header, HeaderRef, Planned};
+use crate::exchange::{Asked, Bounds, Content, Header, HeaderRef, Planned, SHADOW};
 use crate::hub::foreign::{self, FullNames};
 use crate::hub::kept::Kept;
 use crate::hub::{Delivery, provenance};
@@ -375,7 +375,10 @@ fn passes(name: &[u8], relay: bool) -> bool {
 }
 
 fn is_envoys(name: &[u8]) -> bool {
-    name.starts_with(b"x-dragoman-") || name.starts_with(b"x-envoy-") || name == b"x-request-id"
+    // Who else is asked is no provider's business, nor that Envoy calls a mirrored request its own.
+    let is_shadows = name.starts_with(SHADOW.as_bytes()) || name == b"x-envoy-internal";
+    let prefixes = [&b"x-dragoman-"[..], b"x-envoy-", b"x-request-id"];
+    !is_shadows && prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// In its own dialect the client's query goes along (betas stand there); what the dialect itself wrote comes first.

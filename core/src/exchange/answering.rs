@@ -95,6 +95,10 @@ impl Exchange {
             memory.pulses.has_left(&outcome.target, left, now_ms);
         }
         self.running = self.running.saturating_sub(1);
+        if self.is_shadow() {
+            self.record.status = outcome.status;
+            self.closed = true;
+        }
         // Who answered stands last, whoever is gone first.
         let was_answered = outcome.ending == Ending::Outrun && self.is_answered;
         let place = self.record.outcomes.len() - usize::from(was_answered && !self.record.outcomes.is_empty());

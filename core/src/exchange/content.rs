@@ -11,7 +11,7 @@ use crate::json::{Document, Json, Kind, scan::MAX_TOP_LEVEL_MEMBERS};
 use crate::refusal::Refusal;
 
 /// What the client sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Content {
     /// A JSON object whose members policy and provider read alike.
     Json(Document),

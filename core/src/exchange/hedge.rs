@@ -71,7 +71,8 @@ impl Asked {
         self.patience.hedge.filter(|_| may)
     }
 
-    fn leaves_something(&self) -> bool {
+    /// Whether something stays with the provider that another answer would leave there as well.
+    pub(super) fn leaves_something(&self) -> bool {
         let says = |member: Json<'_>| !member.is_null() && member.bool() != Some(false);
         KEPT.iter().any(|name| self.content.json().get(name).is_some_and(says))
     }

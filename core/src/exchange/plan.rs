@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::brought::Brought;
 use super::content::Content;
 use super::experiment::Taken;
-use super::head::{Head, HeadEdits};
+use super::head::Head;
 use super::payment::Bounds;
 use super::preferences::against;
 use super::resting;
@@ -126,8 +126,13 @@ impl Planned {
     }
 
     /// Whether everything is there that it needs.
-    fn is_equipped(&self) -> bool {
-        self.opening == Opening::Free || self.credential.is_some()
+    pub(super) fn is_equipped(&self) -> bool {
+        self.is_opened_by(self.credential.as_ref())
+    }
+
+    /// Whether it may be asked with this credential, or with none.
+    pub fn is_opened_by(&self, credential: Option<&Rc<Credential>>) -> bool {
+        self.opening == Opening::Free || credential.is_some()
     }
 }
 
@@ -378,19 +383,5 @@ impl Asked {
             (true, Some(until)) => Err(Refusal::Cooling(until.saturating_sub(now_ms))),
             (true, None) => Err(Refusal::NoCredential(without.unwrap_or_default())),
         }
-    }
-
-    /// What the router writes into the request's head: the Plan for Envoy, the exchange for the translator.
-    pub(super) fn slots(&self) -> HeadEdits {
-        let mut edits = HeadEdits { remove: self.head.spoofed().map(<[u8]>::to_vec).collect(), set: Vec::new() };
-        for (index, planned) in self.plan.iter().enumerate() {
-            let slot = self.snapshot.slot(planned.target.provider).unwrap_or_default();
-            edits.set(&format!("{}{}", super::SLOT, index + 1), slot);
-        }
-        edits.set(super::EXCHANGE, &self.id);
-        // Envoy tries no more often than there are attempts in a walk; where a walk ends sooner, it finds nobody.
-        edits.set("x-envoy-max-retries", &self.retries().to_string());
-        self.bound_silence(&mut edits);
-        edits
     }
 }

@@ -1,6 +1,6 @@
 //! Answers of the gateway's own.
 
-use super::{Exchange, FinalHead, HeadEdits, Header, Phase, REQUEST_ID, RETRY, head};
+use super::{Exchange, FinalHead, HeadEdits, Header, Phase, REQUEST_ID, RETRY, Step, head};
 use crate::catalog::DialectId;
 use crate::dialect;
 use crate::json::Writer;
@@ -53,6 +53,24 @@ pub(super) fn greeting(exchange: &str) -> LocalReply {
 }
 
 impl Exchange {
+    /// Says no for a reason that only the worker knows.
+    pub fn refuse(&mut self, refusal: Refusal) -> Step {
+        self.phase = Phase::Answered;
+        Step::Reply(self.reply(&refusal))
+    }
+
+    fn reply(&mut self, refusal: &Refusal) -> LocalReply {
+        let error = refusal.to_client();
+        self.record.status = error.status;
+        self.record.refusal = refusal.code().to_string();
+        let mut reply = error_reply(self.dialect(), &error, &self.id);
+        refusal.retry_headers().iter().for_each(|(name, value)| reply.set(name, value));
+        if let Refusal::UnknownMethod(unknown) = refusal {
+            reply.set("allow", unknown.allow);
+        }
+        reply
+    }
+
     /// Envoy says no before the request was sent: too large a body, or a client that took too long.
     pub(super) fn before_the_answer(&mut self, status: u16) -> FinalHead {
         match (&self.phase, status) {

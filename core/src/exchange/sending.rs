@@ -5,8 +5,11 @@ use std::rc::Rc;
 use super::brought::Brought;
 use super::content::Content;
 use super::plan::Bearing;
+use super::preferences;
 use super::walk::Walk;
-use super::{Asked, Bounds, Exchange, Phase, Planned, Question, Questions, Sought, Step, Wish, preferences};
+use super::{
+    Asked, Bounds, EXCHANGE, Exchange, HeadEdits, Phase, Planned, Question, Questions, SLOT, Sought, Step, Wish,
+};
 use crate::admission::Grant;
 use crate::memory::Memory;
 use crate::refusal::Refusal;
@@ -90,5 +93,21 @@ impl Exchange {
         };
         self.phase = Phase::Sent(Rc::from(asked));
         Ok(Step::Send(edits))
+    }
+}
+
+impl Asked {
+    /// What the router writes into the request's head: the Plan for Envoy, the exchange for the translator.
+    pub(super) fn slots(&self) -> HeadEdits {
+        let mut edits = HeadEdits { remove: self.head.spoofed().map(<[u8]>::to_vec).collect(), set: Vec::new() };
+        for (index, planned) in self.plan.iter().enumerate() {
+            let slot = self.snapshot.slot(planned.target.provider).unwrap_or_default();
+            edits.set(&format!("{SLOT}{}", index + 1), slot);
+        }
+        edits.set(EXCHANGE, &self.id);
+        // Envoy tries no more often than there are attempts in a walk; where a walk ends sooner, it finds nobody.
+        edits.set("x-envoy-max-retries", &self.retries().to_string());
+        self.bound_silence(&mut edits);
+        edits
     }
 }

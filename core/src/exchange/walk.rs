@@ -83,11 +83,11 @@ impl Exchange {
         let planned = asked.plan.get(place)?;
         health.asked(&planned.target.id, now_ms);
         match number {
-            1 => health.retries.earn(health.settings.retry_percent),
+            1 if !self.is_shadow() => health.retries.earn(health.settings.retry_percent),
             number if number > asked.plan.len() && !renewed => health.retries.spend(),
             _ => {}
         }
-        let is_open = self.walk.places.len() == number && number < MAX_WALK && asked.may_repeat();
+        let is_open = self.walk.places.len() == number && number < MAX_WALK && asked.may_repeat() && !self.is_shadow();
         let free = health.may_repeat();
         let repeated = || free.then(|| again(asked, &self.walk, &self.record, health, now_ms)).flatten();
         let renewable = planned.credential.as_ref().is_some_and(|known| known.renewable);
@@ -129,12 +129,13 @@ impl Exchange {
         self.walk.place(number).filter(|_| !is_in_vain)
     }
 
-    /// The credential to ask for anew before that attempt; `None` when the planned one is good.
+    /// The credential to ask for before that attempt: anew, or of a shadow for the first time. `None` when the planned one is good.
     pub fn renewed(&self, number: usize) -> Option<CredentialId> {
         let Phase::Sent(asked) = &self.phase else { return None };
         let place = self.walk.place(number)?;
-        let last = (1..number).rev().find(|last| self.walk.place(*last) == Some(place))?;
-        match &asked.plan.get(place).filter(|_| self.rejected.contains(&last))?.opening {
+        let last = (1..number).rev().find(|last| self.walk.place(*last) == Some(place));
+        let again = last.is_some_and(|last| self.rejected.contains(&last));
+        match &asked.plan.get(place).filter(|planned| again || !planned.is_equipped())?.opening {
             Opening::With(which) => Some(which.clone()),
             _ => None,
         }

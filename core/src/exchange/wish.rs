@@ -1,5 +1,6 @@
 //! What a request asks for, as far as choosing depends on it: read once.
 
+use super::Asked;
 use super::content::Content;
 use super::experiment::Taken;
 use super::head::Head;
@@ -7,8 +8,8 @@ use super::preferences;
 use super::signs::Signs;
 use crate::catalog::Operation;
 use crate::dialect::{self, Endpoint, ReadError};
-use crate::hub::Delivery;
 use crate::hub::kept::Kept;
+use crate::hub::{Delivery, Request};
 use crate::json::Json;
 use crate::preferences::Preferences;
 use crate::record::Record;
@@ -57,6 +58,28 @@ impl Wish {
         }
     }
 
+    /// The same, of a whole request.
+    fn of_request(request: &Request<'_>, wish: Wish, snapshot: &Snapshot) -> Wish {
+        let (tied, abilities, weight) = (request.tied, request.needs(), request.weight());
+        let output_limit = request.max_tokens.map(|limit| limit.tokens);
+        let answers = request.sampling.answers.and_then(Json::u64);
+        let (delivery, reserved_input) = (request.delivery, Some(weight.reserved));
+        let chooses = |name: &str| snapshot.route(name).is_some_and(|route| route.choice.is_some());
+        let arms = snapshot.experiment(&wish.model).into_iter().flat_map(|row| &row.arms);
+        let chooses = chooses(&wish.model) || arms.into_iter().any(|arm| chooses(&arm.to));
+        let signs = chooses.then(|| Box::new(Signs::of(request, &wish.preferences)));
+        let needs = Needs { tied, abilities, tokens: weight.words, ..wish.needs };
+        Wish { delivery, needs, output_limit, reserved_input, answers, signs, ..wish }
+    }
+
+    /// What was asked, of that model instead; what the caller prefers holds there, too.
+    pub(super) fn instead(asked: &Asked, model: &str) -> Option<Wish> {
+        let Asked { endpoint, content, snapshot, needs, preferences, .. } = asked;
+        let request = dialect::client(endpoint.dialect).read_request(endpoint, content.json()).ok()?;
+        let wish = Wish { preferences: preferences.clone(), ..Wish::of(model.to_string(), *needs) };
+        Some(Wish::of_request(&request, wish, snapshot))
+    }
+
     /// Reads it; refuses what is no request of the endpoint's dialect where it must be understood.
     pub(crate) fn read(
         endpoint: &Endpoint,
@@ -73,17 +96,8 @@ impl Wish {
         match endpoint.operation {
             Operation::Generate => {
                 let request = dialect::client(endpoint.dialect).read_request(endpoint, content.json()).map_err(bad)?;
-                let (tied, abilities, weight) = (request.tied, request.needs(), request.weight());
                 let model = named(or_path(request.model.decode().into_owned()))?;
-                let output_limit = request.max_tokens.map(|limit| limit.tokens);
-                let answers = request.sampling.answers.and_then(Json::u64);
-                let (delivery, reserved_input) = (request.delivery, Some(weight.reserved));
-                let chooses = |name: &str| snapshot.route(name).is_some_and(|route| route.choice.is_some());
-                let arms = snapshot.experiment(&model).into_iter().flat_map(|row| &row.arms);
-                let chooses = chooses(&model) || arms.into_iter().any(|arm| chooses(&arm.to));
-                let signs = chooses.then(|| Box::new(Signs::of(&request, &preferences)));
-                let wish = of(model, Needs { tied, abilities, tokens: weight.words, ..needs });
-                Ok(Wish { delivery, output_limit, reserved_input, answers, signs, ..wish })
+                Ok(Wish::of_request(&request, of(model, needs), snapshot))
             }
             Operation::Embed => {
                 let embeddings = dialect::of(endpoint.dialect).embeddings().ok_or(Refusal::UnknownPath)?;

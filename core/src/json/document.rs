@@ -10,7 +10,7 @@ use super::scan::{self, ScanError, Span};
 /// let body = Document::read(br#" {"model":"m"} "#.to_vec()).unwrap();
 /// assert_eq!(body.json().as_str(), r#"{"model":"m"}"#);
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Document {
     text: String,
     value: Span,

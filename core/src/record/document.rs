@@ -15,6 +15,9 @@ impl Record {
         let mut out = Writer::with_capacity(512);
         out.object(|out| {
             out.field("exchange").string(&self.exchange);
+            if !self.shadow_of.is_empty() {
+                out.field("shadow_of").string(&self.shadow_of);
+            }
             out.field("caller").string(&self.caller);
             self.write_payment(out);
             out.field("began_ms").number(self.began_ms);
@@ -91,6 +94,7 @@ impl Record {
         let json = Json::parse(document).ok()?;
         Some(Record {
             exchange: string(json, "exchange").filter(|id| !id.is_empty())?,
+            shadow_of: optional_string(json, "shadow_of")?,
             caller: string(json, "caller")?,
             account: optional_string(json, "account")?,
             bearer: optional_string(json, "bearer")?,
@@ -262,6 +266,7 @@ mod tests {
     fn a_record_reads_back_as_written() {
         let record = Record {
             exchange: "x1".into(),
+            shadow_of: "x0".into(),
             caller: "key_1".into(),
             account: "acme.search".into(),
             bearer: "0123456789abcdef0123456789abcdef".into(),

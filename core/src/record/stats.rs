@@ -175,8 +175,11 @@ pub fn samples<'a>(record: &'a Record, snapshot: Option<&'a Snapshot>) -> Vec<Sa
         }
     };
     let dialect = DialectId::named(&record.dialect).map_or(OTHER, DialectId::name);
-    count(Metric::Requests, &[(Label::Dialect, dialect), (Label::Class, class(record.status))], 1);
-    count(Metric::Dropped, &[], record.losses.dropped.len() as u64);
+    // A shadow has no client.
+    if record.shadow_of.is_empty() {
+        count(Metric::Requests, &[(Label::Dialect, dialect), (Label::Class, class(record.status))], 1);
+        count(Metric::Dropped, &[], record.losses.dropped.len() as u64);
+    }
     for (index, outcome) in record.outcomes.iter().enumerate() {
         let (provider, target) = row(outcome, snapshot);
         let who = [(Label::Provider, provider), (Label::Target, target)];
@@ -306,6 +309,13 @@ mod tests {
                 format!("dragoman.tokens;{row};kind=output 4"),
             ]
         );
+    }
+
+    #[test]
+    fn a_shadow_is_no_request_of_a_clients() {
+        let outcomes = vec![outcome("p/m-4.1:free", Ending::Answered, 200)];
+        let record = Record { shadow_of: "x1".into(), dialect: "responses".into(), outcomes, ..Record::default() };
+        assert_eq!(said(&record), ["dragoman.attempts;provider=p;target=p/m-4.1_free;ending=answered 1"]);
     }
 
     #[test]

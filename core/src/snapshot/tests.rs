@@ -81,7 +81,8 @@ fn how_a_route_is_shared_reads_back_as_written_and_older_documents_say_nothing_o
     let hedge = Some(Hedge { after: HedgeAfter::Time(800), share: 7 });
     let patience =
         Patience { on_content_policy, first_event_ms: Some(300_000), between_events_ms: Some(9), wait, hedge };
-    let route = Route { name: "m".into(), candidates: vec![1, 0], pool, regions, patience, ..Route::default() };
+    let shadow = Some(Shadow { to: "a/n".into(), share: 10 });
+    let route = Route { name: "m".into(), candidates: vec![1, 0], pool, regions, patience, shadow, ..Route::default() };
     let mut row = provider("a");
     (row.dispatch, row.share, row.region) = (crate::catalog::Dispatch::Fallback, Some(20), "eu".into());
     let targets = vec![target("a/m", 0), target("a/n", 0)];
@@ -89,7 +90,8 @@ fn how_a_route_is_shared_reads_back_as_written_and_older_documents_say_nothing_o
     snapshot.silence = Silence { first_event_ms: 1, thinking_ms: 2, between_events_ms: 3 };
     assert_eq!(Snapshot::read(&snapshot.write()).unwrap(), snapshot);
 
-    let older = Route { pool: Pool::default(), regions: Regions::default(), patience: Patience::default(), ..route };
+    let unsaid = Route { shadow: None, patience: Patience::default(), ..route };
+    let older = Route { pool: Pool::default(), regions: Regions::default(), ..unsaid };
     let snapshot = Snapshot::new(7, vec![provider("a")], targets, vec![older.clone()], vec![]).unwrap();
     let text = String::from_utf8(snapshot.write()).unwrap();
     assert!(

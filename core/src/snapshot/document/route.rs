@@ -3,7 +3,7 @@
 use super::{choice, index, patience, strings_of};
 use crate::json::{Json, Writer};
 use crate::preferences::{Preference, Several};
-use crate::snapshot::{Affinity, Balance, Loss, Pool, Regions, Route};
+use crate::snapshot::{Affinity, Balance, Loss, Pool, Regions, Route, Shadow};
 
 pub(super) fn write(row: &Route, out: &mut Writer) {
     out.object(|out| {
@@ -38,6 +38,12 @@ pub(super) fn write(row: &Route, out: &mut Writer) {
         if row.preferences != Several::ALL {
             out.field("preferences").strings(row.preferences.names());
         }
+        if let Some(Shadow { to, share }) = &row.shadow {
+            out.field("shadow").object(|out| {
+                out.field("to").string(to);
+                out.field("share").number(*share);
+            });
+        }
     });
 }
 
@@ -66,6 +72,10 @@ pub(super) fn read(row: Json<'_>) -> Option<Route> {
             None => None,
         },
         preferences: row.get("preferences").map_or(Some(Several::ALL), preferences)?,
+        shadow: match row.get("shadow") {
+            Some(shadow) => Some(Shadow { to: shadow.get("to")?.string()?, share: shadow.get("share")?.u64()? }),
+            None => None,
+        },
     })
 }
 
