@@ -23,6 +23,8 @@ const READERS: u32 = 4;
 const CONNECTIONS: u32 = 8;
 /// How long a connection of the pool is waited for.
 const ACQUIRE: Duration = Duration::from_secs(10);
+/// How old a connection becomes, so that a server that was moved is found again and none grows for ever.
+const LIFETIME: Duration = Duration::from_secs(1800);
 /// The name under which changes are told.
 const CHANNEL: &str = "dragoman";
 /// The number of the lock that exclusive changes take; any number that nobody else in the database uses.
@@ -89,6 +91,16 @@ fn install() {
     ONCE.call_once(sqlx::any::install_default_drivers);
 }
 
+/// A pool of so many connections, opened when they are needed.
+///
+/// Why it knows no times of its own: what looks after them may take a core for ever, and keeps its process from ending (sqlx 0.9.0,
+/// launchbadge/sqlx#3645). Here a connection's age is looked at when it is taken.
+fn of_at_most(connections: u32) -> AnyPoolOptions {
+    let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
+    let pool = pool.before_acquire(|_, known| Box::pin(async move { Ok(known.age < LIFETIME) }));
+    pool.max_lifetime(None).idle_timeout(None)
+}
+
 pub(super) async fn open_sqlite(file: &Path) -> anyhow::Result<(Engine, AnyPool, AnyPool)> {
     install();
     let path = file.to_str().with_context(|| format!("{} is no text", file.display()))?;
@@ -100,7 +112,7 @@ pub(super) async fn open_sqlite(file: &Path) -> anyhow::Result<(Engine, AnyPool,
     let pool = |mode: &'static str, most: u32| {
         let url = format!("sqlite://{path}?mode={mode}");
         let options = url.parse::<AnyConnectOptions>().map(ConnectOptions::disable_statement_logging);
-        let pool = AnyPoolOptions::new().max_connections(most).acquire_timeout(ACQUIRE).after_connect(|one, _| {
+        let pool = of_at_most(most).after_connect(|one, _| {
             Box::pin(async move {
                 let durable = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
                 one.execute(sqlx::raw_sql(BUSY)).await?;
@@ -126,9 +138,9 @@ pub(super) async fn open_postgres(url: &str) -> anyhow::Result<(Engine, AnyPool,
     // The URL holds a password: what is wrong is said without it.
     let options = url.parse::<AnyConnectOptions>().map_err(|_| anyhow::anyhow!("the store's URL is no URL"))?;
     let options = options.disable_statement_logging();
-    let pool = || AnyPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
-    let writer = pool().connect_with(options.clone()).await.context("the store's PostgreSQL does not answer")?;
-    let reader = pool().connect_with(options).await.context("the store's PostgreSQL does not answer")?;
+    let pool = |options| of_at_most(CONNECTIONS).connect_with(options);
+    let writer = pool(options.clone()).await.context("the store's PostgreSQL does not answer")?;
+    let reader = pool(options).await.context("the store's PostgreSQL does not answer")?;
     Ok((Engine::Postgres, writer, reader))
 }
 
@@ -193,6 +205,12 @@ mod tests {
         {
             assert_eq!(is_new_enough(version), good, "{version}");
         }
+    }
+
+    #[test]
+    fn nothing_looks_after_a_pool_beside_those_who_use_it() {
+        let pool = of_at_most(1);
+        assert_eq!((pool.get_max_lifetime(), pool.get_idle_timeout(), pool.get_min_connections()), (None, None, 0));
     }
 
     #[tokio::test]
