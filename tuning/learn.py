@@ -74,17 +74,17 @@ def shares(u, groups):
     return out
 
 
-def trees(x, y, seed, names=None, bags=3, count=None):
+def trees(x, y, seed, names=None, bags=3, count=None, leaves=None, weight=None):
     """Extremely random boosted trees, some of them with different seeds: what comes out is their mean."""
     big = len(y) > 3000
     out = []
     for k in range(bags):
         params = dict(
-            objective="l2", num_leaves=15 if big else 8, learning_rate=0.06, min_data_in_leaf=20, feature_fraction=0.15,
+            objective="l2", num_leaves=leaves or (15 if big else 8), learning_rate=0.06, min_data_in_leaf=20, feature_fraction=0.15,
             extra_trees=True, bagging_fraction=0.7, bagging_freq=1, lambda_l2=5, verbose=-1, num_threads=1, seed=seed * 31 + k,
             deterministic=True, force_col_wise=True, max_bin=63,
         )
-        out.append(lgb.train(params, lgb.Dataset(x, y, feature_name=names or "auto"), count or (120 if big else 60)))
+        out.append(lgb.train(params, lgb.Dataset(x, y, weight=weight, feature_name=names or "auto"), count or (120 if big else 60)))
     return out
 
 

@@ -14,6 +14,12 @@ Definition (frozen):
   quality and RESERVE more, since what looks best on the training rows is a little worse elsewhere. It is set for each seed and fold
   from the other folds' out-of-fold scores, and then used on the tested fold. (Those scores come from models that saw the tested
   fold's labels, not its scores; a threshold is one number of thousands of rows, so this is of no weight, but it is said.)
+- One point for all pairs: the same with one threshold on value in common units (quality relative to the strong model's, money relative
+  to what it costs), every pair weighing the same: that is what an operator of several routes wants, who keeps the quality of all of
+  them and not of each. What one pair wins pays for what another one saves.
+- own: what an operator gets from `dragoman feedback export`, which knows one answer of each request. So many rows are drawn, groups
+  whole; of each, chance shows the outcome of the strong model or that of the weak one, and own.py learns from that. Tested on all other
+  groups of the source.
 - Figures: mean of seeds of eval.py's apgr, cpt50, cpt80 on the gap; saving and kept quality of the frozen points; eval.py's saving
   on the test curve, as published tables have it, by gap and by value. Beside them: chance, length alone (with the same guessed
   cost), and that cost alone, since part of what is saved comes of sending dear prompts to the weak model, whatever they ask.
@@ -21,14 +27,17 @@ Definition (frozen):
 import argparse
 import sys
 import time
+import types
 
 import numpy as np
 
 import learn
+import own
 from data import Data, Vocabulary
 from learn import EVALUATE_ONLY, PAIRS
 
 RESERVE = 0.003
+RESERVE_TOGETHER = 0.0005       # the mean of all pairs has less chance in it
 SHIPPED = ["routellm-mmlu", "mmlupro", "llmrouter", "zeroeval"]
 
 
@@ -38,9 +47,16 @@ def deal(groups, seed, folds=5):
     return np.array([fold[g] for g in groups])
 
 
+def common(value, s, w, cs, cw):
+    """One pair in common units (each row's share of the pair's quality and money), and what a threshold is multiplied with to be one
+    on the pair's own values."""
+    unit = s.mean() * (cs.mean() - cw.mean()) / cs.mean()
+    return (value / unit, s / s.sum(), w / s.sum(), cs / cs.sum(), cw / cs.sum()), unit
+
+
 class Table:
     def __init__(self, data, scorer):
-        self.data, self.ev, self.lines = data, scorer, {}
+        self.data, self.ev, self.lines, self.joint = data, scorer, {}, {}
 
     def outcomes(self, pair, rows):
         _, strong, weak = PAIRS[pair]
@@ -75,14 +91,41 @@ class Table:
         k = ok[np.argmin(c[ok])] if len(ok) else len(o)
         return np.inf if k == 0 else score[o[k - 1]]
 
-    def frozen(self, score, s, w, cs, cw, fold, level):
+    def frozen(self, score, s, w, cs, cw, fold, level, reserve=RESERVE):
         """Thresholds from the other folds, used on each fold; costs and qualities of all folds together."""
         cost, quality = np.zeros(len(s)), np.zeros(len(s))
         for k in np.unique(fold):
             a, b = fold != k, fold == k
-            ask = score[b] >= self.threshold(score[a], s[a], w[a], cs[a], cw[a], level + RESERVE)
+            ask = score[b] >= self.threshold(score[a], s[a], w[a], cs[a], cw[a], level + reserve)
             cost[b], quality[b] = np.where(ask, cs[b], cw[b]), np.where(ask, s[b], w[b])
         return [1 - cost.mean() / cs.mean(), quality.mean() / s.mean()]
+
+    def together(self, name, values, fold):
+        """One operating point for all pairs; `values` has the value of all rows, by pair."""
+        pairs = [(rows, values[pair][rows]) + self.outcomes(pair, rows) for pair in values
+                 for rows in [np.flatnonzero(self.data.source == PAIRS[pair][0])]]
+        done = np.zeros((2, 2))
+        for k in np.unique(fold):
+            seen = [fold[rows] != k for rows, *_ in pairs]
+            known = [common(value[m], s[m], w[m], cs[m], cw[m]) for m, (_, value, s, w, cs, cw, _) in zip(seen, pairs)]
+            columns = [np.concatenate(column) for column in zip(*(c for c, _ in known))]
+            for j, level in enumerate((0.99, 1.0)):
+                limit = self.threshold(*columns, level + RESERVE_TOGETHER)
+                for m, (_, unit), (_, value, s, w, cs, cw, _) in zip(seen, known, pairs):
+                    ask = value[~m] >= limit * unit
+                    cost, quality = np.where(ask, cs[~m], cw[~m]).sum(), np.where(ask, s[~m], w[~m]).sum()
+                    done[j] += np.array([cost / cs.sum(), quality / s.sum()]) / len(pairs)
+        line = [x for cost, quality in done for x in (1 - cost, quality)]
+        columns = zip(*(common(value, s, w, cs, cw)[0] for _, value, s, w, cs, cw, _ in pairs))
+        line += self.saving(*map(np.concatenate, columns), [i for *_, ids in pairs for i in ids])
+        self.joint.setdefault(name, []).append(line)
+
+    def show_together(self, out=sys.stdout):
+        print("one point for all pairs | frozen: save@99% (kept)  save@100% (kept)  | test curve: save@99%  @100%", file=out)
+        for name, lines in self.joint.items():
+            m = np.mean(lines, 0)
+            print(f"{name:23} | {m[0]:16.3f} ({m[1]:.4f}) {m[2]:8.3f} ({m[3]:.4f})   | {m[4]:20.3f} {m[5]:6.3f}", file=out)
+        print(flush=True, file=out)
 
     def show(self, out=sys.stdout):
         print("                                                               | test curve, by gap | test curve, by value | frozen, by value", file=out)
@@ -156,17 +199,55 @@ def pairs(data, tokens, table, seeds, first=0):
                 scores["length", pair][test] = length_only(data, pair, rows[data.source[rows] == source], test)
                 scores["general", pair][test] = -general.predict(both[0][1], test)
             print("seed", seed, "fold", k, round(time.time() - began, 1), flush=True)
+        values = {}
         for (method, pair), score in scores.items():
             if method == "cost":
                 continue
             rows = np.flatnonzero(data.source == PAIRS[pair][0])
-            value = None if method == "general" else learn.value(score[rows], scores["cost", pair][rows])
-            table.add(method, pair, rows, score[rows], fold[rows], value)
+            value = score if method == "general" else learn.value(score, scores["cost", pair])
+            values.setdefault(method, {})[pair] = value
+            table.add(method, pair, rows, score[rows], fold[rows], value[rows])
         for pair in PAIRS:
             rows = np.flatnonzero(data.source == PAIRS[pair][0])
-            table.add("random", pair, rows, np.random.default_rng(seed).random(len(rows)), fold[rows])
+            chance = np.random.default_rng(seed).random(len(fold))
+            values.setdefault("random", {})[pair] = chance
+            table.add("random", pair, rows, chance[:len(rows)], fold[rows])
+            values.setdefault("cost alone", {})[pair] = -scores["cost", pair]
+            gap = data.score(PAIRS[pair][1]) - data.score(PAIRS[pair][2])
+            values.setdefault("pair alone", {})[pair] = np.array([gap[rows[fold[rows] != k]].mean() for k in fold]) + 1e-9 * chance
             table.add("cost alone", pair, rows, -scores["cost", pair][rows], fold[rows])
+        for method in values:
+            table.together(method, values[method], fold)
         table.show()
+        table.show_together()
+
+
+def opinions(data, scorer, seeds):
+    """What own.py reaches where of each request one answer is judged, of a model that chance chose: definition at the head."""
+    print("pair        answers   apgr  length  taken for cheap  kept (meant: 0.99)")
+    for pair in ("mmlu", "mmlupro", "llmrouter"):
+        source, strong, weak = PAIRS[pair]
+        rows = np.flatnonzero(data.source == source)
+        for count in (500, 1000, 2000, 4000):
+            lines = []
+            for seed in range(seeds):
+                chance = np.random.default_rng(seed)
+                names, group = np.unique(data.group[rows], return_inverse=True)
+                mixed = rows[np.argsort(chance.permutation(len(names))[group], kind="stable")]
+                train, test = mixed[:count], mixed[count:]
+                test = test[~np.isin(data.group[test], data.group[train])]
+                is_hard = chance.random(count) < 0.5
+                said = np.where(is_hard, data.score(strong)[train], data.score(weak)[train])
+                examples = types.SimpleNamespace(dense=data.dense[train], names=data.names, said=said)
+                fold = deal(data.group[train], seed)
+                tried = own.Tried(examples, np.where(is_hard, "hard", "cheap"), "cheap", fold, seed)
+                most, _ = tried.enough(0.01 * said[is_hard].mean())
+                loss = tried.whole.of(data.dense, test)
+                s, w, ids = data.score(strong)[test], data.score(weak)[test], [data.ids[i] for i in test]
+                size = data.dense[test, data.names.index("text_bytes")]
+                lines.append([scorer.apgr(loss, s, w, ids), scorer.apgr(size, s, w, ids), (loss <= most).mean(), np.where(loss <= most, w, s).mean() / s.mean()])
+            m = np.mean(lines, 0)
+            print(f"{pair:11} {count:7} {m[0]:6.3f} {m[1]:7.3f} {100 * m[2]:14.1f} % {m[3]:9.4f}", flush=True)
 
 
 def main():
@@ -174,7 +255,7 @@ def main():
     p.add_argument("--data", default="../../shared/routing/open.jsonl")
     p.add_argument("--features", required=True, help="what `dragoman tuning features` wrote of the same rows")
     p.add_argument("--scorer", default="../../shared/routing", help="folder of eval.py")
-    p.add_argument("--part", choices=["mmlu1500", "pairs", "all"], default="all")
+    p.add_argument("--part", choices=["mmlu1500", "pairs", "own", "all"], default="all")
     p.add_argument("--seeds", type=int, default=10)
     p.add_argument("--first", type=int, default=0)
     a = p.parse_args()
@@ -184,11 +265,13 @@ def main():
     tokens = data.tokens(Vocabulary())
     table = Table(data, scorer)
     print(f"{len(data.rows)} rows, {len(set(r['group'] for r in data.rows))} groups as given, {len(set(data.group))} after joining near-identical prompts")
-    if a.part != "pairs":
+    if a.part in ("mmlu1500", "all"):
         mmlu1500(data, tokens, table, a.seeds)
         table.show()
-    if a.part != "mmlu1500":
+    if a.part in ("pairs", "all"):
         pairs(data, tokens, table, a.seeds, a.first)
+    if a.part in ("own", "all"):
+        opinions(data, scorer, a.seeds)
 
 
 if __name__ == "__main__":

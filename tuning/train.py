@@ -17,7 +17,7 @@ import numpy as np
 import learn
 from data import BITS, Data, Vocabulary
 from learn import EVALUATE_ONLY, PAIRS
-from protocol import RESERVE, SHIPPED, Table, deal
+from protocol import RESERVE, RESERVE_TOGETHER, SHIPPED, Table, common, deal
 
 ALSO = {
     "gpt-4-1106-preview": ["gpt-4-1106"],
@@ -146,7 +146,7 @@ def main():
     # Buckets: cheap where a cheap model does the job in 4 of 5 cases, mid where a mid one does in 7 of 10.
     buckets = {"cheap": 0.8, "mid": 0.7}
     table_of = Table(data, scorer)
-    metrics, described_pairs = {}, []
+    metrics, described_pairs, in_common = {}, [], {}
     for pair, (source, strong, weak) in PAIRS.items():
         one = {"name": pair, "source": [source], "strong": strong, "weak": weak}
         if pair in pairs:
@@ -157,12 +157,19 @@ def main():
             limit = {}
             for name, keep in (("99", 0.99), ("100", 1.0)):
                 limit[name] = f(min(1e9, table_of.threshold(value, s, wk, cs, cw, keep + RESERVE)))
-            one |= {"score": f"need_{pair}", "cost": f"cost_{pair}", "thresholds": limit}
+            one |= {"score": f"need_{pair}", "cost": f"cost_{pair}", "thresholds": limit, "together": {}}
+            in_common[pair] = common(value, s, wk, cs, cw)
             _, cpt = scorer.routellm(score, s, wk, ids)
             frozen = [table_of.frozen(value, s, wk, cs, cw, fold[test], x) for x in (0.99, 1.0)]
             metrics[pair] = {"apgr": scorer.apgr(score, s, wk, ids), "cpt50": cpt[0.5], "cpt80": cpt[0.8],
                              "saved_at_99": frozen[0][0], "kept_at_99": frozen[0][1], "saved_at_100": frozen[1][0], "kept_at_100": frozen[1][1]}
         described_pairs.append(one)
+    columns = [np.concatenate(column) for column in zip(*(columns for columns, _ in in_common.values()))]
+    for name, keep in (("99", 0.99), ("100", 1.0)):
+        limit = table_of.threshold(*columns, keep + RESERVE_TOGETHER)
+        for one in described_pairs:
+            if one["name"] in in_common:
+                one["together"][name] = f(min(1e9, limit * in_common[one["name"]][1]))
     metrics = {p: {k: round(float(v), 4) for k, v in m.items()} for p, m in metrics.items()}
     licences = collections.Counter((data.rows[i]["source"], data.rows[i]["license"]) for i in rows)
     digest = lambda name: hashlib.sha256(open(name, "rb").read()).hexdigest()

@@ -38,10 +38,11 @@ pub fn artifact(file: Option<&Path>) -> anyhow::Result<Artifact> {
     Artifact::read(&bytes).map_err(|error| bad(format!("{name}: {error}")))
 }
 
-/// Writes what training reads: a line that names the numbers, then one for each row.
-pub fn write_features(data: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+/// Writes what training reads: a line that names the numbers, then one for each row, if there are any.
+pub fn write_features(data: Option<&Path>, out: &mut dyn Write) -> anyhow::Result<()> {
     let names: Vec<&str> = SCHEMA.iter().map(|(name, _)| *name).collect();
     writeln!(out, "{}", json!({"schema": features::VERSION, "dense": names}))?;
+    let Some(data) = data else { return Ok(()) };
     rows(data, |row| {
         let seen = Features::of_prompt(&row.prompt);
         let mut line = Map::from_iter([("id".into(), row.id.into()), ("dense".into(), seen.dense().into())]);

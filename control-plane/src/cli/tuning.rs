@@ -15,18 +15,18 @@ use serde_json::Value;
 use super::shown::lines;
 use super::table::Table;
 use super::{note, print};
-use crate::tuning::evaluate::{Evaluation, Measured, evaluate};
+use crate::tuning::evaluate::{Evaluation, Frozen, Measured, Saving, evaluate};
 use crate::tuning::import::import;
 use crate::tuning::{self, artifact};
 
 /// What is done with artifacts.
 #[derive(Debug, Subcommand)]
 pub enum TuningCommand {
-    /// Write what training reads: the features of each row, one JSON line a row.
+    /// Write what training reads: a line that names the features, then those of each row, one JSON line a row.
     Features {
-        /// The rows: a JSON object a line, with at least `id` and `prompt`.
+        /// The rows: a JSON object a line, with at least `id` and `prompt`. Without, only the names are written.
         #[arg(long, value_name = "FILE")]
-        data: PathBuf,
+        data: Option<PathBuf>,
         /// Where to.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
@@ -96,7 +96,7 @@ impl TuningCommand {
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             TuningCommand::Artifacts(command) => command.run().await,
-            TuningCommand::Features { data, out } => write(&out, |file| tuning::write_features(&data, file)),
+            TuningCommand::Features { data, out } => write(&out, |file| tuning::write_features(data.as_deref(), file)),
             TuningCommand::Import { model, out } => {
                 let bytes = import(&model)?;
                 write(&out, |file| Ok(file.write_all(&bytes)?))?;
@@ -163,33 +163,41 @@ fn tell(evaluation: &Evaluation) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is saved where quality is kept: by the frozen threshold, and at the best point of the curve of each way to choose.
+/// What is saved where quality is kept: by the frozen threshold, and at the best point of the curve of each way to choose. `all as
+/// one`: by thresholds with which the pairs keep it together, each for the others' sake.
 fn savings(pairs: &[Measured]) -> Table {
     let mut table = Table::new(["pair", "keep", "calls", "kept", "saved", "on_curve", "by_length", "by_chance"]);
     for at in 0..2 {
         let all: Vec<_> = pairs.iter().map(|pair| (pair.pair.as_str(), pair.savings[at])).collect();
         for (name, saving) in &all {
-            let frozen = |of: fn(&tuning::evaluate::Frozen) -> f64| saving.frozen.as_ref().map(of);
-            let frozen = [frozen(|it| it.calls), frozen(|it| it.kept), frozen(|it| it.saved)];
             let others = [saving.curve, saving.length, Some(saving.chance)];
-            let cells = frozen.into_iter().chain(others).map(|share| share.map(percent).unwrap_or_default());
-            table.row([(*name).to_owned(), format!("{} %", saving.keep)].into_iter().chain(cells));
+            table.row(saved(name, saving.keep, &saving.frozen, others));
         }
         if let Some((_, first)) = all.first() {
-            let frozen = |of: fn(&tuning::evaluate::Frozen) -> f64| {
-                let known: Vec<f64> = all.iter().filter_map(|(_, saving)| saving.frozen.as_ref().map(of)).collect();
-                (known.len() == all.len()).then(|| mean(known.into_iter()))
+            let mean = |of: fn(&Saving) -> f64| mean(all.iter().map(|(_, saving)| of(saving)));
+            let frozen = Frozen {
+                calls: mean(|it| it.frozen.calls),
+                kept: mean(|it| it.frozen.kept),
+                saved: mean(|it| it.frozen.saved),
             };
             // A way that reaches the quality at no point saves nothing.
-            let mean = |of: fn(&tuning::evaluate::Saving) -> f64| mean(all.iter().map(|(_, saving)| of(saving)));
-            let frozen = [frozen(|it| it.calls), frozen(|it| it.kept), frozen(|it| it.saved)];
             let others =
                 [mean(|it| it.curve.unwrap_or(0.0)), mean(|it| it.length.unwrap_or(0.0)), mean(|it| it.chance)];
-            let cells = frozen.into_iter().chain(others.map(Some)).map(|share| share.map(percent).unwrap_or_default());
-            table.row(["mean of all".to_owned(), format!("{} %", first.keep)].into_iter().chain(cells));
+            table.row(saved("mean of all", first.keep, &frozen, others.map(Some)));
+            let together = Frozen {
+                calls: mean(|it| it.together.calls),
+                kept: mean(|it| it.together.kept),
+                saved: mean(|it| it.together.saved),
+            };
+            table.row(saved("all as one", first.keep, &together, [None; 3]));
         }
     }
     table
+}
+
+fn saved(name: &str, keep: u8, frozen: &Frozen, others: [Option<f64>; 3]) -> impl Iterator<Item = String> {
+    let shares = [frozen.calls, frozen.kept, frozen.saved].map(Some).into_iter().chain(others);
+    [name.to_owned(), format!("{keep} %")].into_iter().chain(shares.map(|share| share.map(percent).unwrap_or_default()))
 }
 
 fn show(artifact: &Artifact) -> anyhow::Result<()> {

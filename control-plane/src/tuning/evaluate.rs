@@ -11,6 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::measure::{Outcome, Outcomes};
+use super::pairs::Thresholds;
 use super::{Pair, Row, Scoring, rows};
 
 /// What rows say of an artifact.
@@ -58,8 +59,10 @@ pub struct Measured {
 pub struct Saving {
     /// Percent of the strong model's quality that are meant to be kept.
     pub keep: u8,
-    /// By the threshold that was frozen in training.
-    pub frozen: Option<Frozen>,
+    /// By the threshold that was frozen in training. Where none was, nothing is known, and the strong model is always asked.
+    pub frozen: Frozen,
+    /// The same by the threshold with which all pairs together are meant to keep it.
+    pub together: Frozen,
     /// At the best point of the curve of these very rows, as published tables have it.
     pub curve: Option<f64>,
     /// The same by need alone, whatever a prompt costs.
@@ -80,6 +83,9 @@ pub struct Frozen {
     /// The share of its cost that is saved.
     pub saved: f64,
 }
+
+/// The strong model is always asked.
+const ALWAYS: Frozen = Frozen { calls: 1.0, kept: 1.0, saved: 0.0 };
 
 /// The rows of one pair while they are collected.
 #[derive(Default)]
@@ -137,15 +143,17 @@ fn measured(pair: &Pair, collected: Collected) -> Measured {
     let outcomes = Outcomes::new(outcomes);
     let [cpt50, cpt80] = outcomes.cpt(&scores, [0.5, 0.8]);
     let [by_value, by_need, by_length] = [&values, &scores, &lengths].map(|by| outcomes.curve(by));
-    let saving = |keep: u8, threshold: Option<f64>| {
+    let frozen = |threshold: f64| {
+        let point = outcomes.at(&values, threshold);
+        let (quality, cost) = outcomes.strong;
+        Frozen { calls: point.share, kept: point.quality / quality, saved: 1.0 - point.cost / cost }
+    };
+    let saving = |keep: u8, of: fn(&Thresholds) -> Option<f64>| {
         let quality = outcomes.strong.0 * f64::from(keep) / 100.0;
-        let frozen = threshold.map(|threshold| outcomes.at(&values, threshold)).map(|point| Frozen {
-            calls: point.share,
-            kept: point.quality / outcomes.strong.0,
-            saved: 1.0 - point.cost / outcomes.strong.1,
-        });
+        let [frozen, together] =
+            [&pair.thresholds, &pair.together].map(|thresholds| of(thresholds).map_or(ALWAYS, frozen));
         let [curve, need, length] = [&by_value, &by_need, &by_length].map(|curve| outcomes.saving(curve, quality));
-        Saving { keep, frozen, curve, need, length, chance: outcomes.saving_by_chance(quality) }
+        Saving { keep, frozen, together, curve, need, length, chance: outcomes.saving_by_chance(quality) }
     };
     Measured {
         pair: pair.name.clone(),
@@ -156,6 +164,6 @@ fn measured(pair: &Pair, collected: Collected) -> Measured {
         apgr_by_length: outcomes.apgr(&lengths),
         cpt50,
         cpt80,
-        savings: [saving(99, pair.thresholds.nearly), saving(100, pair.thresholds.equal)],
+        savings: [saving(99, |thresholds| thresholds.nearly), saving(100, |thresholds| thresholds.equal)],
     }
 }

@@ -28,6 +28,10 @@ pub struct Pair {
     /// From which value on the strong one is asked, by the share of its quality that is meant to be kept; frozen in training.
     #[serde(default, skip_serializing_if = "Thresholds::is_empty")]
     pub thresholds: Thresholds,
+    /// The same where the quality of all pairs together is meant to be kept and each may lose some for another's sake: one point on
+    /// the scale of quality relative to the strong model's for money relative to its, said here as a value of this pair.
+    #[serde(default, skip_serializing_if = "Thresholds::is_empty")]
+    pub together: Thresholds,
 }
 
 /// Values from which on the strong model is asked.

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::tuning::evaluate::evaluate;
+use crate::tuning::evaluate::{Frozen, evaluate};
 use crate::tuning::import::import;
 
 /// A folder of this test's own, gone with it.
@@ -52,7 +52,8 @@ fn described(folder: &Folder) -> Value {
                     "groups": [1, 1], "weights": "domains.f32"},
         "heads": [line("cheap"), line("mid"), need],
         "buckets": {"cheap": 0.8, "mid": 0.7},
-        "pairs": [{"name": "p", "source": ["s"], "strong": "big", "weak": "little", "score": "need", "thresholds": {"99": 0.5}}],
+        "pairs": [{"name": "p", "source": ["s"], "strong": "big", "weak": "little", "score": "need", "thresholds": {"99": 0.5},
+                   "together": {"100": 0.5}}],
         "general": "1-cheap",
     })
 }
@@ -134,9 +135,10 @@ fn rows_are_scored_and_measured() {
     let pair = &evaluation.pairs[0];
     assert_eq!((evaluation.rows, pair.rows, pair.weak, pair.strong), (22, 20, 0.0, 0.5));
     assert_eq!((pair.apgr, pair.apgr_by_length), (0.75, 0.75));
-    let frozen = pair.savings[0].frozen.unwrap();
-    assert_eq!((frozen.calls, frozen.kept, frozen.saved), (0.5, 1.0, 0.375));
-    assert!(pair.savings[1].frozen.is_none(), "no threshold was frozen for that");
+    let figures = |frozen: Frozen| (frozen.calls, frozen.kept, frozen.saved);
+    let [nearly, equal] = pair.savings;
+    assert_eq!([nearly.frozen, equal.together].map(figures), [(0.5, 1.0, 0.375); 2]);
+    assert_eq!([nearly.together, equal.frozen].map(figures), [(1.0, 1.0, 0.0); 2], "no threshold was frozen for that");
     assert_eq!(evaluation.unpaired.get("elsewhere"), Some(&1));
     assert!(evaluation.unknown.contains("big"), "nothing is predicted of it");
     assert!(!evaluation.trained_on);
