@@ -200,6 +200,12 @@ impl Exchange {
         exchange
     }
 
+    /// The bucket for which it has a Plan; `none` where its route leaves nothing to the request.
+    pub fn planned_for(&self) -> Option<&'static str> {
+        let has_plan = matches!(self.phase, Phase::Planned { .. } | Phase::Sent(_));
+        has_plan.then(|| self.record.chosen.as_ref().map_or("none", |chosen| chosen.bucket.name()))
+    }
+
     /// The gateway-made id.
     pub fn id(&self) -> &str {
         &self.id

@@ -126,10 +126,15 @@ pub fn log(level: Level, text: &str) {
 
 /// Milliseconds since 1970; 0 without a host.
 pub fn now_ms() -> u64 {
+    now_ns() / 1_000_000
+}
+
+/// Nanoseconds since 1970; 0 without a host.
+pub fn now_ns() -> u64 {
     let mut nanoseconds = 0;
     // SAFETY: the host writes one u64. It always has a clock, so the status is not looked at.
     let _ = unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
-    nanoseconds / 1_000_000
+    nanoseconds
 }
 
 /// Fills `bytes` with randomness.

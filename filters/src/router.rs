@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 
 use dragoman_core::catalog::DialectId;
 use dragoman_core::exchange::{Evidence, Exchange, FinalHead, Head, HeadEdits, Header, RETRY, Step, error_reply};
+use dragoman_core::memory::Memory;
 use dragoman_core::refusal::Refusal;
 
 use crate::dispatch::{BodyFlow, End, HeadFlow, Stream};
@@ -59,15 +60,14 @@ impl Router {
     /// Gives the exchange the whole body, if there is room for it.
     fn take_body(&mut self, worker: &mut Worker) {
         self.request = Request::Deciding;
-        let Some(exchange) = worker.exchanges.get_mut(&self.exchange) else { return };
         let bodies = worker.bodies.saturating_add(self.size);
         let step = if bodies > MAX_BODIES {
             self.size = 0;
-            exchange.refuse(Refusal::Busy)
+            self.decide(worker, |exchange, _, _| exchange.refuse(Refusal::Busy))
         } else {
             worker.bodies = bodies;
             let body = if self.size == 0 { Ok(Vec::new()) } else { host::buffer(Buffer::RequestBody) };
-            exchange.body(body.unwrap_or_default(), &mut worker.memory, host::now_ms())
+            self.decide(worker, |exchange, memory, now_ms| exchange.body(body.unwrap_or_default(), memory, now_ms))
         };
         self.follow(worker, step);
     }
@@ -127,11 +127,21 @@ impl Router {
 
     /// Goes on once every question is answered, or never will be.
     fn advance(&self, worker: &mut Worker) -> Step {
-        let Some(exchange) = worker.exchanges.get_mut(&self.exchange) else { return Step::Wait };
-        match exchange.advance(&mut worker.memory, host::now_ms()) {
+        self.decide(worker, |exchange, memory, now_ms| match exchange.advance(memory, now_ms) {
             Step::Wait => exchange.unanswered(),
             step => step,
+        })
+    }
+
+    /// Asks the exchange what to do, and counts how long it took to say it where that was its Plan.
+    fn decide(&self, worker: &mut Worker, ask: impl FnOnce(&mut Exchange, &mut Memory, u64) -> Step) -> Step {
+        let Some(exchange) = worker.exchanges.get_mut(&self.exchange) else { return Step::Wait };
+        let (began_ns, had_plan) = (host::now_ns(), exchange.planned_for().is_some());
+        let step = ask(exchange, &mut worker.memory, began_ns / 1_000_000);
+        if let Some(bucket) = exchange.planned_for().filter(|_| !had_plan) {
+            worker.stats.planned(bucket, host::now_ns().saturating_sub(began_ns) / 1000);
         }
+        step
     }
 
     /// Gives an answer of our own instead of one that has begun without a body.

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use dragoman_core::record::Record;
-use dragoman_core::record::stats::{Kind, Metric, Sample, samples};
+use dragoman_core::record::stats::{Kind, Label, Metric, Sample, samples};
 use dragoman_core::snapshot::Snapshot;
 
 use crate::host;
@@ -36,6 +36,11 @@ impl Stats {
     /// Counts Records that were lost.
     pub fn lost(&mut self, records: u32) {
         self.take(&Sample { metric: Metric::RecordsLost, labels: Vec::new(), value: u64::from(records) });
+    }
+
+    /// Counts how long a request's Plan took, waits for the control plane not counted.
+    pub fn planned(&mut self, bucket: &str, microseconds: u64) {
+        self.take(&Sample { metric: Metric::PlanUs, labels: vec![(Label::Bucket, bucket)], value: microseconds });
     }
 
     fn take(&mut self, sample: &Sample<'_>) {
@@ -72,7 +77,6 @@ impl Stats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dragoman_core::record::stats::Label;
 
     fn sample(metric: Metric, target: &str) -> Sample<'_> {
         Sample { metric, labels: vec![(Label::Target, target)], value: 1 }

@@ -63,7 +63,7 @@ pub struct Worker {
     /// The streams of the attempts that wait at the hop, by their exchanges.
     at_hop: HashMap<String, Vec<u32>>,
     /// What the host's statistics are told.
-    stats: Stats,
+    pub stats: Stats,
     /// Records that were lost.
     lost: u32,
 }

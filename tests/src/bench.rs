@@ -20,6 +20,7 @@
 pub(crate) mod account;
 mod admission;
 mod bare;
+mod choosing;
 mod load;
 mod machine;
 mod own_token;
@@ -56,6 +57,10 @@ pub fn run(options: &Options) -> anyhow::Result<String> {
     }
     if options.sessions {
         report.own_token = own_token::OwnToken::measure(&stand, options.pace)?;
+        return Ok(report.markdown());
+    }
+    if options.choosing {
+        report.choosing = choosing::Choosing::measure(&stand, options.pace)?;
         return Ok(report.markdown());
     }
     for &size in &options.bodies {

@@ -34,6 +34,8 @@ pub enum Metric {
     Fallbacks,
     /// Attempts that were made beside one that was slow.
     Hedges,
+    /// Microseconds in which a complete request was understood and planned.
+    PlanUs,
     /// Milliseconds from an attempt's start to its first event.
     FirstEventMs,
     /// Microseconds between two tokens of a streamed answer, on the average.
@@ -63,6 +65,7 @@ impl Metric {
             Metric::Attempts => "dragoman.attempts",
             Metric::Fallbacks => "dragoman.fallbacks",
             Metric::Hedges => "dragoman.hedges",
+            Metric::PlanUs => "dragoman.plan_us",
             Metric::FirstEventMs => "dragoman.first_event_ms",
             Metric::InterTokenUs => "dragoman.inter_token_us",
             Metric::Tokens => "dragoman.tokens",
@@ -74,7 +77,7 @@ impl Metric {
     /// How it adds up.
     pub fn kind(self) -> Kind {
         match self {
-            Metric::FirstEventMs | Metric::InterTokenUs => Kind::Histogram,
+            Metric::PlanUs | Metric::FirstEventMs | Metric::InterTokenUs => Kind::Histogram,
             _ => Kind::Counter,
         }
     }
@@ -97,12 +100,22 @@ pub enum Label {
     Reason,
     /// Which tokens.
     Kind,
+    /// Where its route puts a request, if it does.
+    Bucket,
 }
 
 impl Label {
     /// Every label.
-    pub const ALL: [Label; 7] =
-        [Label::Provider, Label::Target, Label::Dialect, Label::Class, Label::Ending, Label::Reason, Label::Kind];
+    pub const ALL: [Label; 8] = [
+        Label::Provider,
+        Label::Target,
+        Label::Dialect,
+        Label::Class,
+        Label::Ending,
+        Label::Reason,
+        Label::Kind,
+        Label::Bucket,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -114,6 +127,7 @@ impl Label {
             Label::Ending => "ending",
             Label::Reason => "reason",
             Label::Kind => "kind",
+            Label::Bucket => "bucket",
         }
     }
 

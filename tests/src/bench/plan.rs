@@ -46,6 +46,7 @@ pub struct Options {
     pub(super) bare_only: bool,
     pub(super) budgets: bool,
     pub(super) sessions: bool,
+    pub(super) choosing: bool,
 }
 
 /// The bodies of the README's table, in bytes.
@@ -73,6 +74,7 @@ impl Options {
             bare_only: false,
             budgets: false,
             sessions: false,
+            choosing: false,
         };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
@@ -88,8 +90,10 @@ impl Options {
                 "--budgets" => options.budgets = true,
                 // What people's own tokens cost, and nothing else.
                 "--sessions" => options.sessions = true,
+                // What choosing the model costs, and nothing else.
+                "--choosing" => options.choosing = true,
                 _ => bail!(
-                    "`{argument}` is unknown; there are --quick, --only SHAPES, --bodies SIZES, --soak COUNT, --bare-only, --budgets, --sessions"
+                    "`{argument}` is unknown; there are --quick, --only SHAPES, --bodies SIZES, --soak COUNT, --bare-only, --budgets, --sessions, --choosing"
                 ),
             }
         }

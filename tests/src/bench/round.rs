@@ -209,13 +209,17 @@ fn half(stand: &Stand, side: Side, target: &Target, pace: load::Pace, length: Du
 
 /// CPU of a request of 2 kB that is relayed, in µs, with this key at the gateway that is kept busy.
 pub fn relay_cpu(stand: &Stand, key: &str, pace: Pace) -> anyhow::Result<f64> {
-    let target = stand.target_of(key, Shape::Relay, Manner::Whole, 2000)?;
+    busy_cpu(stand, &stand.target_of(key, Shape::Relay, Manner::Whole, 2000)?, pace)
+}
+
+/// CPU of such a request at the gateway, in µs, when it is kept busy.
+pub fn busy_cpu(stand: &Stand, target: &Target, pace: Pace) -> anyhow::Result<f64> {
     let busy = load::Pace::Closed { connections: BUSY_CONNECTIONS };
-    Ok(half(stand, Side::Gateway, &target, busy, pace.busy)?.cpu)
+    Ok(half(stand, Side::Gateway, target, busy, pace.busy)?.cpu)
 }
 
 /// The value below which this part of ascending numbers lies.
-fn quantile(ascending: &[f64], part: f64) -> f64 {
+pub fn quantile(ascending: &[f64], part: f64) -> f64 {
     let last = ascending.len().saturating_sub(1);
     ascending.get((last as f64 * part).round() as usize).copied().unwrap_or(f64::NAN)
 }

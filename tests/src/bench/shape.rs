@@ -83,6 +83,19 @@ pub fn body(model: &str, stream: bool, length: usize) -> String {
     body + END
 }
 
+/// A chat completions request whose one prompt has so many bytes, no two words of it alike: an artifact looks every one up.
+pub fn prompt(model: &str, length: usize) -> String {
+    let mut words = String::new();
+    let mut seed = 1_u64;
+    while words.len() < length {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let letters = (0..2 + seed % 8).map(|at| char::from(b'a' + (seed >> (8 + 5 * at)) as u8 % 26));
+        words.extend(letters.chain([' ']));
+    }
+    words.truncate(length);
+    format!("{{\"model\":\"{model}\",\"max_tokens\":512,\"messages\":[{{\"role\":\"user\",\"content\":\"{words}\"}}]}}")
+}
+
 /// Escaped text of exactly this length.
 fn text(length: usize) -> String {
     let mut text = WORDS.repeat(length / WORDS.len());

@@ -148,17 +148,23 @@ impl Stand {
 
     /// The same at the gateway, with this key.
     pub fn target_of(&self, key: &str, shape: Shape, manner: Manner, size: usize) -> anyhow::Result<Target> {
-        let address = match &self.gateway {
-            Some(gateway) => gateway.address().parse()?,
-            None => self.bare.listeners.get(manner.index()).copied().context("no listener for it")?,
-        };
-        let body = body(&model(shape, manner), shape.streams(), size);
+        let mut target = self.request(key, &body(&model(shape, manner), shape.streams(), size))?;
+        if self.gateway.is_none() {
+            target.address = self.bare.listeners.get(manner.index()).copied().context("no listener for it")?;
+        }
+        Ok(target)
+    }
+
+    /// This body to the gateway, with this key.
+    pub fn request(&self, key: &str, body: &str) -> anyhow::Result<Target> {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let address = self.gateway.as_ref().map_or(Ok(nowhere), |gateway| gateway.address().parse())?;
         let head = format!(
             "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: bench\r\naccept: */*\r\n\
              authorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
-        Ok(Target { address, request: (head + &body).into_bytes() })
+        Ok(Target { address, request: (head + body).into_bytes() })
     }
 }
 
@@ -167,10 +173,18 @@ pub fn model(shape: Shape, manner: Manner) -> String {
     format!("{}-{}", shape.name(), manner.name())
 }
 
+/// The route that leaves its model to the request; it is the one that relays whole answers, whatever is asked.
+pub const CHOSEN: &str = "chosen";
+
 /// Every stub twice: as a provider of chat completions, and as one of messages.
 fn setup(stubs: &[SocketAddr], authority: Option<&Authority>) -> Setup {
     // Nothing is to fail over here; a loaded machine may let an answer wait.
     let mut setup = Setup::new().limit("first_event_timeout", "\"10s\"");
+    let relay = model(Shape::Relay, Manner::Whole);
+    setup = setup.more(&format!(
+        "[tuning]\nartifact = \"shipped\"\n\n[[route]]\nname = \"{CHOSEN}\"\n\n\
+         [route.choose]\ncheap = [\"{relay}\"]\nmid = [\"{relay}\"]\nhard = [\"{relay}\"]\n"
+    ));
     for (manner, stub) in MANNERS.into_iter().zip(stubs) {
         let url = format!("http://{stub}");
         for shape in Shape::ALL.into_iter().filter(|shape| shape.streams() == (manner != Manner::Whole)) {

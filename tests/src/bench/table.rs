@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::admission::Admission;
+use super::choosing::Choosing;
 use super::machine::Machine;
 use super::own_token::OwnToken;
 use super::round::{Both, Cell, Chunks, median};
@@ -21,6 +22,8 @@ pub struct Report {
     pub admission: Option<Admission>,
     /// What people's own tokens cost.
     pub own_token: Option<OwnToken>,
+    /// What choosing a model costs.
+    pub choosing: Vec<Choosing>,
     /// Rows there was no time for.
     pub left_out: Vec<(Shape, usize)>,
 }
@@ -51,6 +54,7 @@ impl Report {
             chunks: Vec::new(),
             admission: None,
             own_token: None,
+            choosing: Vec::new(),
             left_out: Vec::new(),
         }
     }
@@ -75,6 +79,7 @@ impl Report {
         }
         if self.cells.is_empty() {
             self.owning(out)?;
+            self.choices(out)?;
             return self.paying(out);
         }
         self.rows(out)?;
@@ -176,6 +181,27 @@ impl Report {
              in {requests:.0} requests the control plane was called {own} times, in as many rounds with the gateway's key {plain} times, \
              to settle Records"
         )
+    }
+
+    fn choices(&self, out: &mut String) -> std::fmt::Result {
+        for Choosing { size, bar, cpu, named, chosen } in &self.choosing {
+            let Both { bare, gateway } = medians(cpu);
+            let verdict = if chosen.p99 <= *bar { "holds" } else { "does not hold" };
+            writeln!(
+                out,
+                "- a prompt of {} whose model is chosen is read and planned within {:.0} µs in the median and {:.0} µs in the 99th \
+                 percentile (at most {bar}, **{verdict}**), one whose model is named within {:.0} and {:.0}; of {} and {}. A request \
+                 takes {gateway:.1} µs of CPU, and {bare:.1}",
+                size_name(*size),
+                chosen.p50,
+                chosen.p99,
+                named.p50,
+                named.p99,
+                chosen.count,
+                named.count,
+            )?;
+        }
+        Ok(())
     }
 
     fn bars(&self, out: &mut String) -> std::fmt::Result {
