@@ -217,12 +217,12 @@ impl<'s> Explanation<'s> {
         let mut kept = head.unmark();
         let endpoint = head.endpoint()?;
         (self.dialect, self.operation) = (Some(endpoint.dialect), Some(endpoint.operation));
-        head.acceptable()?;
+        head.acceptable(endpoint.operation)?;
         match head.key() {
             Ok(_) | Err(Refusal::NoKey) => {}
             Err(refusal) => return Err(refusal),
         }
-        if endpoint.operation == Operation::Models {
+        if endpoint.operation.is_answered_here() {
             self.fate = Fate::AnsweredHere;
             return Ok(());
         }
