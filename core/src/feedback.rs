@@ -62,6 +62,9 @@ impl Opinion {
 
     /// Reads the document; refuses it by the name of what is wrong in it.
     pub fn read(document: &[u8]) -> Result<Opinion, Refusal> {
+        if document.len() > MAX_OPINION {
+            return Err(Refusal::TooLarge(MAX_OPINION));
+        }
         let json = Json::parse(document).map_err(Refusal::BadJson)?;
         let wrong = |param: &str, problem: &str| Refusal::BadMember { param: param.into(), problem: problem.into() };
         if json.kind() != Kind::Object {

@@ -10,7 +10,7 @@
 use super::reply::LocalReply;
 use super::{Exchange, Phase, Question, Step};
 use crate::admission::Grant;
-use crate::feedback::{MAX_OPINION, Opinion};
+use crate::feedback::Opinion;
 use crate::refusal::Refusal;
 
 /// Where it is said.
@@ -28,9 +28,6 @@ pub(super) struct Telling {
 impl Exchange {
     /// Reads what its caller says, and has it told.
     pub(super) fn tell(&mut self, opinion: Vec<u8>, grant: &Grant) -> Result<Step, Refusal> {
-        if opinion.len() > MAX_OPINION {
-            return Err(Refusal::TooLarge(MAX_OPINION));
-        }
         let of = Opinion::read(&opinion)?.exchange;
         self.phase = Phase::Telling(Telling { of, kept: None });
         let (exchange, caller, account) = (self.id.clone(), grant.caller.clone(), grant.account.clone());

@@ -1,6 +1,7 @@
 use super::super::{Exchange, Head};
 use super::*;
 use crate::admission::{Scope, digest};
+use crate::feedback::MAX_OPINION;
 use crate::json::Json;
 use crate::memory::Memory;
 
