@@ -6,6 +6,7 @@
 //! | `Admit` | the Grant of a key's digest and a slice of each of its budgets, or nothing |
 //! | `Lend` | more of budgets, or so much of strict ones, held for one exchange |
 //! | `Credential` | the one header of a provider: the gateway's, an account's own, or its session's |
+//! | `Feedback` | what was kept of what a caller says, or nothing where its account has no such exchange |
 //! | `Settle` | the exchange ids that are durable now |
 //!
 //! Limits: 4 MiB up, 35 MiB down; meant for loopback or a private network, there is no TLS.
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use dragoman_core::admission::{self, Caller, Grant, Mode};
 use dragoman_core::artifact::MAX_ARTIFACT;
+use dragoman_core::feedback::Opinion;
 use dragoman_core::record::Record;
 use dragoman_core::snapshot::MAX_SNAPSHOT;
 use tokio::net::TcpListener;
@@ -29,6 +31,7 @@ use tonic::{Request, Response, Status};
 use tracing::{debug, info, warn};
 
 use crate::current::Feed;
+use crate::feedback;
 use crate::metrics::Rejection;
 use crate::oauth::OAuth;
 use crate::observers::{Costs, Observers};
@@ -50,8 +53,8 @@ pub mod proto {
 
 use proto::data_plane_server::{DataPlane, DataPlaneServer};
 use proto::{
-    AdmitRequest, AdmitResponse, CredentialRequest, CredentialResponse, LendRequest, LendResponse, SettleRequest,
-    SettleResponse, SnapshotUpdate, Want, WatchRequest,
+    AdmitRequest, AdmitResponse, CredentialRequest, CredentialResponse, FeedbackRequest, FeedbackResponse, LendRequest,
+    LendResponse, SettleRequest, SettleResponse, SnapshotUpdate, Want, WatchRequest,
 };
 
 /// Largest message from a filter: a batch of some thousand Records.
@@ -191,6 +194,15 @@ impl DataPlane for Service {
                 CredentialResponse { revision, ..own }
             }
         }))
+    }
+
+    async fn feedback(&self, request: Request<FeedbackRequest>) -> Result<Response<FeedbackResponse>, Status> {
+        let FeedbackRequest { opinion, caller, account } = request.into_inner();
+        let opinion = Opinion::read(&opinion).map_err(|_| Status::invalid_argument("opinion is none"))?;
+        let given = feedback::give(&self.store, &caller, opinion, |of| of == account).await.map_err(unavailable)?;
+        let kept = given.map(|said| serde_json::to_vec(&said)).transpose();
+        let kept = kept.map_err(|error| unavailable(error.into()))?.unwrap_or_default();
+        Ok(Response::new(FeedbackResponse { kept }))
     }
 
     async fn settle(&self, request: Request<SettleRequest>) -> Result<Response<SettleResponse>, Status> {

@@ -24,6 +24,7 @@ pub mod demo;
 pub mod discovery;
 pub mod envoy;
 pub mod experiments;
+pub mod feedback;
 pub mod health;
 pub mod import;
 pub mod ledger;

@@ -93,10 +93,12 @@ pub enum Operation {
     Stored,
     /// Which models there are; the gateway answers this itself.
     Models,
+    /// What a caller says of an exchange; the gateway answers this itself.
+    Feedback,
 }
 
 impl Operation {
-    const NAMES: [(Operation, &'static str); 13] = [
+    const NAMES: [(Operation, &'static str); 14] = [
         (Operation::Generate, "generate"),
         (Operation::Embed, "embed"),
         (Operation::CountTokens, "count_tokens"),
@@ -110,11 +112,17 @@ impl Operation {
         (Operation::Batches, "batches"),
         (Operation::Stored, "stored"),
         (Operation::Models, "models"),
+        (Operation::Feedback, "feedback"),
     ];
 
     /// Its name in configuration, Snapshots and Records.
     pub fn name(self) -> &'static str {
         Operation::NAMES.iter().find(|(known, _)| *known == self).map_or("", |(_, name)| name)
+    }
+
+    /// Whether the gateway answers it itself, and no provider hears of it.
+    pub fn is_answered_here(self) -> bool {
+        matches!(self, Operation::Models | Operation::Feedback)
     }
 
     /// The operation of that name.

@@ -19,6 +19,7 @@ mod answering;
 mod brought;
 mod content;
 mod experiment;
+mod feedback;
 mod head;
 mod hedge;
 mod models;
@@ -52,6 +53,7 @@ use crate::refusal::Refusal;
 pub use brought::Brought;
 pub use content::Content;
 pub use experiment::Taken;
+use feedback::Telling;
 pub use head::{Head, HeadEdits, Header, HeaderRef, MAX_BODY};
 use hedge::Hedging;
 pub use hedge::{HOP, Hop};
@@ -91,6 +93,8 @@ enum Phase {
     Planned { asked: Box<Asked>, questions: Questions },
     /// It is on its way.
     Sent(Rc<Asked>),
+    /// What its caller says of another exchange is on its way to the control plane.
+    Telling(Telling),
     /// The gateway has answered itself.
     Answered,
 }
@@ -157,7 +161,7 @@ impl Exchange {
             let step = Step::Reply(reply::greeting(&exchange.id));
             return (exchange, step);
         }
-        let presented = endpoint.and_then(|_| exchange.head.acceptable());
+        let presented = endpoint.and_then(|endpoint| exchange.head.acceptable(endpoint.operation));
         let presented = presented.and_then(|()| Presented::of(&exchange.head, memory.snapshot().map(Rc::as_ref)));
         let step = match presented {
             Err(refusal) => exchange.refuse(refusal),
@@ -276,10 +280,15 @@ impl Exchange {
                 return Ok(Step::Reply(reply));
             }
             let Some(body) = body.take() else { return Ok(Step::Wait) };
+            if self.endpoint.as_ref().is_some_and(|endpoint| endpoint.operation == Operation::Feedback) {
+                return self.tell(body, &grant);
+            }
             let mut asked = self.plan(body, &grant, memory)?;
             let rested = resting::arrange(&mut asked.plan, &mut self.record, &memory.health, self.began_ms);
             self.phase = Phase::Planned { asked: Box::new(asked), questions: Questions::Unasked };
             rested?;
+        } else if let Phase::Telling(_) = self.phase {
+            return self.acknowledge();
         } else {
             self.try_again(memory, now_ms)?;
         }
@@ -309,6 +318,7 @@ impl Exchange {
             Phase::Reading { admission: Admission::Unasked | Admission::Asked, .. } => {
                 self.refuse(Refusal::ControlPlaneAway)
             }
+            Phase::Telling(_) => self.refuse(Refusal::Unheard),
             _ => Step::Wait,
         }
     }

@@ -29,6 +29,7 @@ use crate::catalog::{Abilities, DialectId, Operation};
 use crate::exchange::{Asked, Bounds, Content, Head, MAX_BODY, Sought, Wish, foresee, permit};
 use crate::failure::Failure;
 use crate::features::Features;
+use crate::feedback::Opinion;
 use crate::health::{Firmness, Health, Pulses, Rest};
 use crate::hub::Delivery;
 use crate::record::Chosen;
@@ -217,12 +218,15 @@ impl<'s> Explanation<'s> {
         let mut kept = head.unmark();
         let endpoint = head.endpoint()?;
         (self.dialect, self.operation) = (Some(endpoint.dialect), Some(endpoint.operation));
-        head.acceptable()?;
+        head.acceptable(endpoint.operation)?;
         match head.key() {
             Ok(_) | Err(Refusal::NoKey) => {}
             Err(refusal) => return Err(refusal),
         }
-        if endpoint.operation == Operation::Models {
+        if endpoint.operation == Operation::Feedback {
+            Opinion::read(&body)?;
+        }
+        if endpoint.operation.is_answered_here() {
             self.fate = Fate::AnsweredHere;
             return Ok(());
         }

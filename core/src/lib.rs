@@ -6,7 +6,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | bytes | [`json`], [`framing`], [`percent`] |
-//! | meaning | [`hub`], [`usage`], [`price`], [`budget`], [`catalog`], [`refusal`], [`health`], [`hints`], [`loss`], [`preferences`], [`record`], [`secret`], [`features`], [`artifact`] |
+//! | meaning | [`hub`], [`usage`], [`price`], [`budget`], [`catalog`], [`refusal`], [`health`], [`hints`], [`loss`], [`preferences`], [`record`], [`feedback`], [`secret`], [`features`], [`artifact`] |
 //! | judgement | [`dialect`], [`snapshot`], [`rule`], [`select`], [`admission`], [`memory`], [`interpret`] |
 //! | machines | [`exchange`] (one client request), [`attempt`] (one try at one target), [`explain`] (what both would do) |
 #![forbid(unsafe_code)]
@@ -24,6 +24,7 @@ pub mod exchange;
 pub mod explain;
 pub mod failure;
 pub mod features;
+pub mod feedback;
 pub mod framing;
 pub mod health;
 pub mod hints;

@@ -191,6 +191,10 @@ pub enum Refusal {
     NotReady,
     /// The control plane did not answer, and nothing is remembered about the key.
     ControlPlaneAway,
+    /// The caller says something of an exchange that is not there, or not the caller's.
+    UnknownExchange(String),
+    /// What the caller says of an exchange could not be kept, for the control plane did not answer.
+    Unheard,
     /// No credential is configured for any target of the plan.
     NoCredential(String),
     /// No target could be reached.
@@ -249,6 +253,8 @@ impl Refusal {
             Refusal::CannotSay(_) => "cannot_say",
             Refusal::NotReady => "not_ready",
             Refusal::ControlPlaneAway => "control_plane_away",
+            Refusal::UnknownExchange(_) => "unknown_exchange",
+            Refusal::Unheard => "feedback_not_kept",
             Refusal::NoCredential(_) => "no_credential",
             Refusal::NoAnswer(_) => "no_answer",
             Refusal::Forgotten => "forgotten",
@@ -274,12 +280,13 @@ impl Refusal {
             | Refusal::NotKept(_)
             | Refusal::Unmet(..)
             | Refusal::CannotSay(_) => ErrorClass::InvalidRequest,
-            Refusal::Unserved { .. } | Refusal::Elsewhere(_) => ErrorClass::NotFound,
+            Refusal::Unserved { .. } | Refusal::Elsewhere(_) | Refusal::UnknownExchange(_) => ErrorClass::NotFound,
             Refusal::TooLarge(_) => ErrorClass::TooLarge,
             Refusal::Busy
             | Refusal::Resting { .. }
             | Refusal::NotReady
             | Refusal::ControlPlaneAway
+            | Refusal::Unheard
             | Refusal::BudgetUnknown(_)
             | Refusal::NoCredential(_)
             | Refusal::NoAnswer(Unanswered::Unreachable)
@@ -357,6 +364,10 @@ impl Refusal {
             }
             Refusal::NotReady => "the gateway is starting; try again in a moment".into(),
             Refusal::ControlPlaneAway => "the API key cannot be checked right now; try again in a moment".into(),
+            Refusal::UnknownExchange(exchange) => {
+                format!("there is no exchange `{exchange}` of yours whose answer has ended")
+            }
+            Refusal::Unheard => "what you say of the exchange cannot be kept right now; try again in a moment".into(),
             Refusal::NoCredential(provider) => format!("no credential is configured for the provider `{provider}`"),
             Refusal::NoAnswer(Unanswered::Unreachable) => "no provider could be reached for this model".into(),
             Refusal::NoAnswer(Unanswered::Silent) => "no provider answered in time".into(),
@@ -369,6 +380,7 @@ impl Refusal {
         let param = match self {
             Refusal::BadMember { param, .. } => Some(param.clone()),
             Refusal::Tied { member, .. } => Some((*member).to_string()),
+            Refusal::UnknownExchange(_) => Some("exchange".into()),
             Refusal::UnknownModel(_)
             | Refusal::RouteForbidden(_)
             | Refusal::Unserved { .. }

@@ -2,7 +2,7 @@
 //!
 //! Why so: a thousand requests with one new key are one question.
 //!
-//! Limits: at most [`MAX_CALLS`] at a time; a stream that leaves stays noted until the answer, which costs four bytes.
+//! Limits: at most [`MAX_CALLS`] at a time, and feedback beside half as many only; a stream that leaves stays noted until the answer, which costs four bytes.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,9 @@ use dragoman_core::exchange::Question;
 
 /// Most questions on their way at once. A flood of made-up keys ends here, and what is known already goes on being served.
 pub const MAX_CALLS: usize = 1024;
+
+/// Feedback waits for seconds, and no flood of it may take the places of questions that requests wait for.
+const MAX_BESIDE_FEEDBACK: usize = MAX_CALLS / 2;
 
 /// A question that was asked.
 #[derive(Debug)]
@@ -32,7 +35,8 @@ impl Calls {
             call.waiting.extend(stream);
             return true;
         }
-        let token = if self.0.len() < MAX_CALLS { ask() } else { None };
+        let most = if matches!(question, Question::Feedback { .. }) { MAX_BESIDE_FEEDBACK } else { MAX_CALLS };
+        let token = if self.0.len() < most { ask() } else { None };
         let Some(token) = token else { return false };
         self.0.insert(token, Call { question: question.clone(), waiting: stream.into_iter().collect() });
         true
@@ -95,5 +99,16 @@ mod tests {
         for token in 0..=u32::try_from(MAX_CALLS).unwrap() {
             assert_eq!(calls.join(&question(&token.to_string()), None, || Some(token)), (token as usize) < MAX_CALLS);
         }
+    }
+
+    #[test]
+    fn feedback_leaves_room_for_what_requests_wait_for() {
+        let mut calls = Calls::default();
+        for token in 0..u32::try_from(MAX_CALLS).unwrap() {
+            let (exchange, caller, account) = (token.to_string(), String::new(), String::new());
+            let feedback = Question::Feedback { exchange, caller, account, opinion: Vec::new() };
+            assert_eq!(calls.join(&feedback, Some(1), || Some(token)), (token as usize) < MAX_BESIDE_FEEDBACK);
+        }
+        assert!(calls.join(&question("a"), None, || Some(u32::MAX)));
     }
 }

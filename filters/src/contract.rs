@@ -159,6 +159,22 @@ impl std::fmt::Debug for CredentialResponse {
 }
 
 #[derive(Clone, PartialEq, Message)]
+pub struct FeedbackRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub opinion: Vec<u8>,
+    #[prost(string, tag = "2")]
+    pub caller: String,
+    #[prost(string, tag = "3")]
+    pub account: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct FeedbackResponse {
+    #[prost(bytes = "vec", tag = "1")]
+    pub kept: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
 pub struct SettleRequest {
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub records: Vec<Vec<u8>>,
@@ -228,7 +244,7 @@ mod tests {
         let (contract, methods) = of_contract(text);
         assert!(contract.len() > 10, "the contract was not understood: {contract:?}");
         assert_eq!(of_this_file(include_str!("contract.rs")), contract);
-        assert_eq!(methods, ["Watch", "Admit", "Lend", "Credential", "Settle"]);
+        assert_eq!(methods, ["Watch", "Admit", "Lend", "Credential", "Feedback", "Settle"]);
         let (package, service) = SERVICE.rsplit_once('.').unwrap();
         assert!(text.contains(&format!("package {package};")) && text.contains(&format!("service {service} {{")));
     }

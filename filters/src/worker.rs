@@ -16,7 +16,8 @@ use prost::Message;
 
 use crate::calls::Calls;
 use crate::contract::{
-    AdmitRequest, AdmitResponse, CredentialRequest, CredentialResponse, LendRequest, LendResponse, SERVICE, Want,
+    AdmitRequest, AdmitResponse, CredentialRequest, CredentialResponse, FeedbackRequest, FeedbackResponse, LendRequest,
+    LendResponse, SERVICE, Want,
 };
 use crate::host::{self, Level, Method};
 use crate::ids::Ids;
@@ -31,6 +32,9 @@ const CREDENTIAL_TIMEOUT_MS: u32 = 3000;
 
 /// The same for an account's own credential: a token that is over is renewed first, and its provider takes its time.
 const OWN_CREDENTIAL_TIMEOUT_MS: u32 = 10_000;
+
+/// The same for feedback: the Record of an answer that has just ended is awaited for three seconds before it is said not to be there.
+const FEEDBACK_TIMEOUT_MS: u32 = 5000;
 
 /// Most shadows under way in one VM: with the largest bodies that have one they take an eighth of it.
 const MAX_SHADOWS: usize = 128;
@@ -123,6 +127,10 @@ impl Worker {
                 let timeout = if request.caller.is_empty() { CREDENTIAL_TIMEOUT_MS } else { OWN_CREDENTIAL_TIMEOUT_MS };
                 self.call_within(timeout, "Credential", &request)
             }
+            Question::Feedback { caller, account, opinion, .. } => {
+                let (opinion, caller, account) = (opinion.clone(), caller.clone(), account.clone());
+                self.call_within(FEEDBACK_TIMEOUT_MS, "Feedback", &FeedbackRequest { opinion, caller, account })
+            }
         });
         self.calls = calls;
         if !asked && matches!(question, Question::Lend(_) | Question::Hold { .. }) {
@@ -174,6 +182,12 @@ impl Worker {
                 // Who left meanwhile needs nothing any more; its Record gives back what is held.
                 if self.exchanges.contains_key(&exchange) {
                     self.memory.purse.learn_held(exchange, Leases::read(&answer.leases)?);
+                }
+            }
+            Question::Feedback { exchange, .. } => {
+                let FeedbackResponse { kept } = FeedbackResponse::decode(answer).ok()?;
+                if let Some(exchange) = self.exchanges.get_mut(&exchange) {
+                    exchange.is_kept(kept);
                 }
             }
             Question::Credential(which) => {

@@ -76,6 +76,10 @@ fn a_session_keeps_its_arm_and_results_are_told_apart() {
 
     let panel = Panel::of(&behind.gateway);
     panel.post("/feedback", &json!({ "exchange": id, "score": 0.9 }));
+    let caller = Call::post("/v1/feedback").header("x-api-key", behind.gateway.key());
+    let said =
+        caller.json(&json!({ "exchange": id, "score": 0.5 })).send(&behind.gateway.address()).expect("an answer");
+    assert_eq!(said.status, 200, "{}", said.text());
     let results = || panel.get("/experiments/x/results")["arms"].clone();
     let count = |results: &Value, at: usize| results[at]["requests"].as_u64().unwrap_or(0);
     wait("all Records", SOON, || (0..2).map(|at| count(&results(), at)).sum::<u64>() == 40);
@@ -84,7 +88,7 @@ fn a_session_keeps_its_arm_and_results_are_told_apart() {
     assert_eq!((&results[0]["against_first"], &results[1]["errors"]), (&Value::Null, &json!(0)), "{results}");
     assert_eq!(results[1]["against_first"]["error_permille"], json!({ "by": 0.0, "p": 1.0 }), "{results}");
     assert!(results[1]["against_first"]["latency_ms"]["by"].is_number() && results[0]["latency_p95_ms"].is_u64());
-    let scored = results.as_array().expect("arms").iter().filter(|arm| arm["score"] == 0.9).count();
+    let scored = results.as_array().expect("arms").iter().filter(|arm| arm["score"] == 0.7).count();
     assert_eq!(scored, 1, "{results}");
 }
 

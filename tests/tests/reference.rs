@@ -12,7 +12,7 @@ use dragoman_core::framing::MAX_FRAME;
 use dragoman_core::json::{ScanError, Trouble, scan};
 use dragoman_core::preferences::{Preference, Several};
 use dragoman_core::refusal::{Refusal, SpentBudget, Unanswered, UnknownMethod};
-use dragoman_core::{artifact, attempt, exchange, features, hub, loss, memory, rule, select, snapshot};
+use dragoman_core::{artifact, attempt, exchange, features, feedback, hub, loss, memory, rule, select, snapshot};
 
 /// One of each. A new variant must be added here: the match below does not compile without it.
 fn refusals() -> Vec<Refusal> {
@@ -70,6 +70,8 @@ fn refusals() -> Vec<Refusal> {
         Refusal::CannotSay(vec!["<members>".into()]),
         Refusal::NotReady,
         Refusal::ControlPlaneAway,
+        Refusal::UnknownExchange("<exchange>".into()),
+        Refusal::Unheard,
         Refusal::NoCredential("<provider>".into()),
         Refusal::NoAnswer(Unanswered::Unreachable),
         Refusal::NoAnswer(Unanswered::Silent),
@@ -92,6 +94,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::BudgetSpent(_)
             | Refusal::RateLimited(_)
             | Refusal::BudgetUnknown(_) => {}
+            Refusal::UnknownExchange(_) | Refusal::Unheard => {}
             Refusal::NoAnswer(_) | Refusal::Forgotten | Refusal::Busy | Refusal::Cooling(_) => {}
             Refusal::Resting { .. } => {}
         }
@@ -110,8 +113,9 @@ fn reference(root: &Path) -> String {
         writeln!(page, "| `{}` | {} | {} |", refusal.code(), told.status, told.message.replace('|', "\\|")).unwrap();
     }
     page.push_str("\n## Limits\n\n| limit | value |\n|---|--:|\n");
-    let limits: [(&str, usize); 22] = [
+    let limits: [(&str, usize); 23] = [
         ("largest request body, bytes", exchange::MAX_BODY),
+        ("largest feedback, bytes", feedback::MAX_OPINION),
         ("deepest nesting of JSON", scan::MAX_DEPTH as usize),
         ("most members of a request's outermost object", scan::MAX_TOP_LEVEL_MEMBERS),
         ("longest name of a model nobody listed", select::MAX_MODEL_NAME),

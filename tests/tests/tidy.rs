@@ -65,7 +65,7 @@ const LAYERS: [&[&str]; 9] = [
     &["hub"],
     &["failure", "features", "artifact"],
     &["preferences"],
-    &["refusal", "record", "health", "snapshot", "admission", "rule"],
+    &["refusal", "record", "feedback", "health", "snapshot", "admission", "rule"],
     &["dialect", "select", "memory", "interpret"],
     &["exchange", "attempt", "explain"],
 ];

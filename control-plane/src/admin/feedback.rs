@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use dragoman_core::feedback::{self, Wrong};
 use dragoman_core::record::{Ending, Record};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -14,11 +15,8 @@ use super::body::{Asked, Said};
 use super::page::{self, Listed, Page};
 use super::policy::{Caller, Policy};
 use super::problem::Problem;
-use crate::store::feedback::{Example, Feedback};
-use crate::store::now_ms;
-
-/// Longest label: a word, not a comment, for what people write about answers repeats what stood there.
-const LABEL: &str = "^[A-Za-z0-9._-]{1,64}$";
+use crate::feedback::{FeedbackView, give, share};
+use crate::store::feedback::Example;
 
 /// What is said of an exchange: a score, a label or both.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -33,30 +31,6 @@ struct Opinion {
     /// A word for it: letters, digits, `-`, `_` or `.`.
     #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     label: Option<String>,
-}
-
-/// What somebody said of an exchange.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct FeedbackView {
-    /// The exchange.
-    exchange: String,
-    /// Who said it.
-    actor: String,
-    /// Who paid for the exchange; empty when nobody did.
-    account: String,
-    /// How good the answer was, from 0 to 1; null when that was not said.
-    score: Option<f64>,
-    /// A word for it; empty when none was said.
-    label: String,
-    /// When, in milliseconds since 1970.
-    made_ms: i64,
-}
-
-impl From<Feedback> for FeedbackView {
-    fn from(said: Feedback) -> FeedbackView {
-        let Feedback { exchange, actor, account, score, label, made_ms } = said;
-        FeedbackView { exchange, actor, account, score: score.map(share), label, made_ms }
-    }
 }
 
 /// An exchange to learn from.
@@ -111,25 +85,15 @@ async fn give_feedback(
     Extension(caller): Extension<Caller>,
     Said(opinion): Said<Opinion>,
 ) -> Result<Json<FeedbackView>, Problem> {
-    let wrong = |detail: &str| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_feedback", detail);
     let Opinion { exchange, score, label } = opinion;
-    let score = match score {
-        Some(score) if !(0.0..=1.0).contains(&score) => return Err(wrong("`score` is a number from 0 to 1.")),
-        score => score.map(|score| (score * 1000.0).round() as i64),
-    };
-    let label = label.unwrap_or_default();
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if label.len() > 64 || !label.chars().all(plain) {
-        return Err(wrong(&format!("`label` is one word, {LABEL}; comments are not kept.")));
-    }
-    if score.is_none() && label.is_empty() {
-        return Err(wrong("Say a `score`, a `label` or both."));
-    }
-    let found = admin.store.record(&exchange).await?.filter(|kept| caller.sees(&kept.account));
-    let kept = found.ok_or_else(|| Problem::missing("Record", &exchange))?;
-    let said = Feedback { exchange, actor: caller.actor(), account: kept.account, score, label, made_ms: now_ms() };
-    admin.store.give_feedback(&said).await?;
-    Ok(Json(said.into()))
+    let opinion = feedback::Opinion::new(exchange, score, label.unwrap_or_default()).map_err(wrong)?;
+    let exchange = opinion.exchange.clone();
+    let given = give(&admin.store, &caller.actor(), opinion, |account| caller.sees(account)).await?;
+    given.map(Json).ok_or_else(|| Problem::missing("Record", &exchange))
+}
+
+fn wrong(Wrong(member, problem): Wrong) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_feedback", format!("`{member}` {problem}."))
 }
 
 async fn list_feedback(
@@ -198,9 +162,4 @@ fn example(found: Example) -> Option<ExampleView> {
         cost_micros: found.cost_micros,
         score: share(found.score),
     })
-}
-
-/// Thousandths as people write them.
-fn share(thousandths: i64) -> f64 {
-    thousandths as f64 / 1000.0
 }

@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 use super::Admin;
 use super::api::{Api, Endpoint, Verb};
 use super::body::{Asked, Id};
-use super::feedback::FeedbackView;
 use super::page::{self, Listed, Page};
 use super::policy::{Caller, Policy};
 use super::problem::Problem;
+use crate::feedback::FeedbackView;
 use crate::store::audit::Entry;
 use crate::store::records::{Kept, Wanted};
 

@@ -366,3 +366,38 @@ async fn what_one_data_plane_met_is_told_to_all_within_a_second() {
     let late = hear(&mut served.watch(1, "").await).await.unwrap();
     assert_eq!(Fleet::read(&late.health.unwrap()).unwrap().told.len(), 1, "who comes later learns it at once");
 }
+
+#[tokio::test]
+async fn what_a_caller_says_is_kept_for_exchanges_of_its_own_account_and_for_no_others() {
+    let mut served = Served::start().await;
+    for (exchange, account) in [("theirs", "acme.a"), ("nobodys", "")] {
+        let record = Record { exchange: exchange.into(), account: account.into(), ..Record::default() };
+        served.client.settle(SettleRequest { records: vec![record.write()] }).await.unwrap();
+    }
+    let cases = [
+        ("theirs", "acme.a", true),
+        ("theirs", "acme", false),
+        ("theirs", "acme.a.b", false),
+        ("theirs", "", false),
+        ("nobodys", "", true),
+        ("nobodys", "acme", false),
+    ];
+    // All at once: what is not there is waited for.
+    let asked = cases.map(|(exchange, account, kept)| {
+        let opinion = format!(r#"{{"exchange":"{exchange}","score":0.5}}"#).into_bytes();
+        let request = FeedbackRequest { opinion, caller: "key_1".into(), account: account.into() };
+        let mut client = served.client.clone();
+        tokio::spawn(async move {
+            let answer = client.feedback(request).await.unwrap().into_inner();
+            assert_eq!(!answer.kept.is_empty(), kept, "{exchange} by {account:?}");
+        })
+    });
+    for one in asked {
+        one.await.unwrap();
+    }
+    let said = served.store.feedback("", None, 9).await.unwrap();
+    assert!(said.len() == 2 && said.iter().all(|one| one.actor == "key_1" && one.score == Some(500)), "{said:?}");
+    let refused =
+        served.client.feedback(FeedbackRequest { opinion: b"{}".to_vec(), ..FeedbackRequest::default() }).await;
+    assert_eq!(refused.unwrap_err().code(), tonic::Code::InvalidArgument);
+}

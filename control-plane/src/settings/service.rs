@@ -57,8 +57,8 @@ fn is_visible(text: &str) -> bool {
 
 /// What a service can be said to do: everything but what all do and what the gateway does itself.
 fn sayable() -> impl Iterator<Item = &'static str> {
-    let own = [Operation::Generate, Operation::Models].map(Operation::name);
-    Operation::names().filter(move |name| !own.contains(name))
+    let own = |operation: Operation| operation == Operation::Generate || operation.is_answered_here();
+    Operation::names().filter(move |name| !Operation::named(name).is_some_and(own))
 }
 
 fn operations(reading: &mut Reading<'_>, table: &mut Members<'_>) -> Vec<Operation> {

@@ -1,11 +1,13 @@
 //! A request's head: what the edge must know before it reads a body.
 
+use super::feedback;
 use crate::admission::Caller;
-use crate::catalog::DialectId;
+use crate::catalog::{DialectId, Operation};
 use crate::dialect::{self, ALL, Endpoint};
+use crate::feedback::MAX_OPINION;
 use crate::hub::kept::Kept;
 use crate::record::Trace;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, UnknownMethod};
 
 /// Largest request body accepted, in bytes: what the largest of the providers takes. Envoy's own buffer limit is at most this.
 pub const MAX_BODY: usize = 32 << 20;
@@ -76,6 +78,10 @@ impl Head {
         let mut clients = core::iter::once(likely).chain(clients);
         let endpoint = clients.find_map(|client| client.endpoint(self.method(), self.path()));
         match endpoint {
+            None if self.path().split('?').next() == Some(feedback::PATH) => match self.method() {
+                "POST" => Ok(Endpoint::of(self.likely_dialect(), Operation::Feedback, "")),
+                _ => Err(Refusal::UnknownMethod(UnknownMethod { allow: "POST" })),
+            },
             None => Err(Refusal::UnknownPath),
             Some(Ok(endpoint)) => Ok(endpoint),
             Some(Err(unknown)) => Err(Refusal::UnknownMethod(unknown)),
@@ -96,15 +102,16 @@ impl Head {
     }
 
     /// Refuses what must not be read: compressed and oversized bodies.
-    pub(crate) fn acceptable(&self) -> Result<(), Refusal> {
+    pub(crate) fn acceptable(&self, operation: Operation) -> Result<(), Refusal> {
         if self.get("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
             return Err(Refusal::CompressedBody);
         }
         let length =
             self.get("content-length").and_then(|length| core::str::from_utf8(length).ok()?.parse::<u64>().ok());
+        let limit = if operation == Operation::Feedback { MAX_OPINION } else { MAX_BODY };
         match length {
             // Not `usize`, which is 32 bits in wasm.
-            Some(length) if length > MAX_BODY as u64 => Err(Refusal::TooLarge(MAX_BODY)),
+            Some(length) if length > limit as u64 => Err(Refusal::TooLarge(limit)),
             _ => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! Which models there are: the one question that the gateway answers itself, in the dialect of whoever asks.
+//! Which models there are: answered by the gateway itself, in the dialect of whoever asks.
 
 use super::LocalReply;
 use crate::admission::Grant;
@@ -32,7 +32,7 @@ pub(super) fn answer(endpoint: &Endpoint, grant: &Grant, snapshot: &Snapshot, id
             client.write_model(&model, &mut out);
         }
     }
-    Ok(LocalReply::json(200, out, id))
+    Ok(LocalReply::json(200, out.into_bytes(), id))
 }
 
 fn listed<'s>(route: &'s Route, snapshot: &'s Snapshot) -> Listed<'s> {

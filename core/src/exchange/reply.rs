@@ -19,8 +19,8 @@ pub struct LocalReply {
 
 impl LocalReply {
     /// A JSON body.
-    pub(super) fn json(status: u16, body: Writer, exchange: &str) -> LocalReply {
-        let mut reply = LocalReply { status, headers: Vec::new(), body: body.into_bytes() };
+    pub(super) fn json(status: u16, body: Vec<u8>, exchange: &str) -> LocalReply {
+        let mut reply = LocalReply { status, headers: Vec::new(), body };
         reply.set("content-type", "application/json");
         reply.set(REQUEST_ID, exchange);
         reply
@@ -36,7 +36,7 @@ impl LocalReply {
 pub fn error_reply(dialect: DialectId, error: &ClientError, exchange: &str) -> LocalReply {
     let mut out = Writer::new();
     dialect::client(dialect).write_error(error, &mut out);
-    let mut reply = LocalReply::json(error.status, out, exchange);
+    let mut reply = LocalReply::json(error.status, out.into_bytes(), exchange);
     let origin = match error.origin {
         Origin::Gateway => "gateway",
         Origin::Provider => "provider",
@@ -49,7 +49,7 @@ pub fn error_reply(dialect: DialectId, error: &ClientError, exchange: &str) -> L
 pub(super) fn greeting(exchange: &str) -> LocalReply {
     let mut out = Writer::new();
     out.object(|out| out.field("service").string("dragoman"));
-    LocalReply::json(200, out, exchange)
+    LocalReply::json(200, out.into_bytes(), exchange)
 }
 
 impl Exchange {

@@ -21,7 +21,7 @@ pub enum Step {
     Reply(LocalReply),
 }
 
-/// A question for the control plane. Its answer goes into [`Memory`].
+/// A question for the control plane. Its answer goes into [`Memory`], but for that to feedback: [`Exchange::is_kept`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// Who holds this key?
@@ -42,6 +42,17 @@ pub enum Question {
         account: String,
         /// How much of what.
         wants: Vec<Want>,
+    },
+    /// Keep what a caller says of an exchange.
+    Feedback {
+        /// The id of the exchange that says it, not of the one that it is about.
+        exchange: String,
+        /// Who says it.
+        caller: String,
+        /// Who pays for the caller.
+        account: String,
+        /// What is said (see [`crate::feedback::Opinion`]).
+        opinion: Vec<u8>,
     },
 }
 

@@ -36,7 +36,7 @@ pub fn explain_record<'s>(record: &Record, snapshot: &'s Snapshot) -> Explanatio
     explanation.dialect = DialectId::named(&record.dialect);
     explanation.operation = Operation::named(&record.operation);
     if let (Some(dialect), Some(operation)) = (explanation.dialect, explanation.operation)
-        && operation != Operation::Models
+        && !operation.is_answered_here()
     {
         explanation.delivery = Some(if record.streamed { Delivery::Streamed } else { Delivery::Whole });
         let needs = needs(record, dialect, operation);

@@ -165,9 +165,12 @@ fn every_golden_request_is_explained_as_it_is_served() {
 fn what_is_relayed_or_refused_is_explained_as_it_is_served() {
     let mut memory = memory(snapshot(Loss::Warn));
     let chat = br#"{"model":"all","messages":[{"role":"user","content":"hi"}]}"#;
-    let cases: [(&str, &str, &[u8]); 13] = [
+    let cases: [(&str, &str, &[u8]); 16] = [
         ("GET", "/", b""),
         ("GET", "/v1/models", b""),
+        ("POST", "/v1/feedback", br#"{"exchange":"x","score":1}"#),
+        ("POST", "/v1/feedback", br#"{"exchange":"x"}"#),
+        ("GET", "/v1/feedback", b""),
         ("GET", "/v1/files", b""),
         ("POST", "/nowhere", b""),
         ("GET", "/v1/chat/completions", b""),

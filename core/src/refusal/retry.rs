@@ -15,7 +15,9 @@ impl Refusal {
             Refusal::Cooling(ms) | Refusal::Resting { wait_ms: ms, .. } => {
                 vec![("retry-after", ms.div_ceil(1000).max(1).to_string())]
             }
-            Refusal::BudgetUnknown(_) | Refusal::ControlPlaneAway => vec![("retry-after", "1".into())],
+            Refusal::BudgetUnknown(_) | Refusal::ControlPlaneAway | Refusal::Unheard => {
+                vec![("retry-after", "1".into())]
+            }
             _ => Vec::new(),
         }
     }

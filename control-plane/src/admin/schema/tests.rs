@@ -84,7 +84,9 @@ fn the_words_to_choose_from_are_those_that_the_reader_knows() {
     use dragoman_core::catalog::{Abilities, DialectId, Dispatch, Operation};
     use dragoman_core::preferences::Preference;
     use dragoman_core::snapshot::Balance;
-    let operations = Operation::names().filter(|name| !["generate", "models"].contains(name)).collect();
+    let sayable =
+        |name: &&str| Operation::named(name).is_some_and(|one| one != Operation::Generate && !one.is_answered_here());
+    let operations = Operation::names().filter(sayable).collect();
     let abilities: Vec<&str> = Abilities::ALL.names().collect();
     let modalities = Modality::ALL.map(Modality::name).to_vec();
     let places = [
