@@ -211,11 +211,12 @@ impl Root {
             worker.memory.learn_health(fleet, host::now_ms());
         }
         let artifacts = &mut worker.memory.artifacts;
-        if let Some(Err(why)) = update.artifact.map(|file| artifacts.put_in_use(&file)) {
-            host::log(Level::Error, &format!("an artifact was refused, the last one serves on: {why}"));
-        }
+        // Those that are named first: the one that was in use may be among them.
         for why in update.named_artifacts.map(|told| artifacts.hold(&told.digests, &told.files)).into_iter().flatten() {
             host::log(Level::Error, &format!("an artifact was refused, its arms go by the rules: {why}"));
+        }
+        if let Some(Err(why)) = update.artifact.map(|file| artifacts.put_in_use(&file)) {
+            host::log(Level::Error, &format!("an artifact was refused, the last one serves on: {why}"));
         }
         let told = if update.revision > 0 { update.revision } else { worker.memory.told() };
         worker.memory.forget(&changes, told);

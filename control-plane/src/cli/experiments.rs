@@ -76,7 +76,10 @@ fn told(arms: &Value) -> Table {
             "latency_p95_ms",
             "score",
         ];
-        let [name, to, weight, requests, errors, cost, half, most, score] = names.map(|member| cell(&arm[member]));
+        let [name, mut to, weight, requests, errors, cost, half, most, score] = names.map(|member| cell(&arm[member]));
+        if let Some(artifact) = arm["artifact"].as_str() {
+            to = format!("{to} by {artifact:.12}");
+        }
         let said = ["error_permille", "cost_micros", "latency_ms", "score"].into_iter().filter_map(|what| {
             let p = arm["against_first"][what]["p"].as_f64()?;
             Some(format!("{} {p:.3}", what.split('_').next().unwrap_or(what)))

@@ -28,9 +28,9 @@ impl Sought<'_> {
 
 #[cfg(test)]
 mod tests {
+    use crate::artifact::{Bucket, Head, Parts};
     use crate::catalog::{DialectId, Provider, Target};
     use crate::explain::{Situation, explain};
-    use crate::artifact::{Bucket, Head, Parts};
     use crate::memory::Artifacts;
     use crate::record::Judge;
     use crate::snapshot::{Affinity, Arm, Buckets, Choice, ChoosesBy, Experiment, Route, Snapshot};

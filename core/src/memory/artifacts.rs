@@ -12,6 +12,8 @@ use crate::snapshot::{ChoosesBy, MAX_NAMED};
 pub struct Artifacts {
     in_use: Option<Arc<Artifact>>,
     named: Vec<Arc<Artifact>>,
+    /// The digests of those that arms name, here or not.
+    wanted: Vec<String>,
 }
 
 impl Artifacts {
@@ -36,10 +38,12 @@ impl Artifacts {
 
     /// Puts the artifact of that file in use, none where it is empty. One that can't be read leaves the last one in its place.
     pub fn put_in_use(&mut self, file: &[u8]) -> Result<(), ArtifactError> {
-        self.in_use = match file {
+        let next = match file {
             [] => None,
             file => Some(self.shared(Artifact::read(file)?)),
         };
+        let before = core::mem::replace(&mut self.in_use, next);
+        self.pick(before.as_slice());
         Ok(())
     }
 
@@ -53,9 +57,15 @@ impl Artifacts {
                 Err(why) => refused.push(why),
             }
         }
-        let found = |digest: &String| brought.iter().chain(self.all()).find(|one| one.digest() == digest).cloned();
-        self.named = digests.iter().take(MAX_NAMED).filter_map(found).collect();
+        self.wanted = digests.iter().take(MAX_NAMED).cloned().collect();
+        self.pick(&brought);
         refused
+    }
+
+    /// Takes those that are wanted of what is here and of these.
+    fn pick(&mut self, others: &[Arc<Artifact>]) {
+        let found = |digest: &String| others.iter().chain(self.all()).find(|one| one.digest() == digest).cloned();
+        self.named = self.wanted.iter().filter_map(found).collect();
     }
 
     fn all(&self) -> impl Iterator<Item = &Arc<Artifact>> {
@@ -110,6 +120,9 @@ mod tests {
         assert!(std::ptr::eq(artifacts.in_use().unwrap(), artifacts.named().nth(1).unwrap()), "it is there once");
         artifacts.hold(&[digest("used")], &nothing);
         assert_eq!((named(&artifacts), artifacts.in_use().unwrap().name()), (vec!["used"], "one"));
+        artifacts.hold(&[digest("one"), digest("two")], &nothing);
+        artifacts.put_in_use(&file("two")).unwrap();
+        assert_eq!(named(&artifacts), ["one", "two"], "whatever comes first");
         let gone = Arc::downgrade(&artifacts.named[0]);
         artifacts.hold(&[], &nothing);
         assert!(gone.upgrade().is_none() && artifacts.put_in_use(&[]).is_ok() && artifacts == Artifacts::default());

@@ -25,7 +25,12 @@ mod tests {
 
     fn experiment(name: &str, weights: &[u64]) -> Experiment {
         let arms = weights.iter().enumerate();
-        let arms = arms.map(|(at, weight)| Arm { name: at.to_string(), to: "m".into(), weight: *weight, by: ChoosesBy::InUse });
+        let arms = arms.map(|(at, weight)| Arm {
+            name: at.to_string(),
+            to: "m".into(),
+            weight: *weight,
+            by: ChoosesBy::InUse,
+        });
         Experiment { name: name.into(), route: "m".into(), sticky: None, arms: arms.collect() }
     }
 
