@@ -18,7 +18,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use dragoman_core::artifact::Artifact;
 use dragoman_core::memory;
 use sha2::{Digest, Sha256};
@@ -160,12 +159,14 @@ impl Artifacts {
             return Ok(());
         }
         let file = match used.digest.as_str() {
-            "" => Vec::new(),
-            digest => self.store.artifact_file(digest).await?.context("the artifact in use is not kept")?,
+            "" => Some(Vec::new()),
+            digest => self.store.artifact_file(digest).await?,
         };
         *seen = Some(used.revision);
-        let mut put = Ok(());
-        self.known.send_modify(|known| put = known.put_in_use(&file));
+        let mut put = Err("it is not kept".to_owned());
+        if let Some(file) = &file {
+            self.known.send_modify(|known| put = known.put_in_use(file).map_err(|why| why.to_string()));
+        }
         if let Err(why) = put {
             // Another version of the program may have put one in use that this one can't read.
             error!(digest = used.digest, "the artifact in use can't be read here, the one before serves on: {why}");
@@ -175,7 +176,7 @@ impl Artifacts {
             Some(artifact) => info!(name = artifact.name(), digest = used.digest, "an artifact is in use"),
             None => info!("no artifact is in use: rules say how hard requests are"),
         }
-        self.watching.tell_artifact(&used.digest, Arc::new(file));
+        self.watching.tell_artifact(&used.digest, Arc::new(file.unwrap_or_default()));
         Ok(())
     }
 
@@ -210,10 +211,8 @@ impl Artifacts {
         }
         if now.files != seen.files {
             let digests: Vec<String> = now.files.iter().map(|one| one.digest.clone()).collect();
-            let mut refused = Vec::new();
-            self.known.send_modify(|known| {
-                refused = known.hold(&digests, &fresh.iter().map(|file| &file[..]).collect::<Vec<_>>())
-            });
+            let (files, mut refused): (Vec<&[u8]>, _) = (fresh.iter().map(|file| &file[..]).collect(), Vec::new());
+            self.known.send_modify(|known| refused = known.hold(&digests, &files));
             for why in refused {
                 error!("an artifact that an arm names can't be read here, the rules stand in for it: {why}");
             }

@@ -89,3 +89,19 @@ fn told(arms: &Value) -> Table {
     }
     table
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_arm_shows_by_what_it_chooses() {
+        let arm = |artifact: Value| json!({ "arm": "a", "to": "auto", "artifact": artifact, "weight": 1 });
+        let table = told(&json!([arm(Value::Null), arm("none".into()), arm("0123456789abcdef".into())]));
+        let begins = ["a    auto  ", "a    auto by none", "a    auto by 0123456789ab  "];
+        for (line, begins) in table.lines().iter().skip(1).zip(begins) {
+            assert!(line.starts_with(begins), "{line}");
+        }
+    }
+}
