@@ -67,13 +67,16 @@ mod tests {
         Artifacts { in_use: Some(shared(in_use)), named: Some(named.iter().map(|digest| shared(digest)).collect()) }
     }
 
-    fn told(held: &mut Held, now: &Artifacts) -> (Option<String>, Option<(Vec<String>, Vec<String>)>) {
+    /// Digests that are named, and files that come with them.
+    type Named = Option<(Vec<String>, Vec<String>)>;
+
+    fn told(held: &mut Held, now: &Artifacts) -> (Option<String>, Named) {
         let text = |file: Vec<u8>| String::from_utf8(file).unwrap();
         let (in_use, named) = held.learn(now);
         (in_use.map(text), named.map(|told| (told.digests, told.files.into_iter().map(text).collect())))
     }
 
-    fn some(digests: &[&str], files: &[&str]) -> Option<(Vec<String>, Vec<String>)> {
+    fn some(digests: &[&str], files: &[&str]) -> Named {
         let own = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect();
         Some((own(digests), own(files)))
     }
