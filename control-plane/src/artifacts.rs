@@ -1,4 +1,5 @@
-//! The artifact that models are chosen by: where it comes from, which one is in use, and that everybody learns of it.
+//! The artifacts that models are chosen by: where they come from, which one is in use, which ones arms of experiments name, and that
+//! everybody learns of them.
 //!
 //! ```text
 //! source ─ looked at every `refresh` ─▶ checked ─▶ store ◀─ operators (add, use, remove)
@@ -13,21 +14,24 @@
 
 mod source;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dragoman_core::artifact::Artifact;
+use dragoman_core::memory;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{error, info, warn};
 
 use crate::current::Feed;
-use crate::data_plane::Watching;
+use crate::data_plane::{Shared, Watching};
 use crate::outbound;
 use crate::run::environment;
 use crate::settings::{ArtifactSource, TuningSettings};
 use crate::store::{Store, hex};
+use crate::tuning::{SHIPPED, shipped_digest};
 
 use source::{Found, Mark};
 
@@ -49,6 +53,17 @@ struct Heard {
     trouble: String,
 }
 
+/// What arms of experiments named when it was looked at last.
+#[derive(Default)]
+struct Named {
+    /// How digests begin.
+    begins: BTreeSet<String>,
+    /// Those of them that nobody has.
+    missing: BTreeSet<String>,
+    /// What there is.
+    files: Vec<Shared>,
+}
+
 /// The artifacts, as one control plane follows them.
 pub struct Artifacts {
     store: Store,
@@ -58,7 +73,8 @@ pub struct Artifacts {
     heard: Mutex<Heard>,
     /// The change that was looked at last; held while it is looked.
     seen: Mutex<Option<i64>>,
-    in_use: watch::Sender<Option<Arc<Artifact>>>,
+    named: Mutex<Named>,
+    known: watch::Sender<memory::Artifacts>,
 }
 
 impl Artifacts {
@@ -70,19 +86,21 @@ impl Artifacts {
         authorities: Option<&[u8]>,
     ) -> anyhow::Result<Artifacts> {
         let client = outbound::client(authorities, LONGEST)?;
-        let (heard, seen, in_use) = (Mutex::default(), Mutex::default(), watch::Sender::default());
-        let artifacts = Artifacts { store, rows, client, watching, heard, seen, in_use };
+        let (heard, seen, named) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let artifacts =
+            Artifacts { store, rows, client, watching, heard, seen, named, known: watch::Sender::default() };
         artifacts.look().await?;
         let settings = artifacts.settings();
         if !matches!(settings.source(&environment), Ok(ArtifactSource::Address(_))) {
             artifacts.ask(&settings).await?;
         }
+        artifacts.look_for_named().await?;
         Ok(artifacts)
     }
 
-    /// The one in use.
-    pub fn in_use(&self) -> Option<Arc<Artifact>> {
-        self.in_use.borrow().clone()
+    /// Those that models are chosen by.
+    pub fn known(&self) -> memory::Artifacts {
+        self.known.borrow().clone()
     }
 
     /// Follows the store, the settings and the source for ever.
@@ -93,10 +111,16 @@ impl Artifacts {
     async fn follow_store(&self) {
         let mut interval = interval(LOOK);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut rows = self.rows.clone();
         loop {
-            interval.tick().await;
-            if let Err(failed) = self.look().await {
-                error!("the store failed, and which artifact is in use is not seen: {failed:#}");
+            tokio::select! {
+                _ = interval.tick() => {}
+                // Arms go by the rules until what they name is there.
+                Ok(()) = rows.changed() => {}
+            }
+            let looked = async { self.look().await.and(self.look_for_named().await) };
+            if let Err(failed) = looked.await {
+                error!("the store failed, and which artifacts are in use is not seen: {failed:#}");
             }
         }
     }
@@ -135,28 +159,79 @@ impl Artifacts {
             return Ok(());
         }
         let file = match used.digest.as_str() {
-            "" => Vec::new(),
-            digest => self.store.artifact_file(digest).await?.unwrap_or_default(),
+            "" => Some(Vec::new()),
+            digest => self.store.artifact_file(digest).await?,
         };
         *seen = Some(used.revision);
-        let artifact = match used.digest.as_str() {
-            "" => None,
+        let mut put = Err("it is not kept".to_owned());
+        if let Some(file) = &file {
+            self.known.send_modify(|known| put = known.put_in_use(file).map_err(|why| why.to_string()));
+        }
+        if let Err(why) = put {
             // Another version of the program may have put one in use that this one can't read.
-            digest => match Artifact::read(&file) {
-                Ok(artifact) => Some(Arc::new(artifact)),
-                Err(why) => {
-                    error!(digest, "the artifact in use can't be read here, the one before serves on: {why}");
-                    return Ok(());
-                }
-            },
-        };
-        match &artifact {
+            error!(digest = used.digest, "the artifact in use can't be read here, the one before serves on: {why}");
+            return Ok(());
+        }
+        match self.known.borrow().in_use() {
             Some(artifact) => info!(name = artifact.name(), digest = used.digest, "an artifact is in use"),
             None => info!("no artifact is in use: rules say how hard requests are"),
         }
-        self.in_use.send_replace(artifact);
-        self.watching.tell_artifact(&used.digest, Arc::new(file));
+        self.watching.tell_artifact(&used.digest, Arc::new(file.unwrap_or_default()));
         Ok(())
+    }
+
+    /// Takes the artifacts that arms of experiments name, and tells everybody. What nobody has is looked for again each time, and said
+    /// once.
+    async fn look_for_named(&self) -> anyhow::Result<()> {
+        let mut seen = self.named.lock().await;
+        let begins = self.rows.borrow().file.named_artifacts();
+        if begins == seen.begins && seen.missing.is_empty() {
+            return Ok(());
+        }
+        let mut now = Named { begins, ..Named::default() };
+        let mut fresh = Vec::new();
+        for begins in &now.begins {
+            let is_it = |one: &&Shared| one.digest.starts_with(begins);
+            if now.files.iter().any(|one| is_it(&one)) {
+                continue;
+            }
+            match seen.files.iter().find(is_it) {
+                Some(known) => now.files.push(known.clone()),
+                None => match self.kept(begins).await? {
+                    Some(found) => {
+                        fresh.push(found.file.clone());
+                        now.files.push(found);
+                    }
+                    None => drop(now.missing.insert(begins.clone())),
+                },
+            }
+        }
+        for begins in now.missing.difference(&seen.missing) {
+            warn!(artifact = begins, "arms of an experiment name an artifact that is not kept: they go by the rules");
+        }
+        if now.files != seen.files {
+            let digests: Vec<String> = now.files.iter().map(|one| one.digest.clone()).collect();
+            let (files, mut refused): (Vec<&[u8]>, _) = (fresh.iter().map(|file| &file[..]).collect(), Vec::new());
+            self.known.send_modify(|known| refused = known.hold(&digests, &files));
+            for why in refused {
+                error!("an artifact that an arm names can't be read here, the rules stand in for it: {why}");
+            }
+            info!(artifacts = digests.join(","), "arms of experiments name artifacts");
+            self.watching.tell_named_artifacts(now.files.clone());
+        }
+        *seen = now;
+        Ok(())
+    }
+
+    /// The one whose digest begins so, if anybody has it.
+    async fn kept(&self, begins: &str) -> anyhow::Result<Option<Shared>> {
+        let shipped = shipped_digest();
+        if shipped.starts_with(begins) {
+            return Ok(Some(Shared { digest: shipped, file: Arc::new(SHIPPED.to_vec()) }));
+        }
+        let Some(digest) = self.store.artifact_beginning(begins).await? else { return Ok(None) };
+        let file = self.store.artifact_file(&digest).await?;
+        Ok(file.map(|file| Shared { digest, file: Arc::new(file) }))
     }
 
     /// Looks what the source has; an error is the store's.
@@ -205,7 +280,8 @@ impl Artifacts {
             },
         };
         let offered = artifact.as_ref().map(|artifact| (artifact, file));
-        if self.store.offer_artifact(source, offered).await? {
+        let named = self.rows.borrow().file.named_artifacts();
+        if self.store.offer_artifact(source, offered, &named).await? {
             info!(source, "its artifact is put in use");
         }
         self.look().await

@@ -9,7 +9,7 @@
 //! | `Feedback` | what was kept of what a caller says, or nothing where its account has no such exchange |
 //! | `Settle` | the exchange ids that are durable now |
 //!
-//! Limits: 4 MiB up, 35 MiB down; meant for loopback or a private network, there is no TLS.
+//! Limits: 4 MiB up, 43 MiB down; meant for loopback or a private network, there is no TLS.
 
 mod credentials;
 mod holds;
@@ -24,7 +24,7 @@ use dragoman_core::admission::{self, Caller, Grant, Mode};
 use dragoman_core::artifact::MAX_ARTIFACT;
 use dragoman_core::feedback::Opinion;
 use dragoman_core::record::Record;
-use dragoman_core::snapshot::MAX_SNAPSHOT;
+use dragoman_core::snapshot::{MAX_NAMED, MAX_SNAPSHOT};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -43,7 +43,7 @@ use crate::store::{Store, now_ms};
 use crate::vault::Purpose;
 
 use holds::Holds;
-pub use watching::{Filter, Watching};
+pub use watching::{Filter, Shared, Watching};
 
 /// The messages of the contract.
 #[allow(missing_docs, reason = "the contract's own words stand in the .proto file")]
@@ -59,8 +59,8 @@ use proto::{
 
 /// Largest message from a filter: a batch of some thousand Records.
 const MAX_UP: usize = 4 << 20;
-/// Largest message to a filter: a Snapshot, an artifact and their envelope.
-const MAX_DOWN: usize = MAX_SNAPSHOT + MAX_ARTIFACT + (1 << 20);
+/// Largest message to a filter: a Snapshot, the artifact in use, those that arms name, and their envelope.
+const MAX_DOWN: usize = MAX_SNAPSHOT + (1 + MAX_NAMED) * MAX_ARTIFACT + (1 << 20);
 /// Most budgets of one question: as many as a filter renews at one time, and far more than one caller has.
 const MAX_WANTS: usize = 512;
 /// How long a Grant is remembered: so long do callers get on without the control plane. Revocations are pushed.

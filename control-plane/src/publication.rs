@@ -10,6 +10,7 @@
 //! Each control plane makes its own of the same rows, and the store gives the same content the same version: who shares a
 //! store, a settings file and an environment agrees, and nobody leads.
 
+mod artifacts;
 mod demo;
 mod effective;
 mod feeds;
@@ -189,6 +190,7 @@ impl Publication {
                 problems.push(Problem { row: Some((kind, id)), member: Some("base_url".to_string()), message });
             }
         }
+        problems.extend(self.not_kept(&made.file, &touched).await.map_err(failed)?);
         if problems.is_empty() { Ok(Tried::good(rows, touched)) } else { Err(problems) }
     }
 

@@ -23,12 +23,18 @@ use dragoman_core::features::{self, Features, GramKind, SCHEMA};
 use serde_json::{Map, Value, json};
 
 use crate::cli::bad;
+use crate::store::hex;
 
 pub use pairs::{Pair, Scoring, Thresholds};
 pub use rows::{Row, rows};
 
 /// The artifact that everybody has; `tuning/README.md` says how it was made.
 pub const SHIPPED: &[u8] = include_bytes!("../catalog/tuning.artifact");
+
+/// Its SHA-256, in hexadecimal digits, with which it ends.
+pub fn shipped_digest() -> String {
+    SHIPPED.last_chunk::<32>().map(|digest| hex(digest)).unwrap_or_default()
+}
 
 /// Reads the artifact of a file, or the shipped one.
 pub fn artifact(file: Option<&Path>) -> anyhow::Result<Artifact> {

@@ -45,7 +45,7 @@ pub use vocabulary::Vocabulary;
 /// What an artifact begins with; the digit is the form of the file.
 pub const MAGIC: &[u8; 8] = b"DRGTUNE1";
 
-/// Largest artifact, in bytes: it travels in Snapshots, and every worker keeps one.
+/// Largest artifact, in bytes: every worker keeps the one in use, and those that arms of experiments name.
 pub const MAX_ARTIFACT: usize = 2 << 20;
 
 /// Longest name of an artifact, a part or a model, in bytes.

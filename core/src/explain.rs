@@ -23,7 +23,6 @@ mod write;
 use std::rc::Rc;
 
 use crate::admission::Grant;
-use crate::artifact::Artifact;
 use crate::attempt::{self, Telling};
 use crate::catalog::{Abilities, DialectId, Operation};
 use crate::exchange::{Asked, Bounds, Content, Head, MAX_BODY, Sought, Wish, foresee, permit};
@@ -32,6 +31,7 @@ use crate::features::Features;
 use crate::feedback::Opinion;
 use crate::health::{Firmness, Health, Pulses, Rest};
 use crate::hub::Delivery;
+use crate::memory::Artifacts;
 use crate::record::Chosen;
 use crate::refusal::Refusal;
 use crate::rule::Touched;
@@ -148,7 +148,7 @@ pub struct Situation<'a> {
     /// How targets do: well, when it is not said.
     pub health: Option<&'a Health>,
     /// What says how hard requests are: the rules do, when there is none.
-    pub artifact: Option<&'a Artifact>,
+    pub artifacts: Option<&'a Artifacts>,
     /// The time, in milliseconds since 1970.
     pub now_ms: u64,
 }
@@ -210,7 +210,7 @@ impl<'s> Explanation<'s> {
         situation: Situation<'_>,
         snapshot: &'s Snapshot,
     ) -> Result<(), Refusal> {
-        let Situation { grant, health, artifact, now_ms } = situation;
+        let Situation { grant, health, artifacts, now_ms } = situation;
         if head.is_greeting() {
             self.fate = Fate::AnsweredHere;
             return Ok(());
@@ -246,6 +246,7 @@ impl<'s> Explanation<'s> {
         let sought = Sought { head: &head, endpoint: &endpoint, content: &content, wish: &wish };
         // Nobody here knows whose turn it is at a worker: the order is that of one which has just begun.
         let (pulses, mut rounds, nothing) = (Pulses::default(), Rounds::default(), Grant::default());
+        let artifact = artifacts.and_then(|artifacts| artifacts.of(wish.by()));
         let mut choosing = Choosing { health, artifact, now_ms, ..Choosing::new(&pulses, &mut rounds) };
         let mut judgement = sought.judge(grant, snapshot, &mut choosing);
         let thought = sought.thought(&judgement);

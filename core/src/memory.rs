@@ -3,6 +3,7 @@
 //! Everything here came from the control plane and may be used until it expires; with the control plane gone, the worker
 //! serves on from it. Time is an argument, in milliseconds since 1970 by the data plane's clock.
 
+mod artifacts;
 mod changes;
 mod cool_downs;
 mod hedges;
@@ -12,13 +13,13 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::admission::{Grant, KeyDigest, Purse, digest};
-use crate::artifact::Artifact;
 use crate::health::{Fleet, Health, Pulses};
 use crate::secret::Secret;
 use crate::select::balance::hash;
 use crate::select::{Choosing, Rounds, Warm};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{ChoosesBy, Snapshot};
 
+pub use artifacts::Artifacts;
 pub use changes::Changes;
 pub use cool_downs::{CoolDown, CoolDowns};
 pub use hedges::Hedges;
@@ -101,7 +102,7 @@ pub struct Memory {
     /// Who went on with which conversation.
     pub warm: Warm,
     /// What tells how hard requests are.
-    pub artifact: Option<Rc<Artifact>>,
+    pub artifacts: Artifacts,
     /// What is known of routes that hedge.
     pub hedges: Hedges,
     rounds: Rounds,
@@ -133,9 +134,9 @@ impl Memory {
         }
     }
 
-    /// What this worker knows when it chooses for that exchange.
-    pub fn choosing(&mut self, exchange: &str, now_ms: u64) -> Choosing<'_> {
-        let (health, warm, artifact) = (Some(&self.health), Some(&self.warm), self.artifact.as_deref());
+    /// What this worker knows when it chooses for that exchange, by that.
+    pub fn choosing(&mut self, exchange: &str, by: &ChoosesBy, now_ms: u64) -> Choosing<'_> {
+        let (health, warm, artifact) = (Some(&self.health), Some(&self.warm), self.artifacts.of(by));
         let nothing = Choosing::new(&self.pulses, &mut self.rounds);
         Choosing { seed: hash(exchange), now_ms, health, warm, artifact, ..nothing }
     }

@@ -24,7 +24,7 @@ use crate::preferences::Several;
 use crate::rule::{MAX_RULES, Rule};
 
 pub use choice::{Buckets, Choice, Thought};
-pub use experiment::{Arm, Experiment};
+pub use experiment::{Arm, ChoosesBy, Experiment, LEAST_DIGITS, MAX_NAMED};
 pub use patience::{Hedge, HedgeAfter, OnContentPolicy, Patience, Silence, Wait};
 pub use pool::{Affinity, Balance, Pool, Regions};
 

@@ -24,6 +24,8 @@ pub struct WatchRequest {
     pub revision: u64,
     #[prost(string, tag = "5")]
     pub artifact: String,
+    #[prost(string, repeated, tag = "6")]
+    pub named_artifacts: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -44,6 +46,16 @@ pub struct SnapshotUpdate {
     pub health: Option<Vec<u8>>,
     #[prost(bytes = "vec", optional, tag = "9")]
     pub artifact: Option<Vec<u8>>,
+    #[prost(message, optional, tag = "10")]
+    pub named_artifacts: Option<NamedArtifacts>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct NamedArtifacts {
+    #[prost(string, repeated, tag = "1")]
+    pub digests: Vec<String>,
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub files: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -7,8 +7,6 @@
 //!
 //! Limits: one try to watch per pause of 250 ms to 5 s; the last good Snapshot serves meanwhile.
 
-use std::rc::Rc;
-
 use dragoman_core::artifact::Artifact;
 use dragoman_core::exchange::Question;
 use dragoman_core::health::Fleet;
@@ -161,13 +159,14 @@ impl Root {
 
     fn watch(&mut self, worker: &mut Worker) {
         let version = worker.memory.snapshot().map_or(0, |snapshot| snapshot.version);
-        let artifact = worker.memory.artifact.as_ref().map_or("", |artifact| artifact.digest());
+        let artifacts = &worker.memory.artifacts;
         let request = WatchRequest {
             vm: worker.ids.vm(),
             version,
             refused: self.refused.clone(),
             revision: worker.memory.told(),
-            artifact: artifact.to_owned(),
+            artifact: artifacts.in_use().map(Artifact::digest).unwrap_or_default().to_owned(),
+            named_artifacts: artifacts.named().map(|artifact| artifact.digest().to_owned()).collect(),
         };
         let open = || -> Result<u32, Status> {
             let token = host::grpc_stream(worker.method("Watch"))?;
@@ -211,8 +210,13 @@ impl Root {
         if let Some(fleet) = update.health.as_deref().and_then(Fleet::read) {
             worker.memory.learn_health(fleet, host::now_ms());
         }
-        if let Some(file) = &update.artifact {
-            learn(worker, file);
+        let artifacts = &mut worker.memory.artifacts;
+        // Those that are named first: the one that was in use may be among them.
+        for why in update.named_artifacts.map(|told| artifacts.hold(&told.digests, &told.files)).into_iter().flatten() {
+            host::log(Level::Error, &format!("an artifact was refused, its arms go by the rules: {why}"));
+        }
+        if let Some(Err(why)) = update.artifact.map(|file| artifacts.put_in_use(&file)) {
+            host::log(Level::Error, &format!("an artifact was refused, the last one serves on: {why}"));
         }
         let told = if update.revision > 0 { update.revision } else { worker.memory.told() };
         worker.memory.forget(&changes, told);
@@ -257,17 +261,4 @@ impl Root {
             self.settle_pause.lengthen(worker);
         }
     }
-}
-
-/// Takes the artifact to choose by, or that there is none. One that can't be read leaves the last one in its place.
-fn learn(worker: &mut Worker, file: &[u8]) {
-    worker.memory.artifact = match file {
-        [] => None,
-        file => match Artifact::read(file) {
-            Ok(artifact) => Some(Rc::new(artifact)),
-            Err(why) => {
-                return host::log(Level::Error, &format!("an artifact was refused, the last one serves on: {why}"));
-            }
-        },
-    };
 }

@@ -8,6 +8,7 @@ mod panel;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use dragoman_core::artifact::{Artifact, Head, Parts};
 use dragoman_tests::client::{Answer, Call};
 use dragoman_tests::gateway::{Gateway, Setup};
 use dragoman_tests::said::{ask, credential, path};
@@ -115,4 +116,87 @@ fn a_way_gets_more_and_more_and_nothing_once_it_fails() {
     let changes = panel.get("/audit?limit=1")["items"].clone();
     let action = changes[0]["action"].as_str().unwrap_or_default();
     assert!(action.starts_with("rollback: new gets nothing, for"), "{changes}");
+}
+
+/// An artifact to which every request is hard.
+fn file() -> Vec<u8> {
+    let head = |name: &str| Head { name: name.into(), knots: vec![(0.0, 0.5), (1.0, 0.5)], ..Head::default() };
+    let (heads, metadata) = (vec![head("cheap"), head("mid")], "{}".into());
+    Parts { name: "trained".into(), thresholds: [1000; 2], heads, metadata, ..Parts::default() }.write()
+}
+
+/// The row of an experiment between the rules and that artifact.
+fn between(artifact: &str, weights: (u64, u64)) -> Value {
+    json!({ "route": "auto", "sticky": "header:x-session", "arms": [
+        { "name": "rules", "to": "auto", "artifact": "none", "weight": weights.0 },
+        { "name": "trained", "to": "auto", "artifact": artifact, "weight": weights.1 },
+    ] })
+}
+
+#[test]
+fn one_arm_goes_by_the_rules_and_the_other_by_an_artifact_that_is_kept() {
+    let trained = file();
+    let digest = Artifact::read(&trained).expect("an artifact").digest().to_owned();
+    let behind = start(&format!(
+        "[[route]]\nname = \"auto\"\n[route.choose]\ncheap = [\"a/m\"]\nhard = [\"b/n\"]\n\n\
+         [[experiment]]\nname = \"x\"\nroute = \"auto\"\nsticky = \"header:x-session\"\n\
+         arms = [{{ name = \"rules\", to = \"auto\", artifact = \"none\" }}, \
+         {{ name = \"trained\", to = \"auto\", artifact = \"{}\" }}]\n",
+        &digest[..8]
+    ));
+    let panel = Panel::of(&behind.gateway);
+    let session =
+        |name: &str| (0..100).find(|session| arm(&behind.ask(*session)) == name).expect("a session of that arm");
+    let (rules, other) = (session("x/rules"), session("x/trained"));
+    let record = |session: usize| {
+        let id = behind.ask(session).header("x-dragoman-request-id").expect("an id").to_owned();
+        behind.gateway.record(&id, SOON).expect("a Record")
+    };
+    // Whom it asked, of which arm it was, and what its model was chosen by.
+    let went = |record: &Value| {
+        let chosen = &record["chosen"];
+        [&record["plan"][0], &record["arm"], &chosen["by"], &chosen["artifact"]].map(Clone::clone)
+    };
+    let by_rules = |arm: &str| [json!("a/m"), json!(arm), json!("rules"), Value::Null];
+    assert_eq!(went(&record(other)), by_rules("x/trained"), "it is not kept");
+    behind.gateway.wait_for_log("name an artifact that is not kept", SOON).expect("it is in the log");
+    let unknown = panel.send(&panel.with_body("PUT", "/experiments/x", &between("0123456789", (1, 1))));
+    assert!(unknown.status == 422 && unknown.text().contains("begins with `0123456789`"), "{}", unknown.text());
+
+    let upload = panel.call("POST", "/tuning/artifacts").header("content-type", "application/octet-stream");
+    assert_eq!(panel.send(&upload.body(trained)).status, 200);
+    wait("the arm goes by it", SOON, || behind.ask(other).header("x-dragoman-target") == Some("b/n"));
+    assert_eq!(went(&record(other)), [json!("b/n"), json!("x/trained"), json!("artifact"), json!(digest[..12])]);
+    assert_eq!(went(&record(rules)), by_rules("x/rules"));
+    for session in [rules, other] {
+        let (record, headers) = (record(session), json!({ "x-session": session.to_string() }));
+        let body = ask(Dialect::Chat, "auto", "Hello", false);
+        let explained = panel.post("/explain", &json!({ "headers": headers, "body": body }));
+        assert_eq!(explained["experiment"], record["arm"], "what is explained is what is done");
+        for member in ["by", "bucket", "artifact"] {
+            assert_eq!(explained["chosen"][member], record["chosen"][member], "{member}");
+        }
+    }
+
+    let path = format!("/tuning/artifacts/{digest}");
+    assert_eq!(panel.get("/tuning/artifacts")["items"][0]["experiments"], json!(["x"]));
+    let refused = panel.send(&panel.call("DELETE", &path));
+    assert!(refused.status == 409 && refused.text().contains("`x`"), "{}", refused.text());
+
+    let mut row = between(&digest[..8], (100, 0));
+    row["rollout"] = json!({ "to": "trained", "steps": [50, 100], "every": "1s", "least_requests": 2 });
+    panel.put("/experiments/x", &row);
+    let arms = || panel.get("/experiments/x")["effective"]["arms"].clone();
+    wait("the rollout's last step", Duration::from_secs(60), || {
+        (0..20).for_each(|session| assert_eq!(behind.ask(session).status, 200));
+        arms()[1]["weight"] == 100
+    });
+    assert_eq!((&arms()[0]["artifact"], &arms()[1]["artifact"]), (&json!("none"), &json!(digest[..8])));
+    wait("everybody goes by it", SOON, || {
+        (0..10).all(|session| behind.ask(session).header("x-dragoman-target") == Some("b/n"))
+    });
+
+    panel.put("/experiments/x", &between("none", (1, 1)));
+    panel.delete(&path);
+    wait("it goes by the rules again", SOON, || went(&record(other)) == by_rules("x/trained"));
 }

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use dragoman_core::artifact::{Artifact, MAX_ARTIFACT};
+use dragoman_core::snapshot::LEAST_DIGITS;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -15,10 +16,8 @@ use super::api::{Api, Endpoint, Verb};
 use super::body::{Attached, Id, Ids, OCTETS};
 use super::policy::{Caller, Policy};
 use super::problem::Problem;
+use crate::settings::File;
 use crate::store::artifacts::{Kept, NotDone};
-
-/// Fewest digits by which an artifact is named; Records have twelve.
-const DIGITS: usize = 8;
 
 /// The artifacts that are kept.
 #[derive(Debug, Serialize, ToSchema)]
@@ -54,6 +53,8 @@ pub struct ArtifactView {
     added_by: String,
     /// Whether it is in use.
     in_use: bool,
+    /// The experiments of which an arm names it.
+    experiments: Vec<String>,
     /// What its maker measured: the `metrics` of its metadata.
     #[schema(value_type = Object)]
     metrics: Value,
@@ -136,7 +137,7 @@ pub fn add(api: &mut Api) {
     let path = "/tuning/artifacts/{digest}";
     let show = Endpoint::new(Verb::Get, path, Policy::Read, "get_artifact", words);
     api.add(show.gives(200, Some(full)).refuses(&[404, 422]), get_artifact);
-    let words = "Takes an artifact away that is not in use.";
+    let words = "Takes an artifact away that is not in use and that no arm of an experiment names.";
     let remove = Endpoint::new(Verb::Delete, path, Policy::Change, "remove_artifact", words);
     api.add(remove.gives(200, Some(done.clone())).refuses(&[404, 409]), remove_artifact);
     let words = "Puts an artifact in use, everywhere within seconds, until the source has another one or somebody says otherwise.";
@@ -151,9 +152,10 @@ pub fn add(api: &mut Api) {
 
 async fn list_artifacts(State(admin): State<Admin>) -> Result<Json<Artifacts>, Problem> {
     let (kept, used) = (admin.store.artifacts().await?, admin.store.artifact_in_use().await?);
+    let said = admin.publication.said_now().await?;
     let is_said = used.since_ms > 0;
     Ok(Json(Artifacts {
-        items: kept.into_iter().map(|kept| view(kept, &used.digest)).collect(),
+        items: kept.into_iter().map(|kept| view(kept, &used.digest, &said)).collect(),
         source: used.source,
         in_use: Some(used.digest).filter(|digest| !digest.is_empty()),
         since_ms: is_said.then_some(used.since_ms),
@@ -171,7 +173,8 @@ async fn add_artifact(
         let detail = format!("This is no artifact that can be used: {why}. Nothing was kept.");
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_artifact", detail)
     })?;
-    admin.store.keep_artifact(&caller.actor(), &artifact, &file).await?;
+    let named = admin.publication.said_now().await?.named_artifacts();
+    admin.store.keep_artifact(&caller.actor(), (&artifact, &file), &named).await?;
     Ok(Json(found(&admin, artifact.digest()).await?))
 }
 
@@ -192,7 +195,12 @@ async fn remove_artifact(
     Extension(caller): Extension<Caller>,
     Id(digest): Id,
 ) -> Result<Json<Done>, Problem> {
-    let digest = found(&admin, &digest).await?.digest;
+    let ArtifactView { digest, experiments, .. } = found(&admin, &digest).await?;
+    if !experiments.is_empty() {
+        let names = experiments.join("`, `");
+        let detail = format!("Arms of the experiments `{names}` name this artifact; let them go by another one first.");
+        return Err(Problem::new(StatusCode::CONFLICT, "in_use", detail));
+    }
     admin.store.remove_artifact(&caller.actor(), &digest).await.map_err(|why| not_done(&digest, why))?;
     Ok(Json(Done { digest }))
 }
@@ -255,11 +263,11 @@ fn numbers(artifact: &Artifact) -> BTreeMap<String, Value> {
 
 /// The artifact of that digest, or the only one whose digest begins so.
 async fn found(admin: &Admin, digest: &str) -> Result<ArtifactView, Problem> {
-    let used = admin.store.artifact_in_use().await?.digest;
-    let begins = |kept: &Kept| kept.digest.starts_with(digest) && digest.len() >= DIGITS;
+    let (used, said) = (admin.store.artifact_in_use().await?.digest, admin.publication.said_now().await?);
+    let begins = |kept: &Kept| kept.digest.starts_with(digest) && digest.len() >= LEAST_DIGITS;
     let mut all = admin.store.artifacts().await?.into_iter().filter(begins);
     match (all.next(), all.next()) {
-        (Some(only), None) => Ok(view(only, &used)),
+        (Some(only), None) => Ok(view(only, &used, &said)),
         _ => Err(Problem::missing("artifact", digest)),
     }
 }
@@ -273,12 +281,13 @@ async fn read(admin: &Admin, own: &ArtifactView) -> Result<Artifact, Problem> {
     })
 }
 
-fn view(kept: Kept, used: &str) -> ArtifactView {
+fn view(kept: Kept, used: &str, said: &File) -> ArtifactView {
     let Kept { digest, name, metadata, source, bytes, added_ms, added_by } = kept;
     let metadata: Value = serde_json::from_str(&metadata).unwrap_or_default();
     let metrics = metadata.get("metrics").filter(|metrics| metrics.is_object()).cloned();
     let (in_use, metrics) = (digest == used, metrics.unwrap_or_else(|| json!({})));
-    ArtifactView { digest, name, source, bytes, added_ms, added_by, in_use, metrics }
+    let experiments = said.experiments_with(&digest);
+    ArtifactView { digest, name, source, bytes, added_ms, added_by, in_use, experiments, metrics }
 }
 
 fn not_done(digest: &str, why: NotDone) -> Problem {

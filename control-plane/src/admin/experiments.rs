@@ -35,6 +35,8 @@ struct ArmResults {
     arm: String,
     /// Whom it goes to.
     to: String,
+    /// By which artifact its models are chosen: how its digest begins, or `none`; null for the one in use.
+    artifact: Option<String>,
     /// How often it is taken, against the others.
     weight: u64,
     /// Exchanges.
@@ -122,6 +124,7 @@ async fn results_of(
         arms.push(ArmResults {
             arm: arm.name.clone(),
             to: arm.to.clone(),
+            artifact: arm.by.written().map(str::to_owned),
             weight: arm.weight,
             requests: figures.requests,
             errors: figures.errors,

@@ -131,9 +131,8 @@ async fn explain_now(State(admin): State<Admin>, Said(supposed): Said<Supposed>)
         None => None,
     };
     let now_ms = u64::try_from(now_ms()).unwrap_or(0);
-    let (health, artifact) = (admin.health.as_told(now_ms), admin.artifacts.in_use());
-    let artifact = artifact.as_deref();
-    let situation = Situation { grant: grant.as_ref(), health: Some(&health), artifact, now_ms };
+    let (health, artifacts) = (admin.health.as_told(now_ms), admin.artifacts.known());
+    let situation = Situation { grant: grant.as_ref(), health: Some(&health), artifacts: Some(&artifacts), now_ms };
     let explanation = explain(method, path, &headers, body.as_bytes(), situation, &current.snapshot);
     told(&explanation, &current)
 }

@@ -33,7 +33,7 @@ async fn within(what: &str, holds: impl AsyncFn() -> bool) {
 }
 
 fn in_use(artifacts: &Artifacts) -> String {
-    artifacts.in_use().map(|artifact| artifact.name().to_owned()).unwrap_or_default()
+    artifacts.known().in_use().map(|artifact| artifact.name().to_owned()).unwrap_or_default()
 }
 
 #[tokio::test]
@@ -82,8 +82,35 @@ async fn another_source_is_heard_at_once_and_after_a_restart_what_was_in_use_is(
     settings.send_replace(current(&here.store, &tuning).await);
     within("one", async || in_use(&here) == "one").await;
     let two = file("two", 0);
-    here.store.keep_artifact("me", &read(&two), &two).await.unwrap();
+    here.store.keep_artifact("me", (&read(&two), &two), &BTreeSet::new()).await.unwrap();
     here.store.use_artifact("me", read(&two).digest()).await.unwrap();
     let (again, _settings) = run(fresh.open().await, &tuning).await;
     assert_eq!(in_use(&again), "two", "an operator's word holds over a restart");
+}
+
+fn named(artifacts: &Artifacts) -> Vec<String> {
+    artifacts.known().named().map(|artifact| artifact.digest().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn what_arms_name_is_there_as_soon_as_it_is_kept_and_gone_when_no_row_names_it() {
+    for fresh in on_both().await {
+        let one = file("one", 0);
+        let digest = read(&one).digest().to_owned();
+        let arms = |artifact: &str| {
+            format!(
+                "artifact = \"none\"\n[[provider]]\nid = \"p\"\nbase_url = \"http://h\"\nmodels = [\"m\"]\n\
+                 [[experiment]]\nname = \"x\"\nroute = \"p/m\"\narms = [{{ name = \"a\", to = \"p/m\", artifact = \"none\" }}, \
+                 {{ name = \"b\", to = \"p/m\", artifact = \"{artifact}\" }}]"
+            )
+        };
+        let (here, settings) = run(fresh.open().await, &arms(&digest[..8])).await;
+        assert!(named(&here).is_empty(), "the rules stand in for what is not kept");
+        here.store.keep_artifact("me", (&read(&one), &one), &BTreeSet::new()).await.unwrap();
+        within("the one that was brought", async || named(&here) == [digest.clone()]).await;
+        settings.send_replace(current(&here.store, &arms("shipped")).await);
+        within("the shipped one, which nobody keeps", async || named(&here) == [shipped_digest()]).await;
+        settings.send_replace(current(&here.store, "artifact = \"none\"").await);
+        within("none", async || named(&here).is_empty()).await;
+    }
 }

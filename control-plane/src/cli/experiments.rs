@@ -76,7 +76,10 @@ fn told(arms: &Value) -> Table {
             "latency_p95_ms",
             "score",
         ];
-        let [name, to, weight, requests, errors, cost, half, most, score] = names.map(|member| cell(&arm[member]));
+        let [name, mut to, weight, requests, errors, cost, half, most, score] = names.map(|member| cell(&arm[member]));
+        if let Some(artifact) = arm["artifact"].as_str() {
+            to = format!("{to} by {artifact:.12}");
+        }
         let said = ["error_permille", "cost_micros", "latency_ms", "score"].into_iter().filter_map(|what| {
             let p = arm["against_first"][what]["p"].as_f64()?;
             Some(format!("{} {p:.3}", what.split('_').next().unwrap_or(what)))
@@ -85,4 +88,20 @@ fn told(arms: &Value) -> Table {
         table.row([name, to, weight, requests, errors, cost, half, most, score, differs]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_arm_shows_by_what_it_chooses() {
+        let arm = |artifact: Value| json!({ "arm": "a", "to": "auto", "artifact": artifact, "weight": 1 });
+        let table = told(&json!([arm(Value::Null), arm("none".into()), arm("0123456789abcdef".into())]));
+        let begins = ["a    auto  ", "a    auto by none", "a    auto by 0123456789ab  "];
+        for (line, begins) in table.lines().iter().skip(1).zip(begins) {
+            assert!(line.starts_with(begins), "{line}");
+        }
+    }
 }

@@ -80,7 +80,7 @@ impl Served {
     /// As one that was told of changes up to that number.
     async fn watch_again(&mut self, version: u64, refused: &str, revision: u64) -> Streaming<SnapshotUpdate> {
         let refused = refused.into();
-        let request = WatchRequest { vm: "test".into(), version, refused, revision, artifact: String::new() };
+        let request = WatchRequest { vm: "test".into(), version, refused, revision, ..WatchRequest::default() };
         self.client.watch(request).await.unwrap().into_inner()
     }
 }
@@ -242,6 +242,36 @@ async fn an_artifact_is_told_to_whoever_has_another_one_and_again_when_it_change
     for (digest, told) in [("d1", Some(vec![])), ("", None)] {
         let mut late = watch(&mut served, digest).await;
         assert_eq!(hear(&mut late).await.unwrap().artifact, told, "{digest:?}");
+    }
+}
+
+#[tokio::test]
+async fn artifacts_that_arms_name_are_told_with_the_files_that_a_filter_has_not() {
+    let mut served = Served::start().await;
+    let mut stream = served.watch(0, "").await;
+    assert_eq!(hear(&mut stream).await.unwrap().named_artifacts, None, "nothing is known of them yet");
+    let shared = |digest: &str| Shared { digest: digest.into(), file: Arc::new(digest.into()) };
+    served.watching.tell_artifact("a", Arc::new(vec![1]));
+    served.watching.tell_named_artifacts(vec![shared("a"), shared("b")]);
+    let named = async |stream: &mut Streaming<SnapshotUpdate>| loop {
+        if let Some(told) = hear(stream).await.unwrap().named_artifacts {
+            return (told.digests, told.files);
+        }
+    };
+    let both = vec!["a".to_owned(), "b".to_owned()];
+    assert_eq!(named(&mut stream).await, (both.clone(), vec![b"b".to_vec()]));
+    let request = WatchRequest {
+        vm: "test".into(),
+        version: 1,
+        artifact: "a".into(),
+        named_artifacts: both,
+        ..WatchRequest::default()
+    };
+    let mut late = served.client.watch(request).await.unwrap().into_inner();
+    assert_eq!(hear(&mut late).await.unwrap().named_artifacts, None, "it says that it has them");
+    served.watching.tell_named_artifacts(Vec::new());
+    for stream in [&mut stream, &mut late] {
+        assert_eq!(named(stream).await, (vec![], Vec::<Vec<u8>>::new()), "no row names them any more");
     }
 }
 

@@ -1,5 +1,7 @@
 //! The open `Watch` streams: who has which version, and what each is to be told next.
 
+mod artifacts;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,6 +18,8 @@ use crate::current::Feed;
 use crate::store::keys::Keys;
 use crate::store::stale::{Stale, What};
 use crate::store::{Store, cool_downs};
+pub use artifacts::Shared;
+use artifacts::{Artifacts, Held};
 
 /// How often the store is asked for what any process changed; a revocation is to be known within five
 /// seconds.
@@ -54,23 +58,16 @@ pub struct Watching {
     cooling: watch::Sender<Option<CoolDowns>>,
     /// How everybody does; nothing before that is known.
     health: watch::Sender<Option<Arc<Vec<u8>>>>,
-    /// What models are chosen by; nothing before that is known.
-    artifact: watch::Sender<Option<Artifact>>,
-}
-
-/// The artifact in use; without digest and content when there is none.
-#[derive(Clone, Debug, Default)]
-struct Artifact {
-    digest: String,
-    file: Arc<Vec<u8>>,
+    /// What models are chosen by.
+    artifacts: watch::Sender<Artifacts>,
 }
 
 impl Default for Watching {
     fn default() -> Watching {
         let (changed, _) = broadcast::channel(CHANGES);
-        let (cooling, health, artifact) =
-            (watch::Sender::new(None), watch::Sender::new(None), watch::Sender::new(None));
-        Watching { streams: Mutex::default(), next: AtomicU64::new(0), changed, cooling, health, artifact }
+        let (cooling, health) = (watch::Sender::new(None), watch::Sender::new(None));
+        let (streams, next, artifacts) = (Mutex::default(), AtomicU64::new(0), watch::Sender::default());
+        Watching { streams, next, changed, cooling, health, artifacts }
     }
 }
 
@@ -96,7 +93,12 @@ impl Watching {
 
     /// Tells everybody what models are chosen by: an artifact's digest and its file, both empty for none.
     pub fn tell_artifact(&self, digest: &str, file: Arc<Vec<u8>>) {
-        self.artifact.send_replace(Some(Artifact { digest: digest.to_owned(), file }));
+        self.artifacts.send_modify(|told| told.in_use = Some(Shared { digest: digest.to_owned(), file }));
+    }
+
+    /// Tells everybody which artifacts arms of experiments name.
+    pub fn tell_named_artifacts(&self, named: Vec<Shared>) {
+        self.artifacts.send_modify(|told| told.named = Some(named));
     }
 
     /// What was told of health last.
@@ -146,8 +148,8 @@ impl Watching {
     ) {
         let mut last = current.borrow_and_update().clone();
         let (mut cooling, mut health) = (self.cooling.subscribe(), self.health.subscribe());
-        let mut artifact = self.artifact.subscribe();
-        let chooses_by = artifact.borrow_and_update().clone().filter(|told| told.digest != request.artifact);
+        let (mut artifacts, mut held) = (self.artifacts.subscribe(), Held::by(&request));
+        let (artifact, named_artifacts) = held.learn(&artifacts.borrow_and_update());
         let has_it = request.version == last.version && request.refused.is_empty();
         let first = SnapshotUpdate {
             version: last.version,
@@ -159,7 +161,8 @@ impl Watching {
             revision: missed.until,
             cool_downs: cooling.borrow_and_update().clone(),
             health: health.borrow_and_update().as_deref().cloned(),
-            artifact: chooses_by.map(|told| told.file.to_vec()),
+            artifact,
+            named_artifacts,
         };
         let mut update = Some(first);
         // A telling that was made before the first update may be sent after it, and must not look like a store that was put back.
@@ -222,15 +225,13 @@ impl Watching {
                         ..SnapshotUpdate::default()
                     });
                 }
-                news = artifact.changed() => {
+                news = artifacts.changed() => {
                     if news.is_err() {
                         return;
                     }
-                    update = Some(SnapshotUpdate {
-                        version: last.version,
-                        artifact: artifact.borrow_and_update().as_ref().map(|told| told.file.to_vec()),
-                        ..SnapshotUpdate::default()
-                    });
+                    let (artifact, named_artifacts) = held.learn(&artifacts.borrow_and_update());
+                    let version = last.version;
+                    update = Some(SnapshotUpdate { version, artifact, named_artifacts, ..SnapshotUpdate::default() });
                 }
             }
         }

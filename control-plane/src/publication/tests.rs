@@ -120,3 +120,30 @@ async fn of_many_who_wait_for_one_change_one_makes_the_snapshot() {
         assert!(Arc::ptr_eq(&made, &publication.current()), "it was made again");
     }
 }
+
+#[tokio::test]
+async fn a_row_that_names_an_artifact_which_is_not_kept_is_refused() {
+    use crate::store::artifacts::tests::{file, read};
+    for fresh in on_both().await {
+        let (publication, store) = begun(&fresh).await;
+        let one = file("one", 0);
+        let digest = read(&one).digest().to_owned();
+        let arms = |artifact: &str| {
+            let arm = |name: &str, artifact: &str| {
+                format!("{{\"name\":\"{name}\",\"to\":\"p/m\",\"artifact\":\"{artifact}\"}}")
+            };
+            let row = format!("{{\"route\":\"p/m\",\"arms\":[{},{}]}}", arm("a", "none"), arm("b", artifact));
+            [Edit { kind: Kind::Experiment, id: "x".into(), to: Some(row), condition: Condition::None }]
+        };
+        let problems = publication.try_edits(&arms(&digest[..8])).await.unwrap_err();
+        assert!(problems[0].to_string().contains(&format!("begins with `{}`", &digest[..8])), "{}", problems[0]);
+        assert!(publication.try_edits(&arms("shipped")).await.is_ok());
+        store.keep_artifact("me", (&read(&one), &one), &Default::default()).await.unwrap();
+        assert!(publication.try_edits(&arms(&digest[..8])).await.is_ok());
+
+        store.edit("somebody", "put", &arms(&digest[..8]), |_| Ok::<(), String>(())).await.unwrap();
+        let said = publication.said_now().await.unwrap();
+        assert_eq!(said.experiments_with(&digest), ["x"], "though it is not served yet");
+        assert!(publication.current().file.experiments.is_empty());
+    }
+}

@@ -1,12 +1,13 @@
 //! An experiment's row: which ways the requests of a name may go, how often, and how a new way gets all of them by and by.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use dragoman_core::snapshot::{Affinity, Arm, Experiment};
+use dragoman_core::snapshot::{Affinity, Arm, ChoosesBy, Experiment, MAX_NAMED};
 
 use super::members::{Members, Placed, Reading};
 use super::{File, Known, MAX_NAME};
+use crate::tuning::shipped_digest;
 
 /// Most ways of one experiment.
 const MOST_ARMS: usize = 10;
@@ -61,6 +62,29 @@ impl ExperimentRow {
     }
 }
 
+impl ExperimentRow {
+    /// How the digests of the artifacts begin that its arms name.
+    pub fn artifacts(&self) -> impl Iterator<Item = &str> {
+        self.arms.iter().filter_map(|(arm, _)| match &arm.by {
+            ChoosesBy::Artifact(digest) => Some(digest.as_str()),
+            ChoosesBy::InUse | ChoosesBy::Rules => None,
+        })
+    }
+}
+
+impl File {
+    /// How the digests of the artifacts begin that arms of experiments name.
+    pub fn named_artifacts(&self) -> BTreeSet<String> {
+        self.experiments.iter().flat_map(ExperimentRow::artifacts).map(str::to_owned).collect()
+    }
+
+    /// The experiments whose arms name that artifact.
+    pub fn experiments_with(&self, digest: &str) -> Vec<String> {
+        let names = |row: &&ExperimentRow| row.artifacts().any(|begins| digest.starts_with(begins));
+        self.experiments.iter().filter(names).map(|row| row.name.value.clone()).collect()
+    }
+}
+
 /// Reads one `[[experiment]]`.
 pub(super) fn experiment(reading: &mut Reading<'_>, mut row: Members<'_>) -> ExperimentRow {
     let at = row.at;
@@ -109,11 +133,23 @@ fn arm(reading: &mut Reading<'_>, mut members: Members<'_>) -> (Arm, usize) {
     let name = members.string(reading, "name").map(|text| text.value).unwrap_or_default();
     let to = members.string(reading, "to").unwrap_or(Placed { at, value: String::new() });
     let weight = members.number(reading, "weight", 0, MOST_WEIGHT).unwrap_or(1);
+    let by = members.string(reading, "artifact").and_then(|said| {
+        let by = match said.value.as_str() {
+            "shipped" => Some(ChoosesBy::Artifact(shipped_digest())),
+            said => ChoosesBy::read(said),
+        };
+        if by.is_none() {
+            let words = "`artifact` is \"none\" for the rules, \"shipped\", or how the digest of one that is kept begins: \
+                         8 to 64 digits, as `dragoman tuning artifacts list` shows them";
+            reading.mistake(said.at, words);
+        }
+        by
+    });
     members.end(reading);
     if !is_plain(&name) || to.value.is_empty() {
         reading.mistake(at, "an arm has a `name` of letters, digits, `-`, `_` or `.`, and says whom it goes `to`");
     }
-    (Arm { name, to: to.value, weight }, to.at)
+    (Arm { name, to: to.value, weight, by: by.unwrap_or_default() }, to.at)
 }
 
 fn rollout(reading: &mut Reading<'_>, mut members: Members<'_>, arms: &[(Arm, usize)]) -> Rollout {
@@ -145,7 +181,16 @@ pub(super) fn check(reading: &mut Reading<'_>, file: &File, known: &Known) {
     let (mut names, mut routes) = (HashSet::new(), HashSet::new());
     let defined = file.routes.iter().map(|row| row.name.value.as_str());
     let defined: HashSet<&str> = defined.chain(file.aliases.iter().map(|(name, _)| name.value.as_str())).collect();
+    let mut artifacts = BTreeSet::new();
     for row in &file.experiments {
+        artifacts.extend(row.artifacts());
+        // Who begins as another one may well be the same.
+        let other = artifacts.iter().filter(|one| !artifacts.iter().any(|all| all != *one && all.starts_with(**one)));
+        if other.count() > MAX_NAMED {
+            let words =
+                format!("the arms of all experiments name {MAX_NAMED} artifacts at most, for every worker keeps them");
+            reading.mistake(row.name.at, words);
+        }
         if !names.insert(row.name.value.as_str()) {
             reading.mistake(row.name.at, format!("experiment `{}` is listed twice", row.name.value));
         }
@@ -209,5 +254,39 @@ mod tests {
             assert!(error.contains(words), "{instead}: {error}");
         }
         assert!(read(&format!("{GOOD}{GOOD}")).unwrap_err().to_string().contains("another experiment"));
+    }
+
+    #[test]
+    fn an_arm_names_the_artifact_that_it_goes_by() {
+        let arms = |said: &str| GOOD.replace("weight = 99", &format!("weight = 99, artifact = \"{said}\""));
+        let by =
+            |said: &str| read(&arms(said)).unwrap().experiments[0].arms.iter().map(|(arm, _)| arm.by.clone()).collect();
+        let two: Vec<ChoosesBy> = by("none");
+        assert_eq!(two, [ChoosesBy::Rules, ChoosesBy::InUse]);
+        assert_eq!(by("3f9a61c2")[0], ChoosesBy::Artifact("3f9a61c2".into()));
+        let shipped = crate::tuning::artifact(None).unwrap().digest().to_owned();
+        assert_eq!(by("shipped")[0], ChoosesBy::Artifact(shipped.clone()));
+        for wrong in ["", "3f9a61c", "3F9A61C2", "latest", &"0".repeat(65)] {
+            assert!(read(&arms(wrong)).unwrap_err().to_string().contains("8 to 64 digits"), "{wrong:?}");
+        }
+        let file = read(&arms("shipped")).unwrap();
+        assert_eq!(
+            (file.experiments_with(&shipped), file.experiments_with("3f9a61c2")),
+            (vec!["x".to_owned()], vec![])
+        );
+    }
+
+    #[test]
+    fn no_more_artifacts_are_named_than_workers_keep() {
+        let named = |digests: &[&str]| {
+            let arm =
+                |(at, digest): (usize, &&str)| format!("{{ name = \"{at}\", to = \"m\", artifact = \"{digest}\" }}");
+            let arms: Vec<String> = digests.iter().enumerate().map(arm).collect();
+            read(&format!("[[experiment]]\nname = \"x\"\nroute = \"m\"\narms = [{}]\n", arms.join(", ")))
+        };
+        let four = ["00000000", "11111111", "22222222", "33333333", "none", "3333333333"];
+        assert_eq!(named(&four).unwrap().named_artifacts().len(), 5, "two of them are the same");
+        let error = named(&[&four[..], &["44444444"]].concat()).unwrap_err().to_string();
+        assert!(error.contains("4 artifacts at most"), "{error}");
     }
 }

@@ -3,7 +3,9 @@
 //! A source offers one; another one than it offered before is put in use. In between an operator may put another in use, and that holds.
 //! Every control plane follows the number of the last change.
 //!
-//! Limits: the last [`KEPT`] are kept, and the one in use always.
+//! Limits: the last [`KEPT`] are kept, and always the one in use and those that arms of experiments name.
+
+use std::collections::BTreeSet;
 
 use anyhow::Context;
 use base64::Engine as _;
@@ -85,23 +87,34 @@ impl From<sqlx::Error> for NotDone {
 const COLUMNS: &str = "digest, name, metadata, source, bytes, added_ms, added_by";
 
 impl Store {
-    /// Keeps an artifact that somebody brought; whether it is a new one.
-    pub async fn keep_artifact(&self, actor: &str, artifact: &Artifact, file: &[u8]) -> anyhow::Result<bool> {
+    /// Keeps an artifact that somebody brought; whether it is a new one. Those whose digests begin as `named` says stay, however old.
+    pub async fn keep_artifact(
+        &self,
+        actor: &str,
+        (artifact, file): (&Artifact, &[u8]),
+        named: &BTreeSet<String>,
+    ) -> anyhow::Result<bool> {
         let mut change = self.exclusive().await?;
-        let is_new = self.keep(&mut change, (actor, "api"), artifact, file).await?;
+        let is_new = self.keep(&mut change, (actor, "api"), (artifact, file), named).await?;
         change.commit().await?;
         Ok(is_new)
     }
 
-    /// Takes what a source has, `None` for no artifact: what it did not offer before is kept and put in use. Whether it was.
-    pub async fn offer_artifact(&self, source: &str, offered: Option<(&Artifact, &[u8])>) -> anyhow::Result<bool> {
+    /// Takes what a source has, `None` for no artifact: what it did not offer before is kept and put in use. Whether it was. `named` as
+    /// before.
+    pub async fn offer_artifact(
+        &self,
+        source: &str,
+        offered: Option<(&Artifact, &[u8])>,
+        named: &BTreeSet<String>,
+    ) -> anyhow::Result<bool> {
         let mut change = self.exclusive().await?;
         let digest = offered.map_or("", |(artifact, _)| artifact.digest());
         let before = in_use(sqlx::query(USED).fetch_one(&mut *change).await?)?;
         let is_news = (before.source.as_str(), before.offered.as_str()) != (source, digest);
         if is_news {
-            if let Some((artifact, file)) = offered {
-                self.keep(&mut change, (SOURCE, source), artifact, file).await?;
+            if let Some(offered) = offered {
+                self.keep(&mut change, (SOURCE, source), offered, named).await?;
             }
             self.put_in_use(&mut change, SOURCE, &before, digest).await?;
         }
@@ -158,6 +171,16 @@ impl Store {
         content.map(|content| STANDARD.decode(content).context("a kept artifact is no base64")).transpose()
     }
 
+    /// The digest of the only one that begins so.
+    pub async fn artifact_beginning(&self, begins: &str) -> anyhow::Result<Option<String>> {
+        let find = sqlx::query("SELECT digest FROM artifact WHERE SUBSTR(digest, 1, $1) = $2 LIMIT 2");
+        let find = find.bind(i32::try_from(begins.len())?).bind(begins.to_owned());
+        match find.fetch_all(&self.reader).await?.as_slice() {
+            [only] => Ok(Some(only.try_get("digest")?)),
+            _ => Ok(None),
+        }
+    }
+
     /// Which one is in use.
     pub async fn artifact_in_use(&self) -> anyhow::Result<InUse> {
         in_use(sqlx::query(USED).fetch_one(&self.reader).await?)
@@ -167,8 +190,8 @@ impl Store {
         &self,
         change: &mut Change,
         (actor, source): (&str, &str),
-        artifact: &Artifact,
-        file: &[u8],
+        (artifact, file): (&Artifact, &[u8]),
+        named: &BTreeSet<String>,
     ) -> anyhow::Result<bool> {
         let (digest, name, bytes) = (artifact.digest(), artifact.name(), i64::try_from(file.len())?);
         let insert = sqlx::query(
@@ -182,10 +205,15 @@ impl Store {
             let after = json!({ "name": name, "source": source, "bytes": bytes }).to_string();
             self.note_in(change, (actor, "create"), ("artifact", digest), (None, Some(&after))).await?;
             let old = sqlx::query(
-                "DELETE FROM artifact WHERE digest NOT IN (SELECT digest FROM artifact_use) AND digest NOT IN \
+                "SELECT digest FROM artifact WHERE digest NOT IN (SELECT digest FROM artifact_use) AND digest NOT IN \
                  (SELECT digest FROM artifact ORDER BY added_ms DESC, digest LIMIT $1)",
             );
-            old.bind(KEPT).execute(&mut **change).await?;
+            for row in old.bind(KEPT).fetch_all(&mut **change).await? {
+                let digest: String = row.try_get("digest")?;
+                if !named.iter().any(|begins| digest.starts_with(begins)) {
+                    sqlx::query("DELETE FROM artifact WHERE digest = $1").bind(digest).execute(&mut **change).await?;
+                }
+            }
         }
         Ok(is_new)
     }
@@ -252,7 +280,7 @@ pub(crate) mod tests {
     }
 
     async fn offer(store: &Store, source: &str, file: &[u8]) -> bool {
-        store.offer_artifact(source, Some((&read(file), file))).await.unwrap()
+        store.offer_artifact(source, Some((&read(file), file)), &BTreeSet::new()).await.unwrap()
     }
 
     #[tokio::test]
@@ -273,7 +301,7 @@ pub(crate) mod tests {
             let used = fresh.open().await.artifact_in_use().await.unwrap();
             assert_eq!((&used.digest, used.revision, &*used.used_by), (&first, 3, "me"));
             assert!(offer(&store, "b", &two).await, "another source has its say");
-            assert!(store.offer_artifact("none", None).await.unwrap());
+            assert!(store.offer_artifact("none", None, &BTreeSet::new()).await.unwrap());
             assert_eq!(store.artifact_in_use().await.unwrap().digest, "");
             assert_eq!(store.artifact_file(&first).await.unwrap(), Some(one));
 
@@ -305,13 +333,23 @@ pub(crate) mod tests {
             let store = fresh.open().await;
             let (first, file_of) = (file("first", 0), |number: i64| file(&format!("a{number}"), 0));
             let digest = read(&first).digest().to_owned();
-            assert!(offer(&store, "a", &first).await);
+            let old = file("of-an-arm", 0);
+            let of_arm = read(&old).digest().to_owned();
+            let named = BTreeSet::from([of_arm[..8].to_owned()]);
+            assert!(offer(&store, "a", &old).await && offer(&store, "a", &first).await);
             store.tamper("UPDATE artifact SET added_ms = 0").await;
             for number in 0..KEPT + 2 {
                 let file = file_of(number);
-                assert!(store.keep_artifact("me", &read(&file), &file).await.unwrap());
-                assert!(!store.keep_artifact("me", &read(&file), &file).await.unwrap(), "it is there already");
+                assert!(store.keep_artifact("me", (&read(&file), &file), &named).await.unwrap());
+                assert!(
+                    !store.keep_artifact("me", (&read(&file), &file), &named).await.unwrap(),
+                    "it is there already"
+                );
             }
+            let begins = async |begins: &str| store.artifact_beginning(begins).await.unwrap();
+            assert_eq!(begins(&of_arm[..8]).await.as_ref(), Some(&of_arm), "an arm names it");
+            assert_eq!((begins("").await, begins("xyz").await), (None, None), "it is not one alone");
+            store.remove_artifact("me", &of_arm).await.unwrap();
             let all = store.artifacts().await.unwrap();
             assert_eq!((all.len(), &all[all.len() - 1].digest), (21, &digest), "it is in use");
             assert!(matches!(store.remove_artifact("me", &digest).await, Err(NotDone::InUse)));

@@ -346,7 +346,7 @@ impl Asked {
         record.arm = arm.as_ref().map(|arm| arm.arm.clone()).unwrap_or_default();
         let wish = Wish { preferences: self.preferences.clone(), arm, ..Wish::of(route.to_string(), self.needs) };
         let sought = Sought { head: &self.head, endpoint: &self.endpoint, content: &self.content, wish: &wish };
-        let mut choosing = memory.choosing(&self.id, now_ms);
+        let mut choosing = memory.choosing(&self.id, wish.by(), now_ms);
         let plan = sought.judge(Some(grant), &self.snapshot, &mut choosing).into_plan(&wish.model, wish.needs)?;
         (self.loss, self.patience) = (plan.loss, plan.patience);
         let (brought, endpoint, cool_downs) = (self.brought.as_ref(), &self.endpoint, &memory.cool_downs);

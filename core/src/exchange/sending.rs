@@ -30,7 +30,7 @@ impl Exchange {
         self.record.snapshot = snapshot.version;
         let sought = Sought { wish: &wish, head: &head, endpoint: &endpoint, content: &content };
         sought.admit(grant)?;
-        let mut choosing = memory.choosing(&self.id, self.began_ms);
+        let mut choosing = memory.choosing(&self.id, wish.by(), self.began_ms);
         let judgement = sought.judge(Some(grant), snapshot, &mut choosing);
         self.record.chosen.clone_from(&judgement.chosen);
         preferences::permit(&wish.preferences, judgement.route)?;

@@ -78,7 +78,8 @@ impl Exchange {
     fn plan_shadow(&mut self, asked: &Asked, grant: &Grant, wish: &Wish, memory: &mut Memory) -> Option<Asked> {
         let Asked { endpoint, head, content, snapshot, rules, .. } = asked;
         let sought = Sought { head, endpoint, content, wish };
-        let judgement = sought.judge(Some(grant), snapshot, &mut memory.choosing(&self.id, self.began_ms));
+        let mut choosing = memory.choosing(&self.id, wish.by(), self.began_ms);
+        let judgement = sought.judge(Some(grant), snapshot, &mut choosing);
         self.record.chosen.clone_from(&judgement.chosen);
         preferences::permit(&wish.preferences, judgement.route).ok()?;
         let thought = sought.thought(&judgement);

@@ -15,7 +15,7 @@ use crate::preferences::Preferences;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::select::{self, Needs};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{ChoosesBy, Snapshot};
 
 /// What a request asks for.
 #[derive(Debug)]
@@ -112,6 +112,11 @@ impl Wish {
                 Ok(Wish { answers, ..of(model, needs) })
             }
         }
+    }
+
+    /// By what its models are chosen, where its route leaves that to it.
+    pub(crate) fn by(&self) -> &ChoosesBy {
+        self.arm.as_ref().map_or(&ChoosesBy::InUse, |arm| &arm.by)
     }
 
     /// Writes it into the Record, whoever may answer or not.

@@ -21,10 +21,16 @@ pub fn arm(experiment: &Experiment, key: u64) -> Option<&Arm> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::ChoosesBy;
 
     fn experiment(name: &str, weights: &[u64]) -> Experiment {
         let arms = weights.iter().enumerate();
-        let arms = arms.map(|(at, weight)| Arm { name: at.to_string(), to: "m".into(), weight: *weight });
+        let arms = arms.map(|(at, weight)| Arm {
+            name: at.to_string(),
+            to: "m".into(),
+            weight: *weight,
+            by: ChoosesBy::InUse,
+        });
         Experiment { name: name.into(), route: "m".into(), sticky: None, arms: arms.collect() }
     }
 

@@ -204,9 +204,30 @@ fn share(route: &str, known: &mut [Known<'_>], choosing: &mut Choosing<'_>) -> u
 
 /// The hash of something that requests or targets have in common.
 pub fn hash(what: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = Wide(DefaultHasher::new());
     what.hash(&mut hasher);
     hasher.finish()
+}
+
+/// Takes lengths in 64 bits: the filters have 32, and whoever explains them elsewhere must find the same.
+struct Wide(DefaultHasher);
+
+impl Hasher for Wide {
+    fn finish(&self) -> u64 {
+        self.0.finish()
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
+    fn write_isize(&mut self, number: isize) {
+        self.write_i64(number as i64);
+    }
 }
 
 /// Any number from another one, evenly spread (the end of SplitMix64).

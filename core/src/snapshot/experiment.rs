@@ -2,6 +2,12 @@
 
 use super::Affinity;
 
+/// Fewest digits by which an artifact is named; Records have twelve.
+pub const LEAST_DIGITS: usize = 8;
+
+/// Most artifacts that the arms of all experiments name: every worker keeps them, 2 MiB each at most, beside the one in use.
+pub const MAX_NAMED: usize = 4;
+
 /// An experiment with the requests of one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Experiment {
@@ -24,6 +30,41 @@ pub struct Arm {
     pub to: String,
     /// How often, against the others.
     pub weight: u64,
+    /// By what its models are chosen.
+    pub by: ChoosesBy,
+}
+
+/// By what models are chosen where a route leaves that to the request.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum ChoosesBy {
+    /// The artifact in use, whichever that is; the rules where there is none.
+    #[default]
+    InUse,
+    /// The rules.
+    Rules,
+    /// The artifact whose digest begins so; the rules where it is not there.
+    Artifact(String),
+}
+
+impl ChoosesBy {
+    /// Reads what an arm says: `none`, or how a digest begins.
+    pub fn read(said: &str) -> Option<ChoosesBy> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        match said {
+            "none" => Some(ChoosesBy::Rules),
+            digest => ((LEAST_DIGITS..=64).contains(&digest.len()) && digest.bytes().all(is_digit))
+                .then(|| ChoosesBy::Artifact(digest.into())),
+        }
+    }
+
+    /// What an arm says; nothing for the artifact in use.
+    pub fn written(&self) -> Option<&str> {
+        match self {
+            ChoosesBy::InUse => None,
+            ChoosesBy::Rules => Some("none"),
+            ChoosesBy::Artifact(digest) => Some(digest),
+        }
+    }
 }
 
 impl Experiment {

@@ -122,11 +122,12 @@ fn short(digest: &Value) -> String {
 }
 
 fn listed(items: &[Value]) -> Table {
-    let mut table = Table::new(["digest", "name", "added", "by", "source", "bytes", "in use"]);
+    let mut table = Table::new(["digest", "name", "added", "by", "source", "bytes", "in use", "experiments"]);
     for item in items {
         let in_use = if item["in_use"] == true { "yes" } else { "" };
         let [name, by, source, bytes] = ["name", "added_by", "source", "bytes"].map(|member| cell(&item[member]));
-        table.row([short(&item["digest"]), name, when(&item["added_ms"]), by, source, bytes, in_use.to_owned()]);
+        let named = item["experiments"].as_array().into_iter().flatten().map(cell).collect::<Vec<_>>().join(", ");
+        table.row([short(&item["digest"]), name, when(&item["added_ms"]), by, source, bytes, in_use.to_owned(), named]);
     }
     table
 }
@@ -155,8 +156,11 @@ mod tests {
 
     #[test]
     fn what_is_in_use_and_what_was_refused_is_told() {
-        let item = json!({ "digest": "0123456789abcdef", "name": "n", "added_ms": 0, "added_by": "source", "source": "shipped", "bytes": 7, "in_use": true });
-        assert_eq!(listed(&[item]).lines()[1], "0123456789ab  n     1970-01-01 00:00  source  shipped  7      yes");
+        let item = json!({ "digest": "0123456789abcdef", "name": "n", "added_ms": 0, "added_by": "source", "source": "shipped", "bytes": 7, "in_use": true, "experiments": ["x", "y"] });
+        assert_eq!(
+            listed(&[item]).lines()[1],
+            "0123456789ab  n     1970-01-01 00:00  source  shipped  7      yes     x, y"
+        );
         let all = json!({ "in_use": null, "refused": { "why": "f: damaged\u{1b}", "at_ms": 0 } });
         assert_eq!(
             told(&all),

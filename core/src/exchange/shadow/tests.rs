@@ -4,7 +4,7 @@ use crate::exchange::walk::tests::memory;
 use crate::exchange::{After, Head, SLOT};
 use crate::failure::Failure;
 use crate::record::{Ending, Outcome, Record};
-use crate::snapshot::{Arm, Experiment, Snapshot};
+use crate::snapshot::{Arm, ChoosesBy, Experiment, Snapshot};
 
 const PLAIN: &str = r#"{"model":"m","messages":[]}"#;
 
@@ -129,7 +129,7 @@ fn it_goes_to_nobody_whom_the_caller_would_not_have() {
 fn it_is_of_no_arm_of_an_experiment() {
     let mut memory = shadowed(100);
     let mut snapshot = memory.snapshot().map(|snapshot| Snapshot::clone(snapshot)).unwrap();
-    let arms = vec![Arm { name: "b".into(), to: "b/m".into(), weight: 1 }];
+    let arms = vec![Arm { name: "b".into(), to: "b/m".into(), weight: 1, by: ChoosesBy::InUse }];
     snapshot.experiments = vec![Experiment { name: "x".into(), route: "m".into(), sticky: None, arms }];
     memory.publish(snapshot);
     let exchange = sent(&mut memory, "x-vm1", "/v1/chat/completions", PLAIN);

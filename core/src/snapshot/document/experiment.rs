@@ -1,7 +1,7 @@
 //! Experiments in a Snapshot.
 
 use crate::json::{Json, Writer};
-use crate::snapshot::{Affinity, Arm, Experiment};
+use crate::snapshot::{Affinity, Arm, ChoosesBy, Experiment};
 
 pub(super) fn write(row: &Experiment, out: &mut Writer) {
     out.object(|out| {
@@ -16,6 +16,9 @@ pub(super) fn write(row: &Experiment, out: &mut Writer) {
                     out.field("name").string(&arm.name);
                     out.field("to").string(&arm.to);
                     out.field("weight").number(arm.weight);
+                    if let Some(by) = arm.by.written() {
+                        out.field("artifact").string(by);
+                    }
                 });
             }
         });
@@ -24,8 +27,13 @@ pub(super) fn write(row: &Experiment, out: &mut Writer) {
 
 pub(super) fn read(row: Json<'_>) -> Option<Experiment> {
     let text = |row: Json<'_>, name: &str| row.get(name).and_then(Json::string);
-    let arm =
-        |row: Json<'_>| Some(Arm { name: text(row, "name")?, to: text(row, "to")?, weight: row.get("weight")?.u64()? });
+    let arm = |row: Json<'_>| {
+        let by = match text(row, "artifact") {
+            Some(by) => ChoosesBy::read(&by)?,
+            None => ChoosesBy::InUse,
+        };
+        Some(Arm { name: text(row, "name")?, to: text(row, "to")?, weight: row.get("weight")?.u64()?, by })
+    };
     Some(Experiment {
         name: text(row, "name")?,
         route: text(row, "route")?,
