@@ -12,7 +12,7 @@ use super::stand::{CHOSEN, Manner, Stand, model};
 use crate::client::Call;
 use crate::gateway::Gateway;
 
-/// Prompts, in bytes, and what planning one may take at most in the 99th percentile, in µs.
+/// Prompts, in bytes, and what choosing may add to planning at most in the 99th percentile, in µs.
 const PROMPTS: [(usize, f64); 2] = [(2_000, 100.0), (32_000, 300.0)];
 
 /// Envoy gathers what its workers measured every five seconds.
@@ -23,7 +23,7 @@ const GATHERED: Duration = Duration::from_secs(6);
 pub struct Choosing {
     /// Bytes of the prompt.
     pub size: usize,
-    /// What planning may take, in µs.
+    /// What choosing may add, in µs.
     pub bar: f64,
     /// CPU of a request in µs, its model named by the client (`bare`) and chosen (`gateway`), of each pair of rounds.
     pub cpu: Vec<Both>,
@@ -45,6 +45,11 @@ pub struct Plans {
 }
 
 impl Choosing {
+    /// What choosing adds at most in 99 of 100 requests, in µs: they beside the usual one whose model is named.
+    pub fn added(&self) -> f64 {
+        self.chosen.p99 - self.named.p50
+    }
+
     /// Measures it; nothing where there is no gateway.
     pub fn measure(stand: &Stand, pace: Pace) -> anyhow::Result<Vec<Self>> {
         let Some(gateway) = stand.gateway() else { return Ok(Vec::new()) };
