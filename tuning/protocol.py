@@ -20,6 +20,7 @@ Definition (frozen):
 - own: what an operator gets from `dragoman feedback export`, which knows one answer of each request. So many rows are drawn, groups
   whole; of each, chance shows the outcome of the strong model or that of the weak one, and own.py learns from that. Tested on all other
   groups of the source.
+- known: the same gap by the outcomes of the other models on the same row (out of fold over rows), which no router has.
 - Figures: mean of seeds of eval.py's apgr, cpt50, cpt80 on the gap; saving and kept quality of the frozen points; eval.py's saving
   on the test curve, as published tables have it, by gap and by value. Beside them: chance, length alone (with the same guessed
   cost), and that cost alone, since part of what is saved comes of sending dear prompts to the weak model, whatever they ask.
@@ -250,12 +251,25 @@ def opinions(data, scorer, seeds):
             print(f"{pair:11} {count:7} {m[0]:6.3f} {m[1]:7.3f} {100 * m[2]:14.1f} % {m[3]:9.4f}", flush=True)
 
 
+def known(data, scorer, seeds):
+    """What the outcomes of the other models on the very same questions tell: what no prompt can be asked to tell."""
+    print("pair         rows  models   apgr")
+    for pair, (source, strong, weak) in PAIRS.items():
+        rows = np.flatnonzero(data.source == source)
+        models = len(data.rows[rows[0]]["scores"])
+        if models < 5:
+            continue
+        s, w, ids = data.score(strong)[rows], data.score(weak)[rows], [data.ids[i] for i in rows]
+        found = [scorer.apgr(learn.teacher(data, pair, rows, s - w, seed), s, w, ids) for seed in range(seeds)]
+        print(f"{pair:11} {len(rows):5} {models - 2:7} {np.mean(found):6.3f}", flush=True)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--data", default="../../shared/routing/open.jsonl")
     p.add_argument("--features", required=True, help="what `dragoman tuning features` wrote of the same rows")
     p.add_argument("--scorer", default="../../shared/routing", help="folder of eval.py")
-    p.add_argument("--part", choices=["mmlu1500", "pairs", "own", "all"], default="all")
+    p.add_argument("--part", choices=["mmlu1500", "pairs", "own", "known", "all"], default="all")
     p.add_argument("--seeds", type=int, default=10)
     p.add_argument("--first", type=int, default=0)
     a = p.parse_args()
@@ -272,6 +286,8 @@ def main():
         pairs(data, tokens, table, a.seeds, a.first)
     if a.part in ("own", "all"):
         opinions(data, scorer, a.seeds)
+    if a.part in ("known", "all"):
+        known(data, scorer, a.seeds)
 
 
 if __name__ == "__main__":
