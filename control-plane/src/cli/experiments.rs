@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::client::Api;
+use super::records::dollars;
 use super::rows::RowCommand;
 use super::shown::{Shown, cell, lines};
 use super::table::Table;
@@ -58,25 +59,16 @@ fn told(arms: &Value) -> Table {
         "weight",
         "requests",
         "errors",
-        "mean cost µ$",
+        "mean cost",
         "p50 ms",
         "p95 ms",
         "score",
         "differs (p)",
     ]);
     for arm in arms.as_array().into_iter().flatten() {
-        let names = [
-            "arm",
-            "to",
-            "weight",
-            "requests",
-            "errors",
-            "mean_cost_micros",
-            "latency_p50_ms",
-            "latency_p95_ms",
-            "score",
-        ];
-        let [name, mut to, weight, requests, errors, cost, half, most, score] = names.map(|member| cell(&arm[member]));
+        let names = ["arm", "to", "weight", "requests", "errors", "latency_p50_ms", "latency_p95_ms", "score"];
+        let [name, mut to, weight, requests, errors, half, most, score] = names.map(|member| cell(&arm[member]));
+        let cost = dollars(&arm["mean_cost_micros"]);
         if let Some(artifact) = arm["artifact"].as_str() {
             to = format!("{to} by {artifact:.12}");
         }

@@ -225,6 +225,7 @@ fn check_name(reading: &mut Reading<'_>, at: usize, name: &str, known: &Known) {
 }
 
 fn unknown_provider(name: &str, known: &Known) -> String {
-    let list: Vec<&str> = known.providers.iter().map(String::as_str).collect();
+    let named = |id: &&String| !id.is_empty();
+    let list: Vec<&str> = known.providers.iter().filter(named).map(String::as_str).collect();
     format!("no provider is called `{name}`; add a [[provider]], or use one of: {}", list.join(", "))
 }
