@@ -20,6 +20,8 @@
 //! assert_eq!(ink.tokens(), 10);
 //! ```
 
+mod block;
+
 use crate::json::{Brackets, Text};
 
 /// How far a report may be below what was seen before it is doubted: four times. No two tokenizers differ so much for the same
@@ -213,20 +215,29 @@ impl Ink {
 
     fn raw(&mut self, text: &str) {
         let mut bytes = text.as_bytes();
-        while let Some((&byte, rest)) = bytes.split_first() {
+        while let Some(rest) = self.block(bytes) {
             bytes = rest;
-            match byte {
-                b'a'..=b'z' => self.letter(Last::Lower),
-                b'A'..=b'Z' => self.letter(Last::Upper),
-                b'0'..=b'9' => self.digit(),
-                b' ' | b'\t' => self.blank(),
-                b'\n' => self.line(),
-                b'\\' => bytes = self.escape(rest),
-                0x21..=0x7e => self.mark(),
-                0x80..=0xff => bytes = self.wide(byte, rest),
-                _ => {}
-            }
         }
+        while !bytes.is_empty() {
+            bytes = self.byte(bytes);
+        }
+    }
+
+    /// Takes the first byte, or what begins with it; gives back what follows.
+    fn byte<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let Some((&byte, rest)) = bytes.split_first() else { return bytes };
+        match byte {
+            b'a'..=b'z' => self.letter(Last::Lower),
+            b'A'..=b'Z' => self.letter(Last::Upper),
+            b'0'..=b'9' => self.digit(),
+            b' ' | b'\t' => self.blank(),
+            b'\n' => self.line(),
+            b'\\' => return self.escape(rest),
+            0x21..=0x7e => self.mark(),
+            0x80..=0xff => return self.wide(byte, rest),
+            _ => {}
+        }
+        rest
     }
 
     fn weigh(&mut self, milli_tokens: u64) {

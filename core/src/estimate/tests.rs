@@ -29,6 +29,40 @@ fn every_kind_of_text_has_its_weight() {
     }
 }
 
+/// Byte by byte, as blocks must have it, too.
+fn slowly(ink: &mut Ink, text: &str) {
+    let mut bytes = text.as_bytes();
+    while !bytes.is_empty() {
+        bytes = ink.byte(bytes);
+    }
+}
+
+proptest! {
+    #[test]
+    fn blocks_weigh_what_their_bytes_weigh(
+        texts in proptest::collection::vec(
+            prop_oneof![
+                "[a-z]{0,90}", "[A-Z]{0,90}", "[0-9]{0,90}", "[a-zA-Z]{0,150}", "[ \t\n]{0,20}", "[!-/:-@\\[\\]-`{-~]{0,90}",
+                "[a-zA-Z0-9 .,]{0,200}", "([a-z]{1,9} ){0,30}", "[é日👍\r]{1,3}", "(\\\\n|\\\\\"|\\\\u00e9){0,3}"
+            ],
+            0..12,
+        ),
+    ) {
+        let (mut fast, mut slow) = (Ink::default(), Ink::default());
+        for text in &texts {
+            fast.raw(text);
+            slowly(&mut slow, text);
+            // Of a run that is over nothing is to be known.
+            prop_assert_eq!((fast.milli_tokens, fast.last), (slow.milli_tokens, slow.last), "{:?}", text);
+        }
+        let whole = texts.concat();
+        let (mut fast, mut slow) = (Ink::default(), Ink::default());
+        fast.raw(&whole);
+        slowly(&mut slow, &whole);
+        prop_assert_eq!((fast.milli_tokens, fast.last), (slow.milli_tokens, slow.last), "{:?}", whole);
+    }
+}
+
 #[test]
 fn blanks_between_the_parts_of_json_count_for_nothing() {
     let ink = |text: &str| {
